@@ -1,0 +1,122 @@
+package mulu
+
+import "time"
+
+// Type is the logical type of a column. Its form in Arrow and in ClickHouse is
+// fixed here once, so that decode, check and store agree:
+//
+//	string    arrow.String                  String
+//	int       arrow.Int64                   Int64
+//	decimal   arrow.Decimal128(18, Scale)   Decimal(18, Scale)
+//	date      arrow.Date32                  Date32
+//	datetime  arrow.Timestamp[ms, UTC]      DateTime64(3, 'Asia/Shanghai')
+//	bool      arrow.Boolean                 Bool
+//
+// A column that is not Required is Nullable on both sides.
+type Type string
+
+// The types a column may have.
+const (
+	String   Type = "string"
+	Int      Type = "int"
+	Decimal  Type = "decimal"
+	Date     Type = "date"
+	DateTime Type = "datetime"
+	Bool     Type = "bool"
+)
+
+// Column is one data item (数据项) of a dataset version.
+type Column struct {
+	Name     string // field name in the source and in the library, e.g. "id_no"
+	Title    string // Chinese name
+	Type     Type
+	Length   int    // string: most characters allowed; 0 is unlimited
+	Scale    int    // decimal: digits after the point, at most 18
+	Required bool   // must be present and not a placeholder; a key column always is
+	Codes    string // name of the code table its values come from, "" for none
+	Level    Level
+	PI       string // kind of personal information (name, id_no, phone, address …), "" for none
+}
+
+// Rule declares one row rule of a dataset version. Kinds and their parameters are
+// defined by quality; a rule is data here so that a version fixes it.
+type Rule struct {
+	ID        RuleID
+	Title     string // Chinese, shown to stewards
+	Kind      string
+	Columns   []string
+	Params    map[string]string
+	Blocking  bool   // 强: a row that breaks it is rejected; else 弱: it is flagged and scored
+	Indicator string // DB31/T 1523-2024 code, six digits, e.g. "030100"
+}
+
+// SetRule declares a rule over the whole dataset, evaluated in the library.
+type SetRule struct {
+	ID        RuleID
+	Title     string
+	Kind      string // "unique" (Columns) or "fresh" (Params: cycle, grace)
+	Columns   []string
+	Params    map[string]string
+	Indicator string
+}
+
+// Dataset is one version of a dataset: it fixes columns, levels and rules. A new
+// version takes effect at a planned offset (design invariant 4). Columns[i]'s
+// position never changes inside a version; row rule i sets bit i of a row's
+// flags, so a version has at most 64 row rules.
+type Dataset struct {
+	Code     DatasetCode
+	Title    string
+	Version  uint32
+	Catalog  CatalogCode
+	Owner    OrgCode
+	System   string // source system id
+	Library  string // ClickHouse database, e.g. "lib_population"
+	Topic    string
+	Format   string // "json" or "csv" (records, no header line; fields in column order)
+	Columns  []Column
+	Key      []string // business key, in sorting order
+	History  bool     // keep every change in <code>_history
+	Rules    []Rule
+	SetRules []SetRule
+	Cycle    time.Duration // how often new data is due; 0 is irregular
+	Grace    time.Duration
+	Sample   bool // demonstration data: every page says 演示数据
+}
+
+// Column returns the index of the named column, or -1.
+func (d *Dataset) Column(name string) int {
+	for i := range d.Columns {
+		if d.Columns[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// Level is the highest level of any column; an unclassified column makes the
+// whole dataset unclassified (fail closed).
+func (d *Dataset) Level() Level {
+	var top Level
+	for i := range d.Columns {
+		if d.Columns[i].Level == 0 {
+			return 0
+		}
+		top = max(top, d.Columns[i].Level)
+	}
+	return top
+}
+
+// Provenance columns, on every row of a library table, after the business
+// columns. _version is the source position (the offset): wall time never orders rows.
+const (
+	ColTopic     = "_topic"     // LowCardinality(String)
+	ColPartition = "_partition" // UInt32
+	ColOffset    = "_offset"    // UInt64
+	ColBatch     = "_batch"     // UInt64, first offset of the batch
+	ColFlags     = "_flags"     // UInt64, bit i set: row rule i failed
+	ColRuleset   = "_ruleset"   // UInt32, dataset version whose rules were run
+	ColDeleted   = "_deleted"   // UInt8
+	ColVersion   = "_version"   // UInt64
+	ColExtra     = "_extra"     // String, JSON object of unknown fields, "" for none
+)
