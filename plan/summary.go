@@ -1,0 +1,37 @@
+package plan
+
+import "mulu"
+
+// Summary is a set of measures over one dataset's current rows, or per group.
+// library compiles all of them into one scan: set rules, scores and pages ask for
+// counts this way and never for rows.
+type Summary struct {
+	Dataset  mulu.DatasetCode
+	Measures []Measure // at least one
+	Where    Predicate
+	GroupBy  []string // column names, at most 2; the result has one row per group
+	Limit    int64    // most groups returned, by the first measure descending; 0 is 1 000
+}
+
+// Measure is one number per group. The result is always a float64, exact up to
+// 2^53; dates and datetimes (max, min) come as Unix microseconds.
+type Measure struct {
+	As      string
+	Kind    MeasureKind
+	Columns []string
+	Bit     int // flag: the row rule's index
+}
+
+// MeasureKind says what a Measure counts.
+type MeasureKind string
+
+// The measures. distinct is exact, not an estimate.
+const (
+	Rows     MeasureKind = "rows"
+	NonNull  MeasureKind = "non_null" // rows where Columns[0] is not null
+	Distinct MeasureKind = "distinct" // distinct values of Columns, nulls left out
+	Max      MeasureKind = "max"
+	Min      MeasureKind = "min"
+	Flag     MeasureKind = "flag" // rows whose row rule Bit failed
+	AnyFlag  MeasureKind = "any_flag"
+)
