@@ -1,0 +1,186 @@
+// Package config is the one description of a running mulu: what is embedded and
+// what is reached over the network, where data lies, and how much it may use.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Config is the whole configuration. The zero value of a field means its default.
+type Config struct {
+	// Data is the directory of everything embedded; made if absent, 0700.
+	Data string `yaml:"data"`
+	// Listen is the address of the console and the API.
+	Listen string `yaml:"listen"`
+	// Sample says which demonstration data the first start loads: small, full, none.
+	Sample string `yaml:"sample"`
+	// Store is the control store: "" is SQLite in Data, or a postgres:// URL.
+	Store string `yaml:"store"`
+
+	Broker Broker `yaml:"broker"`
+	Engine Engine `yaml:"engine"`
+	Ingest Ingest `yaml:"ingest"`
+	Ledger Ledger `yaml:"ledger"`
+}
+
+// Broker is the source of department data.
+type Broker struct {
+	// Seeds are host:port of an outside Kafka; empty starts the embedded trial broker.
+	Seeds []string `yaml:"seeds"`
+	// Listen is the embedded broker's address.
+	Listen string `yaml:"listen"`
+	// RetainMB bounds what the embedded broker keeps on disk, over all topics: it
+	// reads its whole log into memory after a crash.
+	RetainMB int64 `yaml:"retain_mb"`
+}
+
+// Engine is the library's ClickHouse.
+type Engine struct {
+	// URL of an outside ClickHouse over HTTP (http://user:password@host:8123); empty
+	// runs the embedded engine.
+	URL string `yaml:"url"`
+	// Library is the path of libchdb.so; empty looks in the usual places.
+	Library string `yaml:"library"`
+	// MemoryMB bounds the embedded engine; 0 is half of the machine, at most 4096.
+	MemoryMB int64 `yaml:"memory_mb"`
+}
+
+// Ingest is the way in.
+type Ingest struct {
+	// BatchRows cuts batches at multiples of this many offsets.
+	BatchRows int64 `yaml:"batch_rows"`
+	// Linger is how long a part-filled batch waits for more.
+	Linger time.Duration `yaml:"linger"`
+	// MemoryMB bounds what all partitions together hold before it is stored.
+	MemoryMB int64 `yaml:"memory_mb"`
+}
+
+// Ledger is the directory chain.
+type Ledger struct {
+	// Origin names the log in its checkpoints; it can not change once there are any.
+	Origin string `yaml:"origin"`
+	// AnchorEvery is how often batch and receipt roots go on the chain.
+	AnchorEvery time.Duration `yaml:"anchor_every"`
+}
+
+// Default is everything embedded on this machine.
+func Default() Config {
+	return Config{
+		Data:   "mulu-data",
+		Listen: "127.0.0.1:8480",
+		Sample: "small",
+		Broker: Broker{Listen: "127.0.0.1:19092", RetainMB: 1024},
+		Ingest: Ingest{BatchRows: 100_000, Linger: time.Second, MemoryMB: 256},
+		Ledger: Ledger{Origin: "mulu.local/directory", AnchorEvery: 10 * time.Second},
+	}
+}
+
+// Load reads a YAML file over Default. Unknown fields are errors with their line.
+func Load(path string) (Config, error) {
+	c := Default()
+	f, err := os.Open(path)
+	if err != nil {
+		return c, fmt.Errorf("read configuration: %w", err)
+	}
+	defer f.Close()
+	dec := yaml.NewDecoder(f)
+	dec.KnownFields(true)
+	if err := dec.Decode(&c); err != nil {
+		return c, fmt.Errorf("read configuration %s: %w", path, err)
+	}
+	return c, nil
+}
+
+// Validate reports every fault at once.
+func (c *Config) Validate() error {
+	var faults []error
+	bad := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
+	if c.Data == "" {
+		bad("data: 缺少数据目录 / a data directory is needed")
+	}
+	for name, addr := range map[string]string{"listen": c.Listen, "broker.listen": c.Broker.Listen} {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			bad("%s: %q 不是 host:port / is not host:port", name, addr)
+		} else if ip := net.ParseIP(host); name == "broker.listen" && (ip == nil || !ip.IsLoopback()) && host != "localhost" {
+			bad("%s: 内嵌试用 Kafka 只能监听本机回环地址，%q 不是；外部访问请配置 broker.seeds 指向真正的 Kafka / the embedded trial broker listens on loopback only", name, host)
+		}
+	}
+	if !slices.Contains([]string{"small", "full", "none"}, c.Sample) {
+		bad("sample: %q 应为 small、full 或 none / want small, full or none", c.Sample)
+	}
+	if c.Store != "" && !strings.HasPrefix(c.Store, "postgres://") && !strings.HasPrefix(c.Store, "postgresql://") {
+		bad("store: %q 应为空（SQLite）或 postgres:// / want empty (SQLite) or a postgres:// URL", c.Store)
+	}
+	if c.Engine.URL != "" {
+		if u, err := url.Parse(c.Engine.URL); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+			bad("engine.url: %q 应为 http(s)://host:port / want http(s)://host:port", c.Engine.URL)
+		}
+	}
+	if c.Ingest.BatchRows < 1 || c.Ingest.BatchRows > 1_000_000 {
+		bad("ingest.batch_rows: %d 应在 1 到 1000000 之间：一批必须是引擎的一个数据块 / want 1 to 1000000, a batch must be one block", c.Ingest.BatchRows)
+	}
+	if c.Ingest.Linger <= 0 || c.Ingest.MemoryMB < 16 {
+		bad("ingest: linger 须大于 0，memory_mb 至少 16 / linger must be positive and memory_mb at least 16")
+	}
+	if c.Ledger.Origin == "" || c.Ledger.AnchorEvery <= 0 {
+		bad("ledger: origin 不能为空，anchor_every 须大于 0 / origin and a positive anchor_every are needed")
+	}
+	if c.Broker.RetainMB < 64 {
+		bad("broker.retain_mb: 至少 64 / at least 64")
+	}
+	return errors.Join(faults...)
+}
+
+// StoreDSN is the control store's address.
+func (c *Config) StoreDSN() string {
+	if c.Store != "" {
+		return c.Store
+	}
+	return "sqlite:" + c.Path("control.db")
+}
+
+// Path names a file or directory below Data.
+func (c *Config) Path(elem ...string) string {
+	return filepath.Join(append([]string{c.Data}, elem...)...)
+}
+
+// Seeds are the brokers that clients dial.
+func (c *Config) Seeds() []string {
+	if len(c.Broker.Seeds) > 0 {
+		return c.Broker.Seeds
+	}
+	return []string{c.Broker.Listen}
+}
+
+// EngineMemory is the embedded engine's limit in bytes.
+func (c *Config) EngineMemory() int64 {
+	if c.Engine.MemoryMB > 0 {
+		return c.Engine.MemoryMB << 20
+	}
+	return min(machineMemory()/2, 4<<30)
+}
+
+// machineMemory is the machine's RAM in bytes, or 4 GiB where it can not be read.
+func machineMemory() int64 {
+	if runtime.GOOS == "linux" {
+		if b, err := os.ReadFile("/proc/meminfo"); err == nil {
+			var kb int64
+			if _, err := fmt.Sscanf(string(b), "MemTotal: %d kB", &kb); err == nil {
+				return kb << 10
+			}
+		}
+	}
+	return 4 << 30
+}
