@@ -1,0 +1,5 @@
+import { SignIn } from './pages/sign-in'
+
+export function App() {
+  return <SignIn />
+}
