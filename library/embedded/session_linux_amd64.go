@@ -1,0 +1,212 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// session is one request's connection, slot and running statement.
+type session struct {
+	t      *transport
+	ctx    context.Context
+	c      *conn
+	stop   func() // ends the watch on ctx
+	stream result // open read stream
+	chunk  result // chunk being read
+	rest   []byte // what of the chunk (or of the exception block) is unread
+	tag    string
+	eof    bool
+	once   sync.Once
+}
+
+// close frees everything in the order the engine needs, once.
+func (s *session) close() {
+	s.once.Do(func() {
+		defer func() { <-s.t.slots }()
+		if s.stop != nil {
+			s.stop()
+		}
+		s.chunk.free()
+		if s.stream.p != nil {
+			if !s.eof {
+				s.c.b.cancelStream(s.c.handle, s.stream.p)
+			}
+			s.stream.free()
+		}
+		if s.c != nil {
+			s.c.close()
+		}
+	})
+}
+
+// run executes st. streaming says that the response body now owns the session.
+func (s *session) run(req *http.Request, st *statement) (resp *http.Response, streaming bool, err error) {
+	if s.c, err = (*Engine)(s.t).connect(); err != nil {
+		return nil, false, fmt.Errorf("open engine session: %w", err)
+	}
+	mark := "mulu-" + strconv.FormatUint(s.t.seq.Add(1), 10)
+	if err := s.prologue(st, mark); err != nil {
+		return nil, false, err
+	}
+	n, err := s.c.statements(st.sql)
+	if err != nil {
+		return nil, false, err
+	}
+	// Zero is a statement that does not parse: the engine itself names the error.
+	if n > 1 {
+		return nil, false, &engineError{text: "Code: 62. DB::Exception: Syntax error: multi-statements are not allowed (SYNTAX_ERROR)"}
+	}
+	s.tag, s.stop = newTag(), s.t.watch(s.ctx, mark)
+	switch {
+	case st.data != nil && insertStart.MatchString(st.sql):
+		resp, err = s.insert(req, st)
+		return resp, false, err
+	case inlineFormat.MatchString(st.sql):
+		return nil, false, &engineError{text: "Code: 48. DB::Exception: INSERT data in a FORMAT must travel in the request body, not in the statement (NOT_IMPLEMENTED)"}
+	case selectStart.MatchString(st.sql):
+		return s.read(req, st)
+	}
+	r := s.c.query(st.sql, st.format, newParams(st.params))
+	defer r.free()
+	if err := r.err(); err != nil {
+		return nil, false, err
+	}
+	b := bytes.Clone(r.bytes())
+	return success(req, s.tag, io.NopCloser(bytes.NewReader(b)), int64(len(b))), false, nil
+}
+
+// prologue gives the connection the state a server's request would have. An
+// unknown setting fails with code 115 here; as connect argument it would be lost.
+func (s *session) prologue(st *statement, mark string) error {
+	if st.database != "" {
+		if err := s.c.exec("USE `" + strings.ReplaceAll(st.database, "`", "``") + "`"); err != nil {
+			return err
+		}
+	}
+	set := append([]string{"implicit_select=0", "allow_introspection_functions=0", "async_insert=0"}, st.settings...)
+	return s.c.exec("SET " + strings.Join(append(set, "log_comment="+quote(mark)), ", "))
+}
+
+// insert feeds the body in pieces of at most 1 MB; the engine blocks when its
+// queue is full. An error or a dead context before done leaves nothing behind of an
+// insert that fits one block.
+func (s *session) insert(req *http.Request, st *statement) (*http.Response, error) {
+	m := formatClause.FindStringSubmatchIndex(st.sql)
+	if m == nil {
+		return nil, &engineError{text: "Code: 62. DB::Exception: INSERT with data needs a FORMAT clause (SYNTAX_ERROR)"}
+	}
+	format, sql := st.sql[m[2]:m[3]], st.sql[:m[0]]
+	in, err := s.c.openInsert(sql, format)
+	if err != nil {
+		return nil, err
+	}
+	defer in.free()
+	buf := make([]byte, 1<<20)
+	for {
+		n, err := io.ReadFull(st.data, buf)
+		if werr := in.write(buf[:n]); werr != nil {
+			in.cancel()
+			return nil, werr
+		}
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			break
+		}
+		if err != nil {
+			in.cancel()
+			return nil, fmt.Errorf("read insert data: %w", err)
+		}
+		if s.ctx.Err() != nil {
+			in.cancel()
+			return nil, s.ctx.Err()
+		}
+	}
+	rows, err := in.done()
+	if err != nil {
+		return nil, err
+	}
+	resp := success(req, s.tag, http.NoBody, 0)
+	resp.Header.Set("X-ClickHouse-Summary", `{"written_rows":"`+strconv.FormatUint(rows, 10)+`"}`)
+	return resp, nil
+}
+
+// read opens a stream and fetches its first chunk before answering, so that an
+// early error has a status of its own.
+func (s *session) read(req *http.Request, st *statement) (*http.Response, bool, error) {
+	var err error
+	if s.stream, err = s.c.openStream(st.sql, st.format, newParams(st.params)); err != nil {
+		s.eof = true
+		return nil, false, err
+	}
+	if err := s.fetch(); err != nil {
+		return nil, false, err
+	}
+	if s.eof {
+		return success(req, s.tag, http.NoBody, 0), false, nil
+	}
+	return success(req, s.tag, &body{s: s}, -1), true, nil
+}
+
+// fetch replaces the chunk by the next one; an empty chunk is the end.
+func (s *session) fetch() error {
+	s.chunk.free()
+	s.chunk = result{s.c.b, s.c.b.fetch(s.c.handle, s.stream.p)}
+	if err := s.chunk.err(); err != nil {
+		s.eof = true
+		return err
+	}
+	s.rest = s.chunk.bytes()
+	s.eof = len(s.rest) == 0
+	return nil
+}
+
+// body reads chunks in place out of C memory. The lock keeps a late Close of the
+// client from freeing a chunk that is being copied.
+type body struct {
+	mu     sync.Mutex
+	s      *session
+	closed bool
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.s
+	if b.closed {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	for len(s.rest) == 0 {
+		if s.eof {
+			return 0, io.EOF
+		}
+		if err := s.fetch(); err != nil {
+			if cause := s.ctx.Err(); cause != nil {
+				return 0, cause
+			}
+			s.rest = exceptionBlock(err.Error(), s.tag)
+		}
+	}
+	n := copy(p, s.rest)
+	s.rest = s.rest[n:]
+	return n, nil
+}
+
+// exceptionBlock is how a server tells of an error after the first byte.
+func exceptionBlock(msg, tag string) []byte {
+	const mark = "\r\n__exception__\r\n"
+	return []byte(mark + tag + "\r\n" + msg + "\n" + strconv.Itoa(len(msg)) + " " + tag + mark)
+}
+
+func (b *body) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	b.s.rest = nil
+	b.s.close()
+	return nil
+}
