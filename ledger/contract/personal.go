@@ -2,7 +2,9 @@ package contract
 
 import (
 	"encoding/json"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -68,11 +70,11 @@ func findPersonal(v any) string {
 			}
 		}
 	case map[string]any:
-		for k, e := range v { // any hit refuses, so the order does not matter
+		for _, k := range slices.Sorted(maps.Keys(v)) {
 			if what := looksPersonal(k); what != "" {
 				return what
 			}
-			if what := findPersonal(e); what != "" {
+			if what := findPersonal(v[k]); what != "" {
 				return what
 			}
 		}
