@@ -44,14 +44,15 @@ type Plan struct {
 
 // Reject is a row that could not enter the library (问题数据), kept whole.
 type Reject struct {
-	Batch  BatchID
-	Offset int64
-	Class  string // "decode", "type", "rule", "oversize" …
-	Rule   RuleID // the blocking rule, "" unless Class is "rule"
-	Field  string // "" if the whole record is at fault
-	Reason string // Chinese, says how to mend it
-	Key    []byte
-	Value  []byte // original bytes
+	Batch   BatchID
+	Dataset DatasetCode // "": the applied dataset that reads Batch.Topic
+	Offset  int64
+	Class   string // "decode", "type", "rule", "oversize" …
+	Rule    RuleID // the blocking rule, "" unless Class is "rule"
+	Field   string // "" if the whole record is at fault
+	Reason  string // Chinese, says how to mend it
+	Key     []byte
+	Value   []byte // original bytes
 }
 
 // Finding counts what one row rule saw in one batch: X = A/B with

@@ -1,0 +1,80 @@
+package library
+
+import (
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/bitutil"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+)
+
+// compact copies the kept runs of a column of a type of the root package's table;
+// n is their length. With one run it is a slice of the original and copies nothing.
+func compact(col arrow.Array, keep []run, n int) arrow.Array {
+	if len(keep) == 1 {
+		return array.NewSlice(col, int64(keep[0].from), int64(keep[0].to))
+	}
+	d := col.Data()
+	valid, nulls := compactValidity(col, keep, n)
+	buffers := []*memory.Buffer{valid}
+	switch t := col.DataType().(type) {
+	case *arrow.StringType:
+		buffers = append(buffers, compactStrings(col.(*array.String), keep, n)...)
+	case *arrow.BooleanType:
+		buffers = append(buffers, compactBits(d.Buffers()[1].Bytes(), d.Offset(), keep, n))
+	default:
+		width := t.(arrow.FixedWidthDataType).BitWidth() / 8
+		src := d.Buffers()[1].Bytes()[d.Offset()*width:]
+		out := make([]byte, 0, n*width)
+		for _, r := range keep {
+			out = append(out, src[r.from*width:r.to*width]...)
+		}
+		buffers = append(buffers, memory.NewBufferBytes(out))
+	}
+	data := array.NewData(col.DataType(), n, buffers, nil, nulls, 0)
+	defer data.Release()
+	return array.MakeFromData(data)
+}
+
+// compactValidity is nil when no kept row is null.
+func compactValidity(col arrow.Array, keep []run, n int) (*memory.Buffer, int) {
+	if col.NullN() == 0 {
+		return nil, 0
+	}
+	b := compactBits(col.NullBitmapBytes(), col.Data().Offset(), keep, n)
+	nulls := n - bitutil.CountSetBits(b.Bytes(), 0, n)
+	if nulls == 0 {
+		return nil, 0
+	}
+	return b, nulls
+}
+
+func compactBits(src []byte, offset int, keep []run, n int) *memory.Buffer {
+	out := make([]byte, bitutil.BytesForBits(int64(n)))
+	at := 0
+	for _, r := range keep {
+		bitutil.CopyBitmap(src, offset+r.from, r.to-r.from, out, at)
+		at += r.to - r.from
+	}
+	return memory.NewBufferBytes(out)
+}
+
+func compactStrings(col *array.String, keep []run, n int) []*memory.Buffer {
+	ends := make([]int32, 1, n+1)
+	total := 0
+	for _, r := range keep {
+		total += col.ValueOffset(r.to) - col.ValueOffset(r.from)
+	}
+	out := make([]byte, 0, total)
+	var bytes []byte
+	if b := col.Data().Buffers()[2]; b != nil {
+		bytes = b.Bytes()
+	}
+	for _, r := range keep {
+		base := int32(col.ValueOffset(r.from)) - int32(len(out))
+		for i := r.from + 1; i <= r.to; i++ {
+			ends = append(ends, int32(col.ValueOffset(i))-base)
+		}
+		out = append(out, bytes[col.ValueOffset(r.from):col.ValueOffset(r.to)]...)
+	}
+	return []*memory.Buffer{memory.NewBufferBytes(arrow.GetBytes(ends)), memory.NewBufferBytes(out)}
+}

@@ -1,0 +1,108 @@
+package library
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"mulu"
+)
+
+func named(name string, v any) driver.NamedValue { return clickhouse.Named(name, v) }
+
+// StoreRejects keeps rows that could not enter, whole. Storing the same rows again
+// leaves one of each. The dataset of a reject without one is found by its topic.
+func (l *Library) StoreRejects(ctx context.Context, rejects []mulu.Reject) error {
+	if len(rejects) == 0 {
+		return nil
+	}
+	at := l.now().UTC()
+	return l.insert(ctx, "rejects", "dataset, _topic, _topic_id, _partition, _offset, _batch, _last, class, rule, field, reason, key, value, at", len(rejects), func(i int) ([]any, error) {
+		r := &rejects[i]
+		code := r.Dataset
+		if code == "" {
+			var err error
+			if code, err = l.datasetOfTopic(r.Batch.Topic); err != nil {
+				return nil, err
+			}
+		}
+		return []any{string(code), r.Batch.Topic, r.Batch.TopicID.String(), uint32(r.Batch.Partition), uint64(r.Offset), uint64(r.Batch.First), uint64(r.Batch.Last),
+			r.Class, string(r.Rule), r.Field, r.Reason, string(r.Key), string(r.Value), at}, nil
+	})
+}
+
+// StoreFindings keeps what the row rules counted. Storing again leaves one of each.
+func (l *Library) StoreFindings(ctx context.Context, findings []mulu.Finding) error {
+	if len(findings) == 0 {
+		return nil
+	}
+	at := l.now().UTC()
+	return l.insert(ctx, "findings", "dataset, _topic, _topic_id, _partition, first, last, ruleset, rule, indicator, evaluated, failed, sample, at", len(findings), func(i int) ([]any, error) {
+		f := &findings[i]
+		sample := f.Sample
+		if sample == nil {
+			sample = []int64{}
+		}
+		return []any{string(f.Dataset), f.Batch.Topic, f.Batch.TopicID.String(), uint32(f.Batch.Partition), uint64(f.Batch.First), uint64(f.Batch.Last),
+			f.Ruleset, string(f.Rule), f.Indicator, f.Evaluated, f.Failed, sample, at}, nil
+	})
+}
+
+// StoreManifest says that all of a batch is stored: it must come after everything
+// else of the batch. A crash before it makes the batch be walked again.
+func (l *Library) StoreManifest(ctx context.Context, m mulu.Manifest) error {
+	return l.StoreManifests(ctx, []mulu.Manifest{m})
+}
+
+// StoreManifests stores the manifests of several batches in one insert. A manifest
+// whose equation does not hold is refused with all the others.
+func (l *Library) StoreManifests(ctx context.Context, ms []mulu.Manifest) error {
+	if len(ms) == 0 {
+		return nil
+	}
+	return l.insert(ctx, "manifest", "dataset, version, _topic, _topic_id, _partition, first, last, good, rejected, control, bytes, digest, at", len(ms), func(i int) ([]any, error) {
+		m := &ms[i]
+		if !m.Balanced() {
+			return nil, fmt.Errorf("manifest %s: %d offsets are not %d good + %d rejected + %d control: %w", m.BatchID, m.Last-m.First+1, m.Good, m.Rejected, m.Control, mulu.ErrInvalid)
+		}
+		return []any{string(m.Dataset), m.Version, m.Topic, m.TopicID.String(), uint32(m.Partition), uint64(m.First), uint64(m.Last),
+			m.Good, m.Rejected, m.Control, m.Bytes, m.Digest, m.At.UTC()}, nil
+	})
+}
+
+// insert sends n rows to a house table as one block.
+func (l *Library) insert(ctx context.Context, table, columns string, n int, row func(i int) ([]any, error)) error {
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(oneBlock()))
+	b, err := l.db.PrepareBatch(ctx, "INSERT INTO mulu."+table+" ("+columns+")")
+	if err != nil {
+		return fmt.Errorf("store %s: %w", table, err)
+	}
+	defer b.Close()
+	for i := range n {
+		v, err := row(i)
+		if err != nil {
+			return fmt.Errorf("store %s: %w", table, err)
+		}
+		if err := b.Append(v...); err != nil {
+			return fmt.Errorf("store %s: encode row %d: %w", table, i, err)
+		}
+	}
+	if err := b.Send(); err != nil {
+		return fmt.Errorf("store %s: %w", table, err)
+	}
+	return nil
+}
+
+// datasetOfTopic names the applied dataset that reads from topic.
+func (l *Library) datasetOfTopic(topic string) (mulu.DatasetCode, error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	for code, ds := range l.datasets {
+		if ds.Topic == topic {
+			return code, nil
+		}
+	}
+	return "", fmt.Errorf("no applied dataset reads topic %q: %w", topic, mulu.ErrNotFound)
+}

@@ -1,0 +1,157 @@
+// Package library keeps the thematic libraries (主题库) in ClickHouse: their
+// tables, the four stores of the walk in (rejects, findings, data, manifest), and
+// the only compiler from a typed plan to SQL. It speaks clickhouse-go's HTTP
+// protocol to the embedded engine and to a server alike and does not know which.
+//
+// It decides nothing about who may read what: share and httpapi hand it a plan.
+package library
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"mulu"
+)
+
+// Options of Open.
+type Options struct {
+	// Transport carries the requests; the embedded engine's Transport(), or nil
+	// for the network.
+	Transport http.RoundTripper
+	// URL of a ClickHouse ≥ 26.3 over HTTP, e.g. "http://user:pass@host:8123".
+	// "" with a Transport means the embedded engine.
+	URL string
+	// Now is the clock of stored times and of as-of "today"; nil is time.Now.
+	Now func() time.Time
+	Log *slog.Logger
+	// HistoryTTL is how long a change is kept in <code>_history; 0 is three years.
+	HistoryTTL time.Duration
+	// Fsync makes every insert survive power loss, not only a crash of the
+	// process. It applies to tables created from now on.
+	Fsync bool
+}
+
+// Library is the room. All methods are safe for concurrent use.
+type Library struct {
+	db   driver.Conn
+	now  func() time.Time
+	log  *slog.Logger
+	ttl  time.Duration
+	sync bool
+
+	mu       sync.RWMutex
+	datasets map[mulu.DatasetCode]*mulu.Dataset
+	topics   map[mulu.DatasetCode]map[mulu.TopicID]uint64 // epoch of each topic identity
+
+	epochs sync.Mutex // serialises the numbering of new topic identities
+}
+
+// zone is where the libraries' days begin and end.
+var zone = time.FixedZone("Asia/Shanghai", 8*3600)
+
+const oldestServer = 26*100 + 3
+
+// Open connects and makes the house's own tables. Running it again changes nothing.
+func Open(ctx context.Context, opt Options) (*Library, error) {
+	co := &clickhouse.Options{Addr: []string{"embedded:1"}}
+	if opt.URL != "" {
+		var err error
+		if co, err = clickhouse.ParseDSN(opt.URL); err != nil {
+			return nil, fmt.Errorf("parse library address: %w", err)
+		}
+	} else if opt.Transport == nil {
+		return nil, fmt.Errorf("open library: neither engine nor address given: %w", mulu.ErrInvalid)
+	}
+	co.Protocol = clickhouse.HTTP
+	// The pool only has to be wider than the engine's own slots: what waits, waits there.
+	co.MaxOpenConns, co.MaxIdleConns, co.DialTimeout = 64, 64, 30*time.Second
+	co.ReadTimeout = 10 * time.Minute
+	co.Settings = clickhouse.Settings{"async_insert": 0}
+	if opt.Transport != nil {
+		co.TransportFunc = func(*http.Transport) (http.RoundTripper, error) { return opt.Transport, nil }
+	}
+	db, err := clickhouse.Open(co)
+	if err != nil {
+		return nil, fmt.Errorf("open library: %w", err)
+	}
+	l := &Library{db: db, now: opt.Now, log: opt.Log, ttl: opt.HistoryTTL, sync: opt.Fsync,
+		datasets: map[mulu.DatasetCode]*mulu.Dataset{}, topics: map[mulu.DatasetCode]map[mulu.TopicID]uint64{}}
+	if l.now == nil {
+		l.now = time.Now
+	}
+	if l.log == nil {
+		l.log = slog.New(slog.DiscardHandler)
+	}
+	if l.ttl <= 0 {
+		l.ttl = 3 * 365 * 24 * time.Hour
+	}
+	if err := l.prepare(ctx); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *Library) prepare(ctx context.Context) error {
+	v, err := l.db.ServerVersion()
+	if err != nil {
+		return fmt.Errorf("greet library: %w", err)
+	}
+	if int(v.Version.Major)*100+int(v.Version.Minor) < oldestServer {
+		return fmt.Errorf("ClickHouse %d.%d is older than 26.3: %w", v.Version.Major, v.Version.Minor, mulu.ErrInvalid)
+	}
+	for _, ddl := range l.houseTables() {
+		if err := l.db.Exec(ctx, ddl); err != nil {
+			return fmt.Errorf("create house tables: %w", err)
+		}
+	}
+	return l.loadTopics(ctx)
+}
+
+// Ping asks the engine for an answer.
+func (l *Library) Ping(ctx context.Context) error {
+	if err := l.db.Exec(ctx, "SELECT 1"); err != nil {
+		return fmt.Errorf("ping library: %w", err)
+	}
+	return nil
+}
+
+// Close gives the connections back; it does not stop an embedded engine.
+func (l *Library) Close() error {
+	if err := l.db.Close(); err != nil {
+		return fmt.Errorf("close library: %w", err)
+	}
+	return nil
+}
+
+// Dataset returns an applied dataset version, or nil. It must not be changed.
+func (l *Library) Dataset(code mulu.DatasetCode) *mulu.Dataset {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.datasets[code]
+}
+
+// applied is Dataset with an error for one that is not there.
+func (l *Library) applied(code mulu.DatasetCode) (*mulu.Dataset, error) {
+	if ds := l.Dataset(code); ds != nil {
+		return ds, nil
+	}
+	return nil, fmt.Errorf("dataset %q is not applied: %w", code, mulu.ErrNotFound)
+}
+
+// engineCode is ClickHouse's error code of err, 0 for none.
+func engineCode(err error) int32 {
+	var ex *clickhouse.Exception
+	if errors.As(err, &ex) {
+		return ex.Code
+	}
+	return 0
+}

@@ -1,0 +1,249 @@
+package library
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"mulu"
+)
+
+// colTopicID stands beside the provenance columns of the root package. A topic
+// that is deleted and made again keeps its name and starts at offset 0: the name
+// alone would take its rows for rows that are already stored. _topic holds the
+// name for people, _topic_id the broker's identity as 32 hex digits for settling.
+const colTopicID = "_topic_id"
+
+// colIngested is wall time and drives the history's TTL only; it orders nothing.
+const colIngested = "_ingested"
+
+// houseDB holds the house's own tables, one row per fact whatever is re-inserted.
+const houseDB = "mulu"
+
+func (l *Library) houseTables() []string {
+	set := l.tableSettings()
+	return []string{
+		"CREATE DATABASE IF NOT EXISTS mulu ENGINE=Atomic",
+		`CREATE TABLE IF NOT EXISTS mulu.rejects (dataset LowCardinality(String), _topic LowCardinality(String), _topic_id LowCardinality(String),
+			_partition UInt32, _offset UInt64, _batch UInt64, _last UInt64, class LowCardinality(String), rule LowCardinality(String),
+			field LowCardinality(String), reason String, key String, value String, at DateTime64(6, 'UTC'))
+			ENGINE=ReplacingMergeTree(at) ORDER BY (dataset, _topic_id, _partition, _offset)` + set,
+		`CREATE TABLE IF NOT EXISTS mulu.findings (dataset LowCardinality(String), _topic LowCardinality(String), _topic_id LowCardinality(String),
+			_partition UInt32, first UInt64, last UInt64, ruleset UInt32, rule LowCardinality(String), indicator LowCardinality(String),
+			evaluated Int64, failed Int64, sample Array(Int64), at DateTime64(6, 'UTC'))
+			ENGINE=ReplacingMergeTree(at) ORDER BY (dataset, _topic_id, _partition, first, rule)` + set,
+		`CREATE TABLE IF NOT EXISTS mulu.manifest (dataset LowCardinality(String), version UInt32, _topic LowCardinality(String), _topic_id LowCardinality(String),
+			_partition UInt32, first UInt64, last UInt64, good Int64, rejected Int64, control Int64, bytes Int64, digest String, at DateTime64(6, 'UTC'))
+			ENGINE=ReplacingMergeTree(at) ORDER BY (_topic_id, _partition, first)` + set,
+		`CREATE TABLE IF NOT EXISTS mulu.topics (dataset LowCardinality(String), _topic_id String, epoch UInt32)
+			ENGINE=ReplacingMergeTree ORDER BY (dataset, _topic_id)` + set,
+	}
+}
+
+func (l *Library) tableSettings() string {
+	if l.sync {
+		return " SETTINGS fsync_after_insert=1, fsync_part_directory=1"
+	}
+	return ""
+}
+
+var codePattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
+
+// Apply makes or widens the tables of a dataset version and remembers it: the
+// current table `<code>`, replacing by key, and with History `<code>_history`,
+// which keeps every change. A version may add columns; a changed type, nullability
+// or key is refused. Running it again changes nothing; a crash between two
+// statements is mended by the next Apply.
+func (l *Library) Apply(ctx context.Context, ds *mulu.Dataset) error {
+	if err := checkDataset(ds); err != nil {
+		return fmt.Errorf("apply dataset %q: %w", ds.Code, err)
+	}
+	if err := l.db.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+ident(ds.Library)+" ENGINE=Atomic"); err != nil {
+		return fmt.Errorf("apply dataset %q: create library: %w", ds.Code, err)
+	}
+	key := idents(ds.Key)
+	tables := []struct{ name, extra, engine string }{
+		{string(ds.Code), "", "ReplacingMergeTree(_version, _deleted) ORDER BY (" + key + ")"},
+		{string(ds.Code) + "_history", ", `_ingested` DateTime DEFAULT now()",
+			fmt.Sprintf("MergeTree ORDER BY (_topic, _partition, _offset) TTL _ingested + INTERVAL %d SECOND", int64(l.ttl.Seconds()))},
+	}
+	if !ds.History {
+		tables = tables[:1]
+	}
+	for _, t := range tables {
+		ddl := "CREATE TABLE IF NOT EXISTS " + ident(ds.Library) + "." + ident(t.name) + " (" + columnList(ds) + t.extra + ") ENGINE=" + t.engine + l.tableSettings()
+		if err := l.db.Exec(ctx, ddl); err != nil {
+			return fmt.Errorf("apply dataset %q: create %s: %w", ds.Code, t.name, err)
+		}
+		if err := l.widen(ctx, ds, t.name); err != nil {
+			return fmt.Errorf("apply dataset %q: %w", ds.Code, err)
+		}
+	}
+	if err := l.checkKey(ctx, ds); err != nil {
+		return fmt.Errorf("apply dataset %q: %w", ds.Code, err)
+	}
+	kept := *ds
+	l.mu.Lock()
+	l.datasets[ds.Code] = &kept
+	l.mu.Unlock()
+	return nil
+}
+
+// checkDataset refuses what would make an unsafe or impossible table.
+func checkDataset(ds *mulu.Dataset) error {
+	var errs []error
+	bad := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf(format+": %w", append(args, mulu.ErrInvalid)...))
+	}
+	if !codePattern.MatchString(string(ds.Code)) || strings.HasSuffix(string(ds.Code), "_history") {
+		bad("code %q must be lower-case letters, digits and _, and not end in _history", ds.Code)
+	}
+	if !codePattern.MatchString(ds.Library) || slices.Contains([]string{houseDB, "default", "system", "information_schema"}, ds.Library) {
+		bad("library %q is not a usable name", ds.Library)
+	}
+	if len(ds.Key) == 0 {
+		bad("no key")
+	}
+	if len(ds.Rules) > 64 {
+		bad("%d row rules, at most 64", len(ds.Rules))
+	}
+	seen := map[string]bool{}
+	for _, c := range ds.Columns {
+		if c.Name == "" || strings.HasPrefix(c.Name, "_") || strings.ContainsAny(c.Name, ".`\\\x00") || seen[c.Name] {
+			bad("column %q: name empty, reserved or taken", c.Name)
+		}
+		seen[c.Name] = true
+		if _, err := engineType(c, false); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	for _, k := range ds.Key {
+		if !seen[k] {
+			bad("key column %q does not exist", k)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// engineType is the root package's table of types.
+func engineType(c mulu.Column, nullable bool) (string, error) {
+	t := ""
+	switch c.Type {
+	case mulu.String:
+		t = "String"
+	case mulu.Int:
+		t = "Int64"
+	case mulu.Decimal:
+		if c.Scale < 0 || c.Scale > 18 {
+			return "", fmt.Errorf("column %q: scale %d: %w", c.Name, c.Scale, mulu.ErrInvalid)
+		}
+		t = fmt.Sprintf("Decimal(18, %d)", c.Scale)
+	case mulu.Date:
+		t = "Date32"
+	case mulu.DateTime:
+		t = "DateTime64(3, 'Asia/Shanghai')"
+	case mulu.Bool:
+		t = "Bool"
+	default:
+		return "", fmt.Errorf("column %q: type %q: %w", c.Name, c.Type, mulu.ErrInvalid)
+	}
+	if nullable {
+		t = "Nullable(" + t + ")"
+	}
+	return t, nil
+}
+
+// nullable says whether a business column may hold null: not if required, never in the key.
+func nullable(ds *mulu.Dataset, c mulu.Column) bool {
+	return !c.Required && !slices.Contains(ds.Key, c.Name)
+}
+
+type column struct{ name, typ string }
+
+// provenance are the columns after the business columns, in the order they are inserted.
+var provenance = []column{
+	{mulu.ColExtra, "String"}, {mulu.ColTopic, "LowCardinality(String)"}, {colTopicID, "LowCardinality(String)"},
+	{mulu.ColPartition, "UInt32"}, {mulu.ColOffset, "UInt64"}, {mulu.ColBatch, "UInt64"}, {mulu.ColFlags, "UInt64"},
+	{mulu.ColRuleset, "UInt32"}, {mulu.ColDeleted, "UInt8"}, {mulu.ColVersion, "UInt64"},
+}
+
+func columnsOf(ds *mulu.Dataset) []column {
+	out := make([]column, 0, len(ds.Columns)+len(provenance))
+	for _, c := range ds.Columns {
+		t, _ := engineType(c, nullable(ds, c)) // checkDataset has seen every type
+		out = append(out, column{c.Name, t})
+	}
+	return append(out, provenance...)
+}
+
+func columnList(ds *mulu.Dataset) string {
+	var b strings.Builder
+	for i, c := range columnsOf(ds) {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(ident(c.name) + " " + c.typ)
+	}
+	return b.String()
+}
+
+// widen adds the columns the table lacks and refuses a column that has changed.
+// Columns the version no longer names stay: their rows were lawful when they came.
+func (l *Library) widen(ctx context.Context, ds *mulu.Dataset, table string) error {
+	rows, err := l.db.Query(ctx, "SELECT name, type FROM system.columns WHERE database={d:String} AND table={t:String}", named("d", ds.Library), named("t", table))
+	if err != nil {
+		return fmt.Errorf("read columns of %s: %w", table, err)
+	}
+	defer rows.Close()
+	have := map[string]string{}
+	for rows.Next() {
+		var name, typ string
+		if err := rows.Scan(&name, &typ); err != nil {
+			return fmt.Errorf("read columns of %s: %w", table, err)
+		}
+		have[name] = typ
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("read columns of %s: %w", table, err)
+	}
+	for _, c := range columnsOf(ds) {
+		switch typ, ok := have[c.name]; {
+		case !ok:
+			if err := l.db.Exec(ctx, "ALTER TABLE "+ident(ds.Library)+"."+ident(table)+" ADD COLUMN IF NOT EXISTS "+ident(c.name)+" "+c.typ); err != nil {
+				return fmt.Errorf("add column %s to %s: %w", c.name, table, err)
+			}
+		case typ != c.typ:
+			return fmt.Errorf("表 %s.%s 的列 %s 现为 %s，版本 %d 要求 %s：不兼容的变更，请另建数据集或保留原类型 (column type changed): %w", ds.Library, table, c.name, typ, ds.Version, c.typ, mulu.ErrConflict)
+		}
+	}
+	return nil
+}
+
+// checkKey refuses a version whose business key differs from the table's.
+func (l *Library) checkKey(ctx context.Context, ds *mulu.Dataset) error {
+	var have string
+	err := l.db.QueryRow(ctx, "SELECT sorting_key FROM system.tables WHERE database={d:String} AND name={t:String}", named("d", ds.Library), named("t", string(ds.Code))).Scan(&have)
+	if err != nil {
+		return fmt.Errorf("read key of %s: %w", ds.Code, err)
+	}
+	if strings.ReplaceAll(have, "`", "") != strings.Join(ds.Key, ", ") {
+		return fmt.Errorf("表 %s.%s 的主键为 (%s)，版本 %d 要求 (%s)：主键不可变更 (key changed): %w", ds.Library, ds.Code, have, ds.Version, strings.Join(ds.Key, ", "), mulu.ErrConflict)
+	}
+	return nil
+}
+
+// ident quotes an identifier. Names come from applied datasets, never from requests.
+func ident(s string) string {
+	return "`" + strings.NewReplacer(`\`, `\\`, "`", "\\`").Replace(s) + "`"
+}
+
+func idents(names []string) string {
+	q := make([]string, len(names))
+	for i, n := range names {
+		q[i] = ident(n)
+	}
+	return strings.Join(q, ", ")
+}
