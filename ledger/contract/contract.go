@@ -154,6 +154,14 @@ type Receipt struct {
 	Again  bool // the command had been accepted before; nothing was logged now
 }
 
+// Answer is what a ledger says to one command of several: a receipt, a *Refusal,
+// or another error, after which the outcome is unknown and the same command may
+// be submitted again.
+type Answer struct {
+	Receipt Receipt
+	Err     error
+}
+
 // Digest returns "sha256:<hex>" of b.
 func Digest(b []byte) string {
 	h := sha256.Sum256(b)
