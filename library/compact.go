@@ -59,22 +59,22 @@ func compactBits(src []byte, offset int, keep []run, n int) *memory.Buffer {
 }
 
 func compactStrings(col *array.String, keep []run, n int) []*memory.Buffer {
-	ends := make([]int32, 1, n+1)
+	starts := col.ValueOffsets() // n+1 of them; [n] is the end of the last
 	total := 0
 	for _, r := range keep {
-		total += col.ValueOffset(r.to) - col.ValueOffset(r.from)
+		total += int(starts[r.to] - starts[r.from])
 	}
-	out := make([]byte, 0, total)
+	ends, out := make([]int32, 1, n+1), make([]byte, 0, total)
 	var bytes []byte
 	if b := col.Data().Buffers()[2]; b != nil {
 		bytes = b.Bytes()
 	}
 	for _, r := range keep {
-		base := int32(col.ValueOffset(r.from)) - int32(len(out))
-		for i := r.from + 1; i <= r.to; i++ {
-			ends = append(ends, int32(col.ValueOffset(i))-base)
+		base := starts[r.from] - int32(len(out))
+		for _, end := range starts[r.from+1 : r.to+1] {
+			ends = append(ends, end-base)
 		}
-		out = append(out, bytes[col.ValueOffset(r.from):col.ValueOffset(r.to)]...)
+		out = append(out, bytes[starts[r.from]:starts[r.to]]...)
 	}
 	return []*memory.Buffer{memory.NewBufferBytes(arrow.GetBytes(ends)), memory.NewBufferBytes(out)}
 }
