@@ -1,0 +1,324 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"mulu"
+)
+
+// Partition is one assigned partition. Next and Commit are for one goroutine.
+type Partition struct {
+	s   *Source
+	key tp
+
+	mu      sync.Mutex
+	wake    chan struct{} // capacity 1: something changed
+	topicID mulu.TopicID
+	next    int64         // position: first offset not yet committed here
+	seen    int64         // offsets before it are fetched: each carries a held record, a marker, or nothing
+	fetched int64         // what the client gave last, + 1; behind seen only after a resync
+	buf     []mulu.Record // held records, all >= next
+	bytes   int64         // of buf
+	since   time.Time     // when the oldest held offset came
+	open    *mulu.Plan    // range that must be rebuilt exactly
+	current *Batch        // cut, not committed
+	end     int64         // broker's end offset, as last heard
+	begun   bool
+	stopped error
+	lastErr string
+	rows    meter
+
+	paused bool // guarded by Source.mu
+
+	quit   chan struct{}      // closed when stopped
+	cancel context.CancelFunc // guarded by Source.mu; nil before its goroutine runs
+	gone   chan struct{}      // closed when its goroutine has ended
+}
+
+func newPartition(s *Source, key tp) *Partition {
+	return &Partition{s: s, key: key, wake: make(chan struct{}, 1), quit: make(chan struct{}), gone: make(chan struct{})}
+}
+
+// Topic is the topic's name.
+func (p *Partition) Topic() string { return p.key.topic }
+
+// Number is the partition's number in its topic.
+func (p *Partition) Number() int32 { return p.key.partition }
+
+// Dataset is the version that batches cut now are planned with.
+func (p *Partition) Dataset() *mulu.Dataset { return p.s.dataset(p.key.topic) }
+
+func size(r *mulu.Record) int64 { return int64(len(r.Key) + len(r.Value)) }
+
+// begin places the reader; until then Next waits.
+func (p *Partition) begin(id mulu.TopicID, next, end int64, open *mulu.Plan) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.drop()
+	p.topicID, p.next, p.seen, p.fetched, p.end, p.open = id, next, next, next, end, open
+	p.begun = true
+	p.signal()
+}
+
+// drop lets go of everything held.
+func (p *Partition) drop() {
+	p.s.held.Add(-p.bytes)
+	p.buf, p.bytes, p.current = nil, 0, nil
+}
+
+// push takes fetched records and notes the markers among them.
+func (p *Partition) push(rs []*kgo.Record, end int64) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.end = max(p.end, end)
+	if p.stopped != nil || len(rs) == 0 {
+		return nil
+	}
+	if rs[0].Offset < p.fetched {
+		return fmt.Errorf("读取位点从 %d 退回到 %d，已停止读取 / offsets went backwards", p.fetched, rs[0].Offset)
+	}
+	p.fetched = rs[len(rs)-1].Offset + 1
+	if p.seen == p.next && len(p.buf) == 0 {
+		p.since = p.s.o.Now()
+	}
+	added := int64(0)
+	for _, r := range rs {
+		if r.Offset < p.seen {
+			continue // done by another owner
+		}
+		p.seen = r.Offset + 1
+		if r.Attrs.IsControl() {
+			continue
+		}
+		rec := mulu.Record{Offset: r.Offset, Key: r.Key, Value: r.Value, Time: r.Timestamp}
+		p.buf = append(p.buf, rec)
+		added += size(&rec)
+	}
+	p.bytes += added
+	p.s.held.Add(added)
+	p.signal()
+	return nil
+}
+
+func (p *Partition) signal() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// stop makes Next return err, wrapped in ErrStopped.
+func (p *Partition) stop(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopped == nil {
+		p.stopped = err
+		close(p.quit)
+		p.signal()
+	}
+}
+
+func (p *Partition) isStopped() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stopped != nil
+}
+
+// note keeps the error of a failed step for Status.
+func (p *Partition) note(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lastErr = err.Error()
+}
+
+// enough says whether the partition should not be fetched: it holds two batches,
+// or the common budget is used up and it holds anything to go on with.
+func (p *Partition) enough(budgetUsed bool) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.open != nil && p.seen <= p.open.Last {
+		return false
+	}
+	if budgetUsed {
+		return len(p.buf) > 0
+	}
+	two := p.bytes >= 2*p.s.o.BatchBytes || int64(len(p.buf)) >= 2*p.s.o.BatchRows
+	if p.paused { // hysteresis: go on at one batch
+		return p.bytes >= p.s.o.BatchBytes || int64(len(p.buf)) >= p.s.o.BatchRows
+	}
+	return two
+}
+
+// Next waits for the next batch. A batch that was not committed is handed out
+// again, unchanged and in doubt. ErrStopped says that there will be no more.
+func (p *Partition) Next(ctx context.Context) (*Batch, error) {
+	for {
+		p.mu.Lock()
+		if p.stopped != nil {
+			defer p.mu.Unlock()
+			return nil, fmt.Errorf("read %s/%d: %w: %w", p.key.topic, p.key.partition, ErrStopped, p.stopped)
+		}
+		b, wait := p.cut()
+		p.mu.Unlock()
+		if b != nil {
+			p.s.balanceSoon()
+			return b, nil
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, ctx.Err()
+		case <-p.wake:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// idle is how long a partition with nothing to cut sleeps unless woken.
+const idle = time.Minute
+
+// cut returns the next batch, or how long to wait for it.
+func (p *Partition) cut() (*Batch, time.Duration) {
+	if !p.begun {
+		return nil, idle
+	}
+	if p.current != nil { // handed out before: something of it may be stored
+		b := *p.current
+		b.InDoubt = true
+		return &b, 0
+	}
+	d := p.s.dataset(p.key.topic)
+	if d == nil {
+		return nil, idle
+	}
+	plan := mulu.Plan{
+		BatchID: mulu.BatchID{TopicID: p.topicID, Topic: p.key.topic, Partition: p.key.partition, First: p.next},
+		Dataset: d.Code, Version: d.Version,
+	}
+	doubt := p.open != nil
+	if doubt {
+		if plan = *p.open; p.seen <= plan.Last {
+			return nil, idle
+		}
+	} else {
+		last, wait := p.cutEnd()
+		if wait > 0 {
+			return nil, wait
+		}
+		plan.Last = last
+	}
+	b := &Batch{Plan: plan, InDoubt: doubt}
+	n := 0
+	for n < len(p.buf) && p.buf[n].Offset <= plan.Last {
+		b.Bytes += size(&p.buf[n])
+		n++
+	}
+	b.Records = p.buf[:n:n]
+	p.current = b
+	out := *b
+	return &out, 0
+}
+
+// cutEnd decides the last offset of a new batch: before the next multiple of
+// BatchRows, at the record that fills BatchBytes, or all there is after Linger.
+// The last two depend on time and memory, which is why a plan is kept.
+func (p *Partition) cutEnd() (last int64, wait time.Duration) {
+	o := &p.s.o
+	if p.seen <= p.next {
+		return 0, idle
+	}
+	boundary := (p.next/o.BatchRows + 1) * o.BatchRows
+	if p.bytes >= o.BatchBytes {
+		var sum int64
+		for i := range p.buf {
+			if p.buf[i].Offset >= boundary {
+				break
+			}
+			if sum += size(&p.buf[i]); sum >= o.BatchBytes {
+				return p.buf[i].Offset, 0
+			}
+		}
+	}
+	if p.seen >= boundary {
+		return boundary - 1, 0
+	}
+	if wait := o.Linger - o.Now().Sub(p.since); wait > 0 {
+		return 0, wait
+	}
+	return p.seen - 1, 0
+}
+
+// Commit says that the batch is stored and done in the journal: it is let go, and
+// the position is committed to the group so that lag can be watched. A failed
+// commit to the group costs nothing but that, so it is only logged. An error means
+// that id is not the batch that was handed out.
+func (p *Partition) Commit(ctx context.Context, id mulu.BatchID) error {
+	p.mu.Lock()
+	b := p.current
+	if b == nil || b.Plan.BatchID != id {
+		p.mu.Unlock()
+		return fmt.Errorf("commit batch %s: it is not the one handed out: %w", id, mulu.ErrConflict)
+	}
+	p.advance(id.Last + 1)
+	p.rows.add(p.s.o.Now(), int64(len(b.Records)))
+	p.lastErr = ""
+	stopped := p.stopped != nil
+	p.mu.Unlock()
+	p.s.balanceSoon()
+	if stopped {
+		return nil // no longer ours to commit
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := p.s.commitGroup(ctx, p.key, id.Last+1); err != nil {
+		p.s.o.Log.Warn("commit to the group failed; only the shown lag is behind", "batch", id.String(), "error", err)
+	}
+	return nil
+}
+
+// advance moves the position and lets go of the records before it.
+func (p *Partition) advance(next int64) {
+	n, bytes := 0, int64(0)
+	for n < len(p.buf) && p.buf[n].Offset < next {
+		bytes += size(&p.buf[n])
+		n++
+	}
+	// A fresh slice: the batch's records may still be looked at, and keep their
+	// fetches alive no longer than that.
+	p.buf = append(make([]mulu.Record, 0, len(p.buf)-n), p.buf[n:]...)
+	p.bytes -= bytes
+	p.s.held.Add(-bytes)
+	p.next, p.seen = next, max(p.seen, next)
+	p.current, p.open = nil, nil
+	p.since = p.s.o.Now()
+	p.signal()
+}
+
+// resync asks the journal where the partition stands after a conflict: another
+// owner was quicker, and what it finished is dropped here.
+func (p *Partition) resync(ctx context.Context) error {
+	p.mu.Lock()
+	id := p.topicID
+	p.mu.Unlock()
+	next, open, err := p.s.o.Journal.Resume(ctx, id, p.key.partition)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if next < p.next && next >= 0 {
+		return fmt.Errorf("resume partition %s/%d: the journal went back from %d to %d: %w", p.key.topic, p.key.partition, p.next, next, mulu.ErrInvalid)
+	}
+	if next > p.next {
+		p.advance(next)
+	}
+	p.current, p.open = nil, open
+	return nil
+}
