@@ -64,6 +64,9 @@ func (r *Relay) Wake() {
 	}
 }
 
+// errLedger marks an error of the chain's side, after which hurrying is no use.
+var errLedger = errors.New("chain unavailable")
+
 // Run relays until ctx ends, and returns nil then.
 func (r *Relay) Run(ctx context.Context) error {
 	backoff := time.Duration(0)
@@ -74,7 +77,11 @@ func (r *Relay) Run(ctx context.Context) error {
 		case err != nil:
 			backoff = min(max(2*backoff, minBackoff), maxBackoff)
 			r.log.WarnContext(ctx, "relay commands to the chain", "err", err, "retry_in", backoff)
-			sleep(ctx, backoff, nil)
+			if errors.Is(err, errLedger) {
+				sleep(ctx, backoff, nil)
+			} else { // one room's Confirm fails: others must not wait for it
+				sleep(ctx, backoff, r.wake)
+			}
 		default:
 			backoff = 0
 			if n == 0 {
@@ -146,7 +153,7 @@ func (r *Relay) round(ctx context.Context) (int, error) {
 		err = fmt.Errorf("%d answers to %d commands", len(answers), len(cs))
 	}
 	if err != nil {
-		err = fmt.Errorf("submit %d commands: %w", len(cs), err)
+		err = fmt.Errorf("submit %d commands: %w: %w", len(cs), errLedger, err)
 		return 0, errors.Join(err, r.note(ctx, waiting, err))
 	}
 	var ready []answered
@@ -158,10 +165,14 @@ func (r *Relay) round(ctx context.Context) (int, error) {
 		switch {
 		case a.Err != nil && refusal == nil:
 			stuck[w.subject] = true
-			err := fmt.Errorf("submit command %s: %w", w.c.ID, a.Err)
+			err := fmt.Errorf("submit command %s: %w: %w", w.c.ID, errLedger, a.Err)
 			failed = errors.Join(failed, err, r.note(ctx, waiting[i:i+1], err))
 			continue
 		case stuck[w.subject]:
+			continue
+		case refusal != nil && failed != nil:
+			// It may be refused only because a command before it is not there yet.
+			stuck[w.subject] = true
 			continue
 		case refusal != nil:
 			w.result = contract.Result{Refusal: refusal}
