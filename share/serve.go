@@ -1,0 +1,207 @@
+package share
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"mulu"
+	"mulu/internal/clock"
+	"mulu/plan"
+)
+
+// Ask is one read: who asks, under which grant, in which format. Where holds extra
+// values that narrow the grant (a single community, say), never conditions as text.
+type Ask struct {
+	Actor     mulu.Actor
+	Grant     mulu.GrantID
+	Format    string         // "" takes the grant's first
+	Where     map[string]any // item → equal value
+	RequestID string         // of the HTTP request, for the receipt
+	// Begin, if set, is told what is coming before the first byte is written: the
+	// place to set headers. Digest and rows are final by then.
+	Begin func(Delivery)
+}
+
+// Delivery describes what was handed out.
+type Delivery struct {
+	Receipt      mulu.ReceiptID
+	Grant        mulu.GrantID
+	GrantVersion int64
+	Scenario     mulu.ScenarioCode
+	Receiver     mulu.Division
+	Format       string
+	Rows         int64
+	Bytes        int64
+	Digest       string // "sha256:…" of the bytes
+	AsOf         time.Time
+	Quality      []Quality // one per dataset read; never a reason to cut a share
+}
+
+// Quality is the mark (质量标识) a delivery carries of one dataset.
+type Quality struct {
+	Dataset mulu.DatasetCode
+	Known   bool // false: not scored yet
+	Total   float64
+	Grade   string
+	Low     bool // below the grant's least score
+}
+
+// Serve walks one read: authorise → compile → open receipt → execute into a spool →
+// charge → deliver → close receipt. No byte leaves before the receipt is durable
+// and the whole result is known, and no engine slot is held while a client reads.
+func (s *Service) Serve(ctx context.Context, ask Ask, w io.Writer) (Delivery, error) {
+	a, err := s.authorise(ctx, ask)
+	if err != nil {
+		return Delivery{}, fmt.Errorf("serve grant %s: %w", clip(string(ask.Grant), 64), err)
+	}
+	p := compile(a, ask)
+	// A crash from here on leaves an open receipt; Recover closes it as interrupted.
+	r, err := s.open(ctx, ask, a, p)
+	if err != nil {
+		return Delivery{}, fmt.Errorf("serve grant %s: %w", a.grant.ID, err)
+	}
+	result, err := s.execute(ctx, a, p)
+	if err != nil {
+		return Delivery{}, s.giveUp(ctx, r, fmt.Errorf("execute grant %s: %w", a.grant.ID, err))
+	}
+	defer result.Close()
+	// From here on the receipt says how much may have left at most.
+	if err := s.charge(ctx, ask, r, result); err != nil {
+		return Delivery{}, s.giveUp(ctx, r, fmt.Errorf("charge grant %s: %w", a.grant.ID, err))
+	}
+	d := describe(a, r)
+	if err := deliver(ctx, ask, d, result, w); err != nil {
+		return d, s.giveUp(ctx, r, err)
+	}
+	// A crash before this is durable: all was delivered, the receipt says interrupted
+	// with the rows and the digest that left.
+	if err := s.close(ctx, r, Delivered, ""); err != nil {
+		return d, fmt.Errorf("serve grant %s: %w", a.grant.ID, err)
+	}
+	return d, nil
+}
+
+// authorise admits the read or leaves a receipt of the denial and returns it.
+func (s *Service) authorise(ctx context.Context, ask Ask) (*admission, error) {
+	a, err := s.inspect(ctx, s.DB.Read, ask)
+	if err != nil {
+		return nil, fmt.Errorf("authorise: %w", err)
+	}
+	if a.allowed() {
+		return a, nil
+	}
+	id, err := s.refuse(ctx, ask, a)
+	if err != nil {
+		return nil, fmt.Errorf("record denial: %w", err)
+	}
+	return nil, &Denial{Receipt: id, Checks: a.checks}
+}
+
+// compile joins the grant and its scenario's view into a plan as of today. The
+// grant's rows hold whatever the request says; a request only narrows.
+func compile(a *admission, ask Ask) plan.Plan {
+	t := &a.grant.Terms
+	view := a.scenario.View
+	view.Derived = slices.Clone(view.Derived)
+	for i := range view.Derived {
+		if view.Derived[i].AsOf == "today" || view.Derived[i].AsOf == "" {
+			view.Derived[i].AsOf = a.now.In(clock.Shanghai).Format(time.DateOnly)
+		}
+	}
+	p := plan.Plan{View: view, Where: plan.Predicate{All: []plan.Predicate{t.Where}}, Limit: a.left + 1, OrderByKey: true}
+	for _, it := range t.Items {
+		p.Items = append(p.Items, plan.Item{Name: it.Name, Mask: it.MaskFor(ask.Actor.Role)})
+	}
+	for _, field := range slices.Sorted(maps.Keys(ask.Where)) {
+		c := plan.Predicate{Field: field, Op: plan.Eq, Value: ask.Where[field]}
+		if d, ok := c.Value.(string); ok && field == a.scenario.Division && len(d) < 12 {
+			c.Op = plan.Prefix
+		}
+		p.Where.All = append(p.Where.All, c)
+	}
+	return p
+}
+
+// execute runs the plan into the spool. One row more than the quota is asked for,
+// so that a result that would be cut is refused and never delivered in part.
+func (s *Service) execute(ctx context.Context, a *admission, p plan.Plan) (*spool, error) {
+	result, err := newSpool(s.Spool, s.MaxBytes)
+	if err != nil {
+		return nil, err
+	}
+	result.rows, err = s.Reader.Export(ctx, a.scenario.Code, p, a.format, result)
+	switch {
+	case result.full:
+		err = refusal(fmt.Sprintf("结果超过单次上限 %d 字节，请缩小范围", s.MaxBytes))
+	case err == nil && result.rows > a.left:
+		err = refusal(fmt.Sprintf("结果超过今日剩余额度 %d 行，未提供任何数据", a.left))
+	}
+	if err != nil {
+		result.Close()
+		return nil, err
+	}
+	return result, nil
+}
+
+// charge takes the rows from today's quota and looks at the grant once more, in one
+// transaction: what was revoked while the engine worked is not delivered.
+func (s *Service) charge(ctx context.Context, ask Ask, r *Receipt, result *spool) error {
+	return s.DB.Tx(ctx, func(tx *sql.Tx) error {
+		a, err := s.inspect(ctx, tx, ask)
+		if err != nil {
+			return err
+		}
+		if !a.allowed() {
+			return &Denial{Receipt: r.ID, Checks: a.checks}
+		}
+		if result.rows > a.left {
+			return refusal(fmt.Sprintf("结果超过今日剩余额度 %d 行，未提供任何数据", a.left))
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO share_quota (grant_id, day, rows_out) VALUES ($1, $2, $3)
+			ON CONFLICT (grant_id, day) DO UPDATE SET rows_out = share_quota.rows_out + excluded.rows_out`, a.grant.ID, today(a.now), result.rows); err != nil {
+			return fmt.Errorf("charge quota: %w", err)
+		}
+		r.Rows, r.Bytes, r.Digest = result.rows, result.size, result.digest()
+		return save(ctx, tx, r)
+	})
+}
+
+func describe(a *admission, r *Receipt) Delivery {
+	return Delivery{Receipt: r.ID, Grant: a.grant.ID, GrantVersion: a.grant.Terms.Version, Scenario: r.Scenario, Receiver: a.grant.Terms.Receiver,
+		Format: r.Format, Rows: r.Rows, Bytes: r.Bytes, Digest: r.Digest, AsOf: a.now, Quality: r.quality}
+}
+
+func deliver(ctx context.Context, ask Ask, d Delivery, result *spool, w io.Writer) error {
+	if ask.Begin != nil {
+		ask.Begin(d)
+	}
+	if err := result.copyTo(ctx, w); err != nil {
+		return fmt.Errorf("deliver: %w", errors.Join(errAborted, err))
+	}
+	return nil
+}
+
+// quality asks for the scores of what is read. A score that can not be had is
+// unknown: a running share is not cut by it (design invariant 11).
+func (s *Service) quality(ctx context.Context, a *admission) []Quality {
+	var all []Quality
+	for _, ds := range a.scenario.Datasets() {
+		q := Quality{Dataset: ds}
+		if s.Scorer != nil {
+			sc, ok, err := s.Scorer.Score(ctx, ds)
+			if err != nil {
+				s.Log.WarnContext(ctx, "quality of a shared dataset is unknown", "dataset", ds, "err", err)
+			} else if ok {
+				q = Quality{Dataset: ds, Known: true, Total: sc.Total, Grade: sc.Grade, Low: sc.Total < a.grant.Terms.MinScore}
+			}
+		}
+		all = append(all, q)
+	}
+	return all
+}
