@@ -55,7 +55,7 @@ func Apply(s Store, tx Tx, c Command) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if err := put(s, commandKey(c.ID), commandValue{V: valueVersion, Digest: digest, Result: res}); err != nil {
+	if err := put(s, CommandKey(c.ID), commandValue{V: valueVersion, Digest: digest, Result: res}); err != nil {
 		return Result{}, err
 	}
 	return res, nil

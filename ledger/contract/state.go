@@ -14,7 +14,8 @@ import (
 // Key is the state key of an object.
 func Key(o Object, id string) string { return string(o) + "/" + id }
 
-func commandKey(id string) string { return "cmd/" + id }
+// CommandKey is the state key of what was answered to a command.
+func CommandKey(id string) string { return "cmd/" + id }
 
 // valueVersion is the form of the values below.
 const valueVersion = 1
@@ -127,6 +128,15 @@ func Decode(b []byte, v any) error {
 		return fmt.Errorf("decode state value: %w", err)
 	}
 	return nil
+}
+
+// DecodeResult reads the value under a CommandKey.
+func DecodeResult(b []byte) (Result, error) {
+	var v commandValue
+	if err := Decode(b, &v); err != nil {
+		return Result{}, err
+	}
+	return v.Result, nil
 }
 
 // load reads an object's value; an absent object gives the zero value, whose
