@@ -95,9 +95,9 @@ func compile(p plan.Plan, datasets plan.Datasets, now time.Time, key []byte, lim
 // so FINAL still sees every version of a key (engines: 7× faster with many parts).
 func (c *compiler) from(base *mulu.Dataset) string {
 	table := ident(base.Library) + "." + ident(string(base.Code))
-	prewhere := c.prewhere(base, base.Key)
 	if len(c.view.Lookups) == 0 {
-		return table + " AS _base FINAL" + prewhere
+		// Qualified: a bare name would mean the masked item of that name.
+		return table + " AS _base FINAL" + c.prewhere("_base.", base, base.Key)
 	}
 	for _, l := range c.view.Lookups {
 		for _, k := range l.On {
@@ -105,7 +105,7 @@ func (c *compiler) from(base *mulu.Dataset) string {
 		}
 	}
 	var b strings.Builder
-	b.WriteString("(SELECT " + idents(c.usedColumns("")) + " FROM " + table + " FINAL" + prewhere + ") AS _base")
+	b.WriteString("(SELECT " + idents(c.usedColumns("")) + " FROM " + table + " FINAL" + c.prewhere("", base, base.Key) + ") AS _base")
 	for i := range c.view.Lookups {
 		l := &c.view.Lookups[i]
 		if cols, ok := c.used[l.Name]; ok {
@@ -115,12 +115,12 @@ func (c *compiler) from(base *mulu.Dataset) string {
 	return b.String()
 }
 
-// prewhere are the pinned conditions on the given key columns.
-func (c *compiler) prewhere(ds *mulu.Dataset, on []string) string {
+// prewhere are the pinned conditions on the given key columns of a table.
+func (c *compiler) prewhere(alias string, ds *mulu.Dataset, on []string) string {
 	var conds []string
 	for _, k := range ds.Key {
 		if cond, ok := c.pinned[k]; ok && slices.Contains(on, k) {
-			conds = append(conds, fmt.Sprintf(cond, ident(k)))
+			conds = append(conds, fmt.Sprintf(cond, alias+ident(k)))
 		}
 	}
 	if conds == nil {
@@ -139,7 +139,7 @@ func (c *compiler) join(l *plan.Lookup, alias string, columns bool) string {
 		on[i] = "_base." + ident(k) + " = " + alias + "." + ident(k)
 	}
 	by := strings.Join(keys, ", ")
-	from := " FROM " + ident(ds.Library) + "." + ident(string(ds.Code)) + " FINAL" + c.prewhere(ds, l.On)
+	from := " FROM " + ident(ds.Library) + "." + ident(string(ds.Code)) + " FINAL" + c.prewhere("", ds, l.On)
 	var rest []string
 	for _, k := range l.On {
 		if cond, ok := c.pinned[k]; ok && !slices.Contains(ds.Key, k) {

@@ -19,7 +19,7 @@ var compoundSurnames = strings.Fields(`欧阳 太史 端木 上官 司马 东方
 const (
 	roadInStreet = `^[^0-9０-９]*?街道[^0-9０-９]*?(?:大道|路|街)`
 	roadAlone    = `^[^0-9０-９]*?(?:大道|路|街)`
-	districtOnly = `^[^0-9０-９]*?[区县]`
+	districtOnly = `^[^0-9０-９]*?(?:[^小社园校厂街]区|县)`
 )
 
 // masked wraps the expression x of field f in mask m. Null stays null; hide is

@@ -229,8 +229,10 @@ func (l *Library) checkKey(ctx context.Context, ds *mulu.Dataset) error {
 	if err != nil {
 		return fmt.Errorf("read key of %s: %w", ds.Code, err)
 	}
-	if strings.ReplaceAll(have, "`", "") != strings.Join(ds.Key, ", ") {
-		return fmt.Errorf("表 %s.%s 的主键为 (%s)，版本 %d 要求 (%s)：主键不可变更 (key changed): %w", ds.Library, ds.Code, have, ds.Version, strings.Join(ds.Key, ", "), mulu.ErrConflict)
+	// Engines differ in quoting and in the outer parentheses.
+	plain := strings.NewReplacer("`", "", "(", "", ")", "")
+	if want := strings.Join(ds.Key, ", "); plain.Replace(have) != plain.Replace(want) {
+		return fmt.Errorf("表 %s.%s 的主键为 (%s)，版本 %d 要求 (%s)：主键不可变更 (key changed): %w", ds.Library, ds.Code, have, ds.Version, want, mulu.ErrConflict)
 	}
 	return nil
 }

@@ -20,6 +20,8 @@ type session struct {
 	stream result // open read stream
 	chunk  result // chunk being read
 	rest   []byte // what of the chunk (or of the exception block) is unread
+	before string // goes before rest
+	join   joiner
 	tag    string
 	eof    bool
 	once   sync.Once
@@ -69,7 +71,7 @@ func (s *session) run(req *http.Request, st *statement) (resp *http.Response, st
 		return resp, false, err
 	case inlineFormat.MatchString(st.sql):
 		return nil, false, &engineError{text: "Code: 48. DB::Exception: INSERT data in a FORMAT must travel in the request body, not in the statement (NOT_IMPLEMENTED)"}
-	case selectStart.MatchString(st.sql):
+	case selectStart.MatchString(st.sql) && streamable(st.outFormat()):
 		return s.read(req, st)
 	}
 	r := s.c.query(st.sql, st.format, newParams(st.params))
@@ -139,6 +141,7 @@ func (s *session) insert(req *http.Request, st *statement) (*http.Response, erro
 // early error has a status of its own.
 func (s *session) read(req *http.Request, st *statement) (*http.Response, bool, error) {
 	var err error
+	s.join.format = st.outFormat()
 	if s.stream, err = s.c.openStream(st.sql, st.format, newParams(st.params)); err != nil {
 		s.eof = true
 		return nil, false, err
@@ -152,7 +155,8 @@ func (s *session) read(req *http.Request, st *statement) (*http.Response, bool, 
 	return success(req, s.tag, &body{s: s}, -1), true, nil
 }
 
-// fetch replaces the chunk by the next one; an empty chunk is the end.
+// fetch replaces the chunk by the next one; an empty chunk is the end, after which
+// only the tail of the document is left to read.
 func (s *session) fetch() error {
 	s.chunk.free()
 	s.chunk = result{s.c.b, s.c.b.fetch(s.c.handle, s.stream.p)}
@@ -160,8 +164,12 @@ func (s *session) fetch() error {
 		s.eof = true
 		return err
 	}
-	s.rest = s.chunk.bytes()
-	s.eof = len(s.rest) == 0
+	b := s.chunk.bytes()
+	if s.eof = len(b) == 0; s.eof {
+		s.rest = s.join.tail
+		return nil
+	}
+	s.before, s.rest = s.join.next(b)
 	return nil
 }
 
@@ -180,7 +188,7 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.closed {
 		return 0, http.ErrBodyReadAfterClose
 	}
-	for len(s.rest) == 0 {
+	for len(s.rest)+len(s.before) == 0 {
 		if s.eof {
 			return 0, io.EOF
 		}
@@ -188,12 +196,14 @@ func (b *body) Read(p []byte) (int, error) {
 			if cause := s.ctx.Err(); cause != nil {
 				return 0, cause
 			}
-			s.rest = exceptionBlock(err.Error(), s.tag)
+			s.before, s.rest = "", exceptionBlock(err.Error(), s.tag)
 		}
 	}
-	n := copy(p, s.rest)
-	s.rest = s.rest[n:]
-	return n, nil
+	n := copy(p, s.before)
+	s.before = s.before[n:]
+	m := copy(p[n:], s.rest)
+	s.rest = s.rest[m:]
+	return n + m, nil
 }
 
 // exceptionBlock is how a server tells of an error after the first byte.

@@ -101,6 +101,14 @@ type statement struct {
 	data     io.Reader // INSERT data, nil for none
 }
 
+// outFormat is the format of the result: a FORMAT clause goes before the request's.
+func (s *statement) outFormat() string {
+	if m := formatClause.FindStringSubmatch(s.sql); m != nil {
+		return m[1]
+	}
+	return s.format
+}
+
 func (t *transport) statement(req *http.Request) (*statement, error) {
 	if strings.HasPrefix(req.Header.Get("Content-Type"), "multipart/") {
 		return nil, errors.New("run statement: external tables are not supported by the embedded engine")
