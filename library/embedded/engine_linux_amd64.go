@@ -37,7 +37,8 @@ type Engine struct {
 	slots   chan struct{}
 	seq     atomic.Uint64
 	base    context.Context
-	cancel  context.CancelFunc
+	cancel  context.CancelCauseFunc
+	work    sync.WaitGroup
 	name    string
 	version string
 	zone    string
@@ -65,7 +66,7 @@ func Start(ctx context.Context, opt Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := verify(lib, filepath.Join(dir, "engine.stamp")); err != nil {
+	if err := checkSize(lib, pinnedSize); err != nil {
 		return nil, err
 	}
 	if err := silenceStdin(); err != nil {
@@ -87,7 +88,19 @@ func Start(ctx context.Context, opt Options) (*Engine, error) {
 		return nil, err
 	}
 	process.running = e
+	// Reading half a gigabyte would be most of a first start: it is done beside it.
+	e.work.Go(func() { e.checkLibrary(lib) })
 	return e, nil
+}
+
+// checkLibrary stops an engine whose library is not the pinned one.
+func (e *Engine) checkLibrary(lib string) {
+	err := checkDigest(e.base, lib, filepath.Join(e.dir, "engine.stamp"), pinnedSHA256)
+	if err == nil || e.base.Err() != nil {
+		return
+	}
+	e.log.Error("engine library refused", "err", err)
+	e.cancel(err)
 }
 
 func (e *Engine) boot(memory int64) error {
@@ -114,7 +127,7 @@ func (e *Engine) boot(memory int64) error {
 		return fmt.Errorf("greet engine: got %q", f)
 	}
 	e.anchor, e.name, e.version, e.zone = c, f[0], f[1], f[2]
-	e.base, e.cancel = context.WithCancel(context.Background())
+	e.base, e.cancel = context.WithCancelCause(context.Background())
 	e.log.Info("engine started", "version", e.version, "dir", e.dir, "took", time.Since(begin))
 	return nil
 }
@@ -139,7 +152,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 	if process.running != e {
 		return nil
 	}
-	stop := context.AfterFunc(ctx, e.cancel)
+	stop := context.AfterFunc(ctx, func() { e.cancel(errStopped) })
 	defer stop()
 	late := time.NewTimer(time.Minute)
 	defer late.Stop()
@@ -147,11 +160,12 @@ func (e *Engine) Stop(ctx context.Context) error {
 		select {
 		case e.slots <- struct{}{}:
 		case <-late.C:
-			e.cancel()
+			e.cancel(errStopped)
 			return fmt.Errorf("stop engine in %s: a result is still open", e.dir)
 		}
 	}
-	e.cancel()
+	e.cancel(errStopped)
+	e.work.Wait()
 	e.anchor.close()
 	process.running = nil
 	return ctx.Err()

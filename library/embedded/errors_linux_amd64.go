@@ -10,6 +10,9 @@ import (
 // stderr only.
 var errNoConnection = errors.New("engine refused the connection (its reason is on stderr)")
 
+// errStopped is why statements fail after Stop.
+var errStopped = errors.New("embedded engine is stopped")
+
 // engineError is a message of the engine, "Code: 60. DB::Exception: … (UNKNOWN_TABLE)".
 type engineError struct{ text string }
 

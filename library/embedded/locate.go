@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -88,14 +89,8 @@ func regular(path string) error {
 	return nil
 }
 
-// verify says whether lib is the pinned file. The size is checked every time; the
-// digest once per file: stampPath remembers size, time and inode of the file that
-// passed. A crash before the stamp is written only costs the next start a digest.
-func verify(lib, stampPath string) error {
-	return verifyAgainst(lib, stampPath, pinnedSize, pinnedSHA256)
-}
-
-func verifyAgainst(lib, stampPath string, size int64, sum string) error {
+// checkSize refuses a file that can not be the pinned one, at the price of a stat.
+func checkSize(lib string, size int64) error {
 	st, err := os.Stat(lib)
 	if err != nil {
 		return fmt.Errorf("stat %s: %w: %w", lib, err, ErrLibrary)
@@ -103,11 +98,22 @@ func verifyAgainst(lib, stampPath string, size int64, sum string) error {
 	if st.Size() != size {
 		return fmt.Errorf("引擎文件 %s 有 %d 字节，版本 %s 应为 %d 字节：文件不完整或版本不符，请重新运行 make engine: %w", lib, st.Size(), Version, size, ErrLibrary)
 	}
+	return nil
+}
+
+// checkDigest says whether lib is the pinned file. It reads all of it, once per
+// file: stampPath remembers size, time and inode of the file that passed. A crash
+// before the stamp is written only costs the next start a digest.
+func checkDigest(ctx context.Context, lib, stampPath, sum string) error {
+	st, err := os.Stat(lib)
+	if err != nil {
+		return fmt.Errorf("stat %s: %w: %w", lib, err, ErrLibrary)
+	}
 	stamp := fmt.Sprintf("%s\n%d %d %d\n%s\n", lib, st.Size(), st.ModTime().UnixNano(), inode(st), sum)
 	if old, err := os.ReadFile(stampPath); err == nil && string(old) == stamp {
 		return nil
 	}
-	got, err := digest(lib)
+	got, err := digest(ctx, lib)
 	if err != nil {
 		return fmt.Errorf("read %s: %w: %w", lib, err, ErrLibrary)
 	}
@@ -120,17 +126,24 @@ func verifyAgainst(lib, stampPath string, size int64, sum string) error {
 	return nil
 }
 
-func digest(path string) (string, error) {
+func digest(ctx context.Context, path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	h := sha256.New()
-	if _, err := io.CopyBuffer(h, f, make([]byte, 1<<20)); err != nil {
-		return "", err
+	h, buf := sha256.New(), make([]byte, 1<<20)
+	for ctx.Err() == nil {
+		n, err := f.Read(buf)
+		h.Write(buf[:n])
+		if err == io.EOF {
+			return hex.EncodeToString(h.Sum(nil)), nil
+		}
+		if err != nil {
+			return "", err
+		}
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return "", ctx.Err()
 }
 
 // replaceFile writes beside path and renames: a crash leaves the old file or the new.

@@ -50,7 +50,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		defer req.Body.Close()
 	}
 	ctx := req.Context()
-	if err := errors.Join(ctx.Err(), t.base.Err()); err != nil {
+	if err := errors.Join(ctx.Err(), context.Cause(t.base)); err != nil {
 		return nil, fmt.Errorf("run statement: %w", err)
 	}
 	s, err := t.statement(req)
@@ -65,7 +65,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-t.base.Done():
-		return nil, fmt.Errorf("run statement: engine is stopping: %w", t.base.Err())
+		return nil, fmt.Errorf("run statement: %w", context.Cause(t.base))
 	}
 	// From here the session owns the slot; close gives it back exactly once, also
 	// when something below panics, or the engine could never be stopped.
@@ -77,7 +77,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}()
 	resp, streaming, err := ss.run(req, s)
-	if cause := errors.Join(ctx.Err(), t.base.Err()); cause != nil && !streaming {
+	if cause := errors.Join(ctx.Err(), context.Cause(t.base)); cause != nil && !streaming {
 		return nil, cause
 	}
 	if err != nil {
