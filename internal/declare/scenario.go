@@ -27,7 +27,7 @@ func (l *loader) scenario(d *document, b *scenarioDoc) {
 		Retain: b.Retain, Term: b.Term, Sample: b.Sample, Requester: b.Requesters,
 	}
 	for _, g := range b.Legal {
-		s.Legal = append(s.Legal, Legal{Law: g.Law, Article: g.Article, Note: g.Note})
+		s.Legal = append(s.Legal, Legal(g))
 	}
 	l.wantOrg(d, "owner", b.Owner)
 	if b.Duty != "" && l.findDuty(b.Duty) == nil {

@@ -4,24 +4,23 @@ import "strconv"
 
 // home is the truth of one address.
 type home struct {
-	n      int
-	code   string
-	road   string
-	lane   int
-	no     int
-	floor  int
-	room   string // "302"
-	div12  string
-	grid   string
-	lon    int64 // millionths of a degree
-	lat    int64
-	use    string
-	area   int64 // hundredths of a square metre
-	kind   string
-	text   string // as a resident's registration writes it
-	upd    int64
-	lived  bool
-	shared int // persons of the household
+	n     int
+	code  string
+	road  string
+	lane  int
+	no    int
+	floor int
+	room  string // "302"
+	div12 string
+	grid  string
+	lon   int64 // millionths of a degree
+	lat   int64
+	use   string
+	area  int64 // hundredths of a square metre
+	kind  string
+	text  string // as a resident's registration writes it
+	upd   int64
+	lived bool
 }
 
 // person is the truth of one resident.
