@@ -40,8 +40,12 @@ func (s *Service) AnchorReceipts(ctx context.Context) (int, error) {
 			return err
 		}
 		for i, rid := range g.ids {
-			if _, err := tx.ExecContext(ctx, `UPDATE share_receipt SET anchor = $1, leaf_index = $2 WHERE id = $3`, body.Anchor, i, rid); err != nil {
+			res, err := tx.ExecContext(ctx, `UPDATE share_receipt SET anchor = $1, leaf_index = $2 WHERE id = $3 AND anchor = ''`, body.Anchor, i, rid)
+			if err != nil {
 				return err
+			}
+			if k, err := res.RowsAffected(); err != nil || k != 1 {
+				return errors.Join(err, fmt.Errorf("receipt %s is being anchored by another process: %w", rid, mulu.ErrConflict))
 			}
 		}
 		return s.send(ctx, tx, id, s.System, body)

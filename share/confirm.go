@@ -36,6 +36,9 @@ func (s *Service) Confirm(ctx context.Context, tx *sql.Tx, c contract.Command, r
 }
 
 func (s *Service) confirmGrant(ctx context.Context, tx *sql.Tx, id mulu.GrantID, c contract.Command, res contract.Result) error {
+	if err := hold(ctx, tx, id, ""); err != nil {
+		return err
+	}
 	g, err := grant(ctx, tx, id)
 	if errors.Is(err, mulu.ErrNotFound) {
 		s.Log.WarnContext(ctx, "chain answered for a grant that is not here", "grant", id, "command", c.ID)

@@ -52,6 +52,9 @@ const refusalBasis = "《政务数据共享条例》第二十一条第二款"
 func (s *Service) Decide(ctx context.Context, actor mulu.Actor, id string, d Decision) (Request, error) {
 	var r Request
 	err := s.DB.Tx(ctx, func(tx *sql.Tx) (err error) {
+		if err := hold(ctx, tx, "", id); err != nil {
+			return err
+		}
 		if r, err = request(ctx, tx, id); err != nil {
 			return err
 		}
@@ -216,6 +219,9 @@ func (s *Service) Expire(ctx context.Context) (int, error) {
 
 func (s *Service) change(ctx context.Context, id mulu.GrantID, verb string, f func(tx *sql.Tx, g *Grant) error) error {
 	err := s.DB.Tx(ctx, func(tx *sql.Tx) error {
+		if err := hold(ctx, tx, id, ""); err != nil {
+			return err
+		}
 		g, err := grant(ctx, tx, id)
 		if err != nil {
 			return err

@@ -165,6 +165,16 @@ func grant(ctx context.Context, q querier, id mulu.GrantID) (Grant, error) {
 	return all[0], nil
 }
 
+// hold keeps other writers away from a request's grants, or from one grant, until
+// the transaction ends: what is then read is what will be changed. SQLite has one
+// writer anyway; PostgreSQL locks the rows.
+func hold(ctx context.Context, tx *sql.Tx, id mulu.GrantID, request string) error {
+	if _, err := tx.ExecContext(ctx, `UPDATE share_grant SET state = state WHERE id = $1 OR request = $2`, id, request); err != nil {
+		return fmt.Errorf("hold grant %s%s: %w", id, request, err)
+	}
+	return nil
+}
+
 // grants reads grants; cond is one of this package's own constants.
 func grants(ctx context.Context, q querier, cond string, args ...any) ([]Grant, error) {
 	rows, err := q.QueryContext(ctx, `SELECT id, request, terms, digest, state, pending, pending_step, stop, commands, refusal, chain_index, created_at, changed_at

@@ -163,9 +163,18 @@ func (s *Service) charge(ctx context.Context, ask Ask, r *Receipt, result *spool
 		if result.rows > a.left {
 			return refusal(fmt.Sprintf("结果超过今日剩余额度 %d 行，未提供任何数据", a.left))
 		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO share_quota (grant_id, day, rows_out) VALUES ($1, $2, $3)
-			ON CONFLICT (grant_id, day) DO UPDATE SET rows_out = share_quota.rows_out + excluded.rows_out`, a.grant.ID, today(a.now), result.rows); err != nil {
+		// The bound stands in the statement too: two reads that looked at the same time
+		// do not both fit.
+		res, err := tx.ExecContext(ctx, `INSERT INTO share_quota (grant_id, day, rows_out) VALUES ($1, $2, $3)
+			ON CONFLICT (grant_id, day) DO UPDATE SET rows_out = share_quota.rows_out + excluded.rows_out WHERE share_quota.rows_out + excluded.rows_out <= $4`,
+			a.grant.ID, today(a.now), result.rows, a.grant.Terms.RowsPerDay)
+		if err != nil {
 			return fmt.Errorf("charge quota: %w", err)
+		}
+		if n, err := res.RowsAffected(); err != nil {
+			return fmt.Errorf("charge quota: %w", err)
+		} else if n == 0 {
+			return refusal("今日额度已被同时进行的取数用完，未提供任何数据")
 		}
 		r.Rows, r.Bytes, r.Digest = result.rows, result.size, result.digest()
 		return save(ctx, tx, r)

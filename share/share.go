@@ -85,6 +85,8 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	switch {
 	case o.DB == nil, o.Put == nil, o.Signer == nil, o.Reader == nil, o.Calendar == nil, o.Now == nil, o.Log == nil:
 		return nil, errors.New("open sharing desk: an option is missing")
+	case o.System.ID == "" || o.System.Org.Kind != "center":
+		return nil, errors.New("open sharing desk: the house's own system must belong to the data centre")
 	case o.Spool == "":
 		return nil, errors.New("open sharing desk: no spool directory")
 	case len(o.Division) != 6:
