@@ -1,7 +1,9 @@
 package contract
 
 import (
+	"bytes"
 	"crypto/ed25519"
+	"encoding/base64"
 
 	"mulu"
 )
@@ -21,19 +23,65 @@ type Tx struct {
 	Time int64
 }
 
+// Prepared is a command whose form has been checked and whose bytes have been
+// made: what can be done before the command's turn, and in parallel.
+type Prepared struct {
+	Command Command
+	Raw     []byte // canonical command: the chain's entry
+	body    Body
+	signing []byte
+	good    string // a key the signature was found to be of, "" for none yet
+}
+
+// Prepare checks the form of a command. Its errors are *Refusal.
+func Prepare(c Command) (*Prepared, error) {
+	body, err := c.Check()
+	if err != nil {
+		return nil, err
+	}
+	raw, err := c.Canonical()
+	if err != nil {
+		return nil, refuse(Form, "命令格式不符", "command: %v", err)
+	}
+	p := &Prepared{Command: c, Raw: raw, body: body}
+	// In canonical order only "v" stands behind "sig".
+	const tail = `,"v":1}`
+	if head, ok := bytes.CutSuffix(raw, []byte(`,"sig":"`+base64.StdEncoding.EncodeToString(c.Sig)+`"`+tail)); ok {
+		p.signing = append(bytes.Clone(head), tail...)
+	} else if p.signing, err = c.SigningBytes(); err != nil {
+		return nil, refuse(Form, "命令格式不符", "command: %v", err)
+	}
+	return p, nil
+}
+
+// Verify checks the signature against a key beforehand; Apply does not repeat the
+// work if the key is still the actor's then.
+func (p *Prepared) Verify(keyText string) bool {
+	if p.good != "" && p.good == keyText {
+		return true
+	}
+	key, err := ParseKey(keyText)
+	if err != nil || !ed25519.Verify(key, p.signing, p.Command.Sig) {
+		return false
+	}
+	p.good = keyText
+	return true
+}
+
 // Apply decides on one command. It puts nothing when it refuses (*Refusal); any
 // other error comes from the store. The same command again gives the first
 // result and puts nothing; another command under a used id is refused (EXISTS).
 func Apply(s Store, tx Tx, c Command) (Result, error) {
-	body, err := c.Check()
+	p, err := Prepare(c)
 	if err != nil {
 		return Result{}, err
 	}
-	raw, err := c.Canonical()
-	if err != nil {
-		return Result{}, refuse(Form, "命令格式不符", "command: %v", err)
-	}
-	digest := Digest(raw)
+	return p.Apply(s, tx)
+}
+
+// Apply is the function Apply of the prepared command.
+func (p *Prepared) Apply(s Store, tx Tx) (Result, error) {
+	c, digest := p.Command, Digest(p.Raw)
 	done, err := load[commandValue](s, "cmd", c.ID)
 	switch {
 	case err != nil:
@@ -47,11 +95,11 @@ func Apply(s Store, tx Tx, c Command) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	t := &turn{s: s, tx: tx, c: c, chain: chain}
-	if err := t.authenticate(body); err != nil {
+	t := &turn{s: s, tx: tx, c: c, p: p, chain: chain}
+	if err := t.authenticate(p.body); err != nil {
 		return Result{}, err
 	}
-	res, err := t.decide(body)
+	res, err := t.decide(p.body)
 	if err != nil {
 		return Result{}, err
 	}
@@ -68,6 +116,7 @@ type turn struct {
 	s     Store
 	tx    Tx
 	c     Command
+	p     *Prepared
 	chain ChainValue
 }
 
@@ -107,8 +156,7 @@ func (t *turn) authenticate(body Body) error {
 }
 
 func (t *turn) signed(keyText string) error {
-	key, err := ParseKey(keyText)
-	if err != nil || !t.c.Verified(ed25519.PublicKey(key)) {
+	if !t.p.Verify(keyText) {
 		return refuse(Signature, "签名无效", "the signature is not that of actor %s", t.c.Actor)
 	}
 	return nil

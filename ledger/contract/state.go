@@ -9,7 +9,8 @@ import (
 
 // Keys of the state: "<object>/<id>" for every object (the chain itself is
 // "chain/root"), and "cmd/<command id>" for what was answered to a command.
-// Values are canonical JSON and carry the version of their form as "v".
+// Values are the JSON of the structs below, in the order of their fields, and
+// carry the version of their form as "v".
 
 // Key is the state key of an object.
 func Key(o Object, id string) string { return string(o) + "/" + id }
@@ -157,7 +158,7 @@ func load[T any](s Store, o Object, id string) (T, error) {
 }
 
 func put(s Store, key string, v any) error {
-	b, err := canonical(v)
+	b, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("put %s: %w", key, err)
 	}

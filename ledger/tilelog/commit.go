@@ -16,8 +16,9 @@ import (
 // request is one command waiting for its answer.
 type request struct {
 	c    contract.Command
+	p    *contract.Prepared // nil if the form was refused: ans says why
 	ans  contract.Answer
-	dup  int // accepted ones of the group: -1; a repetition: position of the first
+	dup  int // position among the group's accepted; -1 if refused or accepted before
 	done chan struct{}
 }
 
@@ -35,16 +36,19 @@ func (l *Log) Submit(ctx context.Context, c contract.Command) (ledger.Receipt, e
 // SubmitAll gives commands to the chain; they take effect in their order. Each
 // has its own answer. An error of the call leaves every outcome unknown.
 func (l *Log) SubmitAll(ctx context.Context, cs []contract.Command) ([]ledger.Answer, error) {
-	rs := make([]*request, len(cs))
-	for i, c := range cs {
-		rs[i] = &request{c: c, dup: -1, done: make(chan struct{})}
-	}
 	// The channel is never closed: a sender that loses the race against Close
 	// sees stopped.
 	select {
 	case <-l.stopping:
-		return nil, fmt.Errorf("submit: %w", ledger.ErrStopped)
+		return nil, l.stopError()
 	default:
+	}
+	rs := make([]*request, len(cs))
+	for i, c := range cs {
+		rs[i] = &request{c: c, dup: -1, done: make(chan struct{})}
+		if err := l.prepare(ctx, rs[i]); err != nil {
+			return nil, err
+		}
 	}
 	for from := 0; from < len(rs); from += groupSize {
 		select {
@@ -73,7 +77,35 @@ func (l *Log) SubmitAll(ctx context.Context, cs []contract.Command) ([]ledger.An
 	return answers, nil
 }
 
+// prepare does outside the committer what need not wait for the command's turn:
+// form, bytes, and the signature against the key the actor has now.
+func (l *Log) prepare(ctx context.Context, r *request) error {
+	p, err := contract.Prepare(r.c)
+	if refusal := contract.AsRefusal(err); refusal != nil {
+		r.ans.Err = refusal
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("submit command %s: %w", r.c.ID, err)
+	}
+	r.p = p
+	b, err := l.kv.value(ctx, contract.Key(contract.Actors, r.c.Actor))
+	if err != nil {
+		return fmt.Errorf("submit command %s: %w", r.c.ID, err)
+	}
+	var a contract.ActorValue
+	if b != nil && contract.Decode(b, &a) == nil {
+		p.Verify(a.Key) // a bad signature is refused in the command's turn
+	}
+	return nil
+}
+
 func (l *Log) stopError() error {
+	select {
+	case <-l.stopped:
+	default: // cause is not to be read yet
+		return fmt.Errorf("submit: %w", ledger.ErrStopped)
+	}
 	if l.cause != nil {
 		return fmt.Errorf("submit: %w: %w", ledger.ErrStopped, l.cause)
 	}
@@ -172,16 +204,10 @@ func (l *Log) group(ctx context.Context, g []*request) error {
 
 // admit runs one command on the overlay and prepares its answer.
 func (l *Log) admit(ctx context.Context, o *overlay, r *request, latest int64, position map[string]int, accepted *[]entry) error {
-	idx, before, err := l.kv.index(ctx, r.c.ID)
-	if err != nil {
-		return err
-	}
-	first, inGroup := position[r.c.ID]
-	if !before && !inGroup && r.c.At > latest {
-		r.ans.Err = &contract.Refusal{Code: contract.Clock, Message: "命令时间晚于账本时钟", Detail: "the command comes from the future"}
+	if r.p == nil {
 		return nil
 	}
-	result, err := o.apply(r.c)
+	result, isNew, err := o.try(r.p)
 	if refusal := contract.AsRefusal(err); refusal != nil {
 		r.ans.Err = refusal
 		return nil
@@ -189,16 +215,27 @@ func (l *Log) admit(ctx context.Context, o *overlay, r *request, latest int64, p
 	if err != nil {
 		return fmt.Errorf("apply command %s: %w", r.c.ID, err)
 	}
-	r.ans.Receipt = contract.Receipt{ID: r.c.ID, Result: result, Index: idx, Again: before || inGroup}
-	if before {
+	r.ans.Receipt = contract.Receipt{ID: r.c.ID, Result: result, Again: !isNew}
+	if !isNew {
+		if first, ok := position[r.c.ID]; ok {
+			r.dup = first
+			return nil
+		}
+		idx, found, err := l.kv.index(ctx, r.c.ID)
+		if err == nil && !found {
+			err = fmt.Errorf("command %s was answered but has no index", r.c.ID)
+		}
+		r.ans.Receipt.Index = idx
+		return err
+	}
+	if r.c.At > latest {
+		r.ans = contract.Answer{Err: &contract.Refusal{Code: contract.Clock, Message: "命令时间晚于账本时钟", Detail: "the command comes from the future"}}
 		return nil
 	}
-	r.dup = first
-	if !inGroup {
-		r.dup = len(*accepted)
-		position[r.c.ID] = r.dup
-		*accepted = append(*accepted, entry{idx: l.next + uint64(r.dup), c: r.c, result: result}) //nolint:gosec // a group is small
-	}
+	o.keep()
+	r.dup = len(*accepted)
+	position[r.c.ID] = r.dup
+	*accepted = append(*accepted, entry{idx: l.next + uint64(r.dup), c: r.c, raw: r.p.Raw, result: result}) //nolint:gosec // a group is small
 	return nil
 }
 
@@ -207,11 +244,7 @@ func (l *Log) admit(ctx context.Context, o *overlay, r *request, latest int64, p
 func (l *Log) add(ctx context.Context, accepted []entry) error {
 	futures := make([]tessera.IndexFuture, len(accepted))
 	for i, e := range accepted {
-		raw, err := e.c.Canonical()
-		if err != nil {
-			return err
-		}
-		futures[i] = l.appender.Add(ctx, tessera.NewEntry(raw))
+		futures[i] = l.appender.Add(ctx, tessera.NewEntry(e.raw))
 		if i == 0 {
 			l.fail("adding")
 		}

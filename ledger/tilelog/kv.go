@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"strings"
+	"sync"
 
 	_ "modernc.org/sqlite" // driver "sqlite"
 
@@ -29,6 +31,11 @@ CREATE TABLE IF NOT EXISTS meta (k TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT
 type kv struct {
 	write, read *sql.DB
 	get, find   *sql.Stmt
+	hot         sync.Map // committed values of the chain and of actors: every command asks for them
+}
+
+func isHot(key string) bool {
+	return strings.HasPrefix(key, string(contract.Actors)+"/") || strings.HasPrefix(key, string(contract.Chain)+"/")
 }
 
 func openKV(ctx context.Context, path string) (*kv, error) {
@@ -64,8 +71,11 @@ func (s *kv) close() error {
 	return err
 }
 
-// Get returns the committed value of a key, nil if absent.
+// value returns the committed value of a key, nil if absent.
 func (s *kv) value(ctx context.Context, key string) ([]byte, error) {
+	if v, ok := s.hot.Load(key); ok {
+		return v.([]byte), nil
+	}
 	var b []byte
 	err := s.get.QueryRowContext(ctx, key).Scan(&b)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -134,6 +144,7 @@ func (s *kv) recent(ctx context.Context, n int) ([]ledger.Record, error) {
 type entry struct {
 	idx    uint64
 	c      contract.Command
+	raw    []byte
 	result contract.Result
 }
 
@@ -178,7 +189,15 @@ func (s *kv) commit(ctx context.Context, o *overlay, entries []entry, size uint6
 	if _, err := tx.ExecContext(ctx, `INSERT INTO meta (k, n) VALUES ('size', $1) ON CONFLICT (k) DO UPDATE SET n = excluded.n`, int64(size)); err != nil { //nolint:gosec // as above
 		return err
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	for _, k := range o.order {
+		if isHot(k) {
+			s.hot.Store(k, o.group[k])
+		}
+	}
+	return nil
 }
 
 // overlay is the committed state with the puts of the group under way on top.
@@ -211,19 +230,21 @@ func (o *overlay) Put(key string, value []byte) error {
 	return nil
 }
 
-// apply runs the contract and keeps its puts if it accepts.
-func (o *overlay) apply(c contract.Command) (contract.Result, error) {
+// try runs the contract. It says whether the command is new: an accepted one that
+// puts nothing was accepted before.
+func (o *overlay) try(p *contract.Prepared) (r contract.Result, isNew bool, err error) {
 	o.puts = o.puts[:0]
 	clear(o.vals)
-	r, err := contract.Apply(o, contract.Tx{Time: c.At}, c)
-	if err != nil {
-		return r, err
-	}
+	r, err = p.Apply(o, contract.Tx{Time: p.Command.At})
+	return r, len(o.puts) > 0, err
+}
+
+// keep takes the puts of the last try into the group.
+func (o *overlay) keep() {
 	for _, k := range o.puts {
 		if _, ok := o.group[k]; !ok {
 			o.order = append(o.order, k)
 		}
 		o.group[k] = o.vals[k]
 	}
-	return r, nil
 }

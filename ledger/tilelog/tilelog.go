@@ -189,23 +189,21 @@ func (l *Log) replayChunk(ctx context.Context, from, to uint64) error {
 			l.o.Log.ErrorContext(ctx, "void log entry", "index", idx, "err", err)
 			return nil
 		}
-		for _, e := range entries { // the same command twice: the second is void
-			if e.c.ID == c.ID {
-				return nil
-			}
+		p, err := contract.Prepare(c)
+		var r contract.Result
+		isNew := false
+		if err == nil {
+			r, isNew, err = o.try(p)
 		}
-		if _, found, err := l.kv.index(ctx, c.ID); err != nil || found {
-			return err
-		}
-		r, err := o.apply(c)
-		if refusal := contract.AsRefusal(err); refusal != nil {
-			l.o.Log.ErrorContext(ctx, "void log entry", "index", idx, "id", c.ID, "code", refusal.Code)
+		if refusal := contract.AsRefusal(err); refusal != nil || err == nil && !isNew {
+			l.o.Log.ErrorContext(ctx, "void log entry", "index", idx, "id", c.ID, "refusal", refusal)
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		entries = append(entries, entry{idx, c, r})
+		o.keep()
+		entries = append(entries, entry{idx, c, p.Raw, r})
 		return nil
 	})
 	if err != nil {
