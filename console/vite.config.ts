@@ -12,7 +12,7 @@ export default defineConfig({
     sourcemap: false,
     // The Content-Security-Policy allows data: for images alone.
     assetsInlineLimit: (path) => (path.endsWith('.svg') ? undefined : false),
-    chunkSizeWarningLimit: 1200,
+    chunkSizeWarningLimit: 1500,
   },
   server: {
     host: '127.0.0.1',

@@ -1,5 +1,86 @@
+import { Button } from 'antd'
+import { type ComponentType } from 'react'
+import { Link, Navigate, Route, Routes, useLocation } from 'react-router'
+import { useT } from './lang'
+import { Notice, Nothing, Page } from './parts/page'
+import { Chain } from './pages/chain'
+import { Dataset } from './pages/dataset'
+import { Datasets } from './pages/datasets'
+import { Entries } from './pages/entries'
+import { Flow } from './pages/flow'
+import { Grants } from './pages/grants'
+import { Receipts } from './pages/receipts'
+import { Rejects } from './pages/rejects'
+import { Requests } from './pages/requests'
+import { Scenarios } from './pages/scenarios'
 import { SignIn } from './pages/sign-in'
+import { SessionProvider, useSession } from './session'
+import { mayOpen, Shell } from './shell'
 
 export function App() {
-  return <SignIn />
+  return (
+    <SessionProvider>
+      <Gate />
+    </SessionProvider>
+  )
+}
+
+function Gate() {
+  const { session, known } = useSession()
+  if (!known) return null
+  if (!session) return <SignIn />
+  return (
+    <Shell>
+      <Routes>
+        <Route path="/" element={<Navigate to="/flow" replace />} />
+        <Route path="/flow" element={<Guard of={Flow} />} />
+        <Route path="/datasets" element={<Guard of={Datasets} />} />
+        <Route path="/datasets/:code" element={<Guard of={Dataset} />} />
+        <Route path="/rejects" element={<Guard of={Rejects} />} />
+        <Route path="/entries" element={<Guard of={Entries} />} />
+        <Route path="/chain" element={<Guard of={Chain} />} />
+        <Route path="/scenarios" element={<Guard of={Scenarios} />} />
+        <Route path="/requests" element={<Guard of={Requests} />} />
+        <Route path="/grants" element={<Guard of={Grants} />} />
+        <Route path="/receipts" element={<Guard of={Receipts} />} />
+        <Route path="*" element={<Lost />} />
+      </Routes>
+    </Shell>
+  )
+}
+
+function Guard({ of: Of }: { of: ComponentType }) {
+  const t = useT()
+  const { session } = useSession()
+  const { pathname } = useLocation()
+  if (session && !mayOpen(pathname, session.role)) {
+    return (
+      <Page title={t('无权查看', 'Not for this role')}>
+        <Notice
+          problem={{
+            status: 403,
+            title: t('当前角色不能打开本页', 'Your role may not open this page'),
+            mend: t('请从左侧菜单选择可用的页面，或换用有权限的账号登录。', 'Choose a page from the menu, or sign in with another account.'),
+          }}
+        />
+      </Page>
+    )
+  }
+  return <Of />
+}
+
+function Lost() {
+  const t = useT()
+  return (
+    <Page title={t('没有这个页面', 'No such page')}>
+      <Nothing
+        what={t('地址有误，或页面已移动。', 'The address is wrong or the page has moved.')}
+        todo={
+          <Link to="/flow">
+            <Button type="link">{t('回到运行总览', 'Back to the overview')}</Button>
+          </Link>
+        }
+      />
+    </Page>
+  )
 }

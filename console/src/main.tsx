@@ -20,7 +20,7 @@ function Root() {
   const { lang } = useLang()
   dayjs.locale(lang === 'zh' ? 'zh-cn' : 'en')
   return (
-    <ConfigProvider theme={theme} locale={lang === 'zh' ? zhCN : enUS} csp={nonce ? { nonce } : undefined}>
+    <ConfigProvider theme={theme} locale={lang === 'zh' ? zhCN : enUS} button={{ autoInsertSpace: false }} csp={nonce ? { nonce } : undefined}>
       <AntApp>
         <BrowserRouter>
           <App />

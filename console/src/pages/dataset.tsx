@@ -1,0 +1,210 @@
+import { Card, Descriptions, Table, Tabs, Tag } from 'antd'
+import type { ColumnsType } from 'antd/es/table'
+import { useMemo } from 'react'
+import { Link, useParams } from 'react-router'
+import { getDataset } from '../calls'
+import { count, digest, percent, points, when } from '../format'
+import { useT } from '../lang'
+import { useLive } from '../live'
+import { Chart } from '../parts/chart'
+import { Figures, Loaded, Nothing, Page } from '../parts/page'
+import { Grade, LevelTag } from '../parts/tags'
+import type { Column, DatasetDetail, Dimension, Rule, Score } from '../shapes'
+
+export function Dataset() {
+  const t = useT()
+  const { code = '' } = useParams()
+  const live = useLive(() => getDataset(code), code, 15_000)
+  const d = live.data
+  return (
+    <Page
+      title={d?.title ?? t('数据集', 'Dataset')}
+      about={d ? <><span className="mono">{d.code}</span> · {d.owner_name} · {t(`第 ${d.version} 版`, `version ${d.version}`)}</> : undefined}
+      tools={<Link to="/datasets">{t('← 全部数据集', '← All datasets')}</Link>}
+    >
+      <Loaded live={live}>{(detail) => <Detail d={detail} />}</Loaded>
+    </Page>
+  )
+}
+
+function Detail({ d }: { d: DatasetDetail }) {
+  const t = useT()
+  return (
+    <>
+      <Figures
+        items={[
+          { name: t('质量得分', 'Score'), value: <>{points(d.total)} {d.grade ? <Grade grade={d.grade} /> : null}</> },
+          { name: t('行数', 'Rows'), value: count(d.rows) },
+          { name: t('数据级别', 'Level'), value: <LevelTag level={d.level} /> },
+          { name: t('最近更新', 'Last update'), value: <span style={{ fontSize: 16 }}>{when(d.last_at)}</span> },
+        ]}
+      />
+      <Tabs
+        items={[
+          { key: 'quality', label: t('质量', 'Quality'), children: <Quality d={d} /> },
+          { key: 'schema', label: t('数据项', 'Items'), children: <Items columns={d.columns} /> },
+          { key: 'rules', label: t('规则', 'Rules'), children: <Rules rules={d.rules} /> },
+          { key: 'source', label: t('来源', 'Source'), children: <Source d={d} /> },
+        ]}
+      />
+    </>
+  )
+}
+
+function Quality({ d }: { d: DatasetDetail }) {
+  const t = useT()
+  const s = d.score
+  if (!s) {
+    return (
+      <Card>
+        <Nothing what={t('还没有评分', 'Not scored yet')} todo={t('第一批数据入库后约一分钟内自动评分。', 'The first score follows within a minute of the first batch.')} />
+      </Card>
+    )
+  }
+  return (
+    <div className="stack">
+      <div className="columns">
+        <Card title={t('六个维度', 'Six dimensions')} size="small">
+          <Radar score={s} />
+        </Card>
+        <Card title={t('得分走势', 'Score over time')} size="small">
+          <Trend d={d} />
+        </Card>
+      </div>
+      <Card title={t('指标', 'Indicators')} size="small" styles={{ body: { padding: 0 } }}>
+        <Indicators dimensions={s.dimensions} />
+      </Card>
+      <p className="quiet small">
+        {t('统计至 ', 'Counted through ')}{when(s.through)} · {t('规则集第 ', 'rule set ')}{s.ruleset}{t(' 版', '')} · {t('权重方案 ', 'weights ')}{s.weights} ·{' '}
+        {t('评分摘要 ', 'digest ')}<span className="mono" title={s.digest}>{digest(s.digest)}</span>
+      </p>
+    </div>
+  )
+}
+
+// Radar leaves a dimension that does not apply out of the figure: it is neither 0 nor 100.
+function Radar({ score }: { score: Score }) {
+  const t = useT()
+  const option = useMemo(() => {
+    const shown = score.dimensions.filter((d) => d.applicable)
+    return {
+      radar: {
+        indicator: shown.map((d) => ({ name: `${d.title} ${points(d.x)}`, max: 100 })),
+        radius: '66%', splitNumber: 4, axisName: { color: '#1d2733', fontSize: 12.5 }, splitArea: { show: false },
+        splitLine: { lineStyle: { color: '#dde3ea' } }, axisLine: { lineStyle: { color: '#dde3ea' } },
+      },
+      series: [{
+        type: 'radar', symbolSize: 5, areaStyle: { opacity: 0.16 }, lineStyle: { width: 2 },
+        data: [{ value: shown.map((d) => Number(((d.x ?? 0) * 100).toFixed(1))), name: t('得分', 'Score') }],
+      }],
+    }
+  }, [score, t])
+  const words = score.dimensions.map((d) => `${d.title} ${d.applicable ? points(d.x) : t('不适用', 'not applicable')}`).join('，')
+  const left = score.dimensions.filter((d) => !d.applicable)
+  return (
+    <>
+      <Chart option={option} height={280} label={words} />
+      {left.length ? <p className="quiet small" style={{ margin: 0 }}>{t('不适用：', 'Not applicable: ') + left.map((d) => d.title).join('、')}</p> : null}
+    </>
+  )
+}
+
+function Trend({ d }: { d: DatasetDetail }) {
+  const t = useT()
+  const option = useMemo(() => {
+    const values = d.trend.map((p) => p.total * 100)
+    const low = Math.min(100, ...values)
+    return {
+      grid: { left: 44, right: 18, top: 18, bottom: 28 },
+      tooltip: { trigger: 'axis', formatter: (ps: { dataIndex: number }[]) => {
+        const p = d.trend[ps[0]?.dataIndex ?? 0]
+        return p ? `${when(p.at)}\n${points(p.total)}` : ''
+      } },
+      xAxis: { type: 'category', data: d.trend.map((p) => when(p.at).slice(5, 16)), axisLine: { lineStyle: { color: '#c5ced8' } }, axisLabel: { color: '#566170', hideOverlap: true } },
+      yAxis: { type: 'value', min: Math.max(0, Math.floor((low - 2) / 5) * 5), max: 100, axisLabel: { color: '#566170' }, splitLine: { lineStyle: { color: '#e9edf1' } } },
+      series: [{ type: 'line', data: values.map((v) => Number(v.toFixed(2))), showSymbol: values.length < 20, lineStyle: { width: 2 }, areaStyle: { opacity: 0.08 } }],
+    }
+  }, [d.trend])
+  if (d.trend.length < 2) return <Nothing what={t('评分两次后显示走势', 'Shown after the second score')} />
+  return <Chart option={option} height={280} label={t(`得分走势，最近 ${points(d.total)}`, `Score over time, latest ${points(d.total)}`)} />
+}
+
+interface Line { key: string; dimension: string; weight: number; dx: number | null; applies: boolean; span: number; code: string; title: string; a: number; b: number; x: number | null; applicable: boolean }
+
+function lines(dimensions: Dimension[]): Line[] {
+  return dimensions.flatMap((d) =>
+    (d.indicators.length ? d.indicators : [{ code: d.code, title: '–', a: 0, b: 0, x: null, applicable: false }]).map((i, n, all) => ({
+      key: i.code, dimension: d.title, weight: d.weight, dx: d.x, applies: d.applicable, span: n === 0 ? all.length : 0,
+      code: i.code, title: i.title, a: i.a, b: i.b, x: i.x, applicable: i.applicable,
+    })),
+  )
+}
+
+function Indicators({ dimensions }: { dimensions: Dimension[] }) {
+  const t = useT()
+  const na = <span className="quiet">{t('不适用', 'n/a')}</span>
+  const span = (l: Line) => ({ rowSpan: l.span })
+  const columns: ColumnsType<Line> = [
+    { title: t('维度', 'Dimension'), key: 'dimension', onCell: span, render: (_, l) => <><b>{l.dimension}</b><div className="quiet small">{t('权重 ', 'weight ')}{percent(l.weight, 0)}</div></> },
+    { title: t('维度得分', 'Dimension score'), key: 'dx', className: 'num', onCell: span, render: (_, l) => (l.applies ? <b>{points(l.dx)}</b> : na) },
+    { title: t('编号', 'Code'), dataIndex: 'code', render: (v: string) => <span className="mono">{v}</span> },
+    { title: t('指标', 'Indicator'), dataIndex: 'title' },
+    { title: t('A 符合', 'A met'), key: 'a', className: 'num', render: (_, l) => (l.applicable ? count(l.a) : na) },
+    { title: t('B 被评', 'B judged'), key: 'b', className: 'num', render: (_, l) => (l.applicable ? count(l.b) : na) },
+    { title: t('X', 'X'), key: 'x', className: 'num', render: (_, l) => (l.applicable ? percent(l.x) : na) },
+  ]
+  return <Table size="small" rowKey="key" columns={columns} dataSource={lines(dimensions)} pagination={false} scroll={{ x: 'max-content' }} />
+}
+
+function Items({ columns }: { columns: Column[] }) {
+  const t = useT()
+  const type: Record<string, string> = { string: t('字符', 'text'), int: t('整数', 'integer'), decimal: t('小数', 'decimal'), date: t('日期', 'date'), datetime: t('日期时间', 'date and time'), bool: t('布尔', 'yes/no') }
+  const list: ColumnsType<Column> = [
+    { title: t('数据项', 'Item'), key: 'title', render: (_, c) => <>{c.title} {c.key ? <Tag color="processing">{t('主键', 'key')}</Tag> : null}</> },
+    { title: t('字段名', 'Field'), dataIndex: 'name', render: (v: string) => <span className="mono">{v}</span> },
+    { title: t('类型', 'Type'), key: 'type', render: (_, c) => (type[c.type] ?? c.type) + (c.length ? ` (${c.length})` : c.scale ? ` (${c.scale})` : '') },
+    { title: t('必填', 'Required'), key: 'required', render: (_, c) => (c.required ? t('是', 'Yes') : t('否', 'No')) },
+    { title: t('值域', 'Code table'), dataIndex: 'codes', render: (v: string) => v || '–' },
+    { title: t('级别', 'Level'), key: 'level', render: (_, c) => <LevelTag level={c.level} /> },
+    { title: t('个人信息', 'Personal information'), dataIndex: 'pi', render: (v: string) => v || '–' },
+  ]
+  return (
+    <Card size="small" styles={{ body: { padding: 0 } }}>
+      <Table size="small" rowKey="name" columns={list} dataSource={columns} pagination={false} scroll={{ x: 'max-content' }} />
+    </Card>
+  )
+}
+
+function Rules({ rules }: { rules: Rule[] }) {
+  const t = useT()
+  const list: ColumnsType<Rule> = [
+    { title: t('规则', 'Rule'), key: 'title', render: (_, r) => <>{r.title}<div className="quiet small mono">{r.id}</div></> },
+    { title: t('强度', 'Force'), key: 'blocking', render: (_, r) => (r.blocking ? <Tag color="error">{t('强：不符不入库', 'Blocking')}</Tag> : <Tag>{t('弱：标记并计分', 'Flagged and scored')}</Tag>) },
+    { title: t('指标', 'Indicator'), dataIndex: 'indicator', render: (v: string) => <span className="mono">{v}</span> },
+  ]
+  return (
+    <Card size="small" styles={{ body: { padding: 0 } }}>
+      <Table size="small" rowKey="id" columns={list} dataSource={rules} pagination={false} scroll={{ x: 'max-content' }} />
+    </Card>
+  )
+}
+
+function Source({ d }: { d: DatasetDetail }) {
+  const t = useT()
+  return (
+    <Card size="small">
+      <Descriptions
+        column={{ xs: 1, sm: 1, md: 2 }}
+        items={[
+          { key: 'owner', label: t('责任单位', 'Owner'), children: d.owner_name },
+          { key: 'system', label: t('来源系统', 'Source system'), children: d.system || '–' },
+          { key: 'topic', label: t('主题', 'Topic'), children: <span className="mono">{d.topic}</span> },
+          { key: 'format', label: t('格式', 'Format'), children: d.format },
+          { key: 'library', label: t('主题库', 'Library'), children: <span className="mono">{d.library}</span> },
+          { key: 'catalog', label: t('目录代码', 'Catalogue code'), children: <Link to={`/entries?code=${encodeURIComponent(d.catalog)}`} className="mono">{d.catalog}</Link> },
+        ]}
+      />
+    </Card>
+  )
+}
+

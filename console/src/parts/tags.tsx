@@ -1,0 +1,84 @@
+import { Tag, Tooltip } from 'antd'
+import { useT } from '../lang'
+
+// Words for the closed lists of the API. What is not in a list is shown as it came.
+type Tone = 'success' | 'processing' | 'warning' | 'error' | 'default'
+
+const grades: Record<string, Tone> = { 优: 'success', 良: 'success', 中: 'warning', 及格: 'warning', 差: 'error' }
+
+export function Grade({ grade }: { grade: string | null | undefined }) {
+  const t = useT()
+  if (!grade) return <Tag>{t('未评分', 'Not scored')}</Tag>
+  return <Tag color={grades[grade] ?? 'default'}>{grade}</Tag>
+}
+
+const levels: Record<string, { tone: Tone; zh: string; en: string }> = {
+  L1: { tone: 'default', zh: '公开级', en: 'public' },
+  L2: { tone: 'processing', zh: '内部级', en: 'internal' },
+  L3: { tone: 'warning', zh: '敏感级', en: 'sensitive' },
+  L4: { tone: 'error', zh: '高敏感级', en: 'highly sensitive' },
+}
+
+// LevelTag takes "L1" to "L4" or 1 to 4; all else is unclassified, which is never shared.
+export function LevelTag({ level }: { level: string | number | null | undefined }) {
+  const t = useT()
+  const known = levels[typeof level === 'number' ? `L${level}` : (level ?? '')]
+  if (!known) {
+    return (
+      <Tooltip title={t('未定级的数据不得共享', 'Unclassified data is never shared')}>
+        <Tag color="error">{t('未定级', 'Unclassified')}</Tag>
+      </Tooltip>
+    )
+  }
+  const name = typeof level === 'number' ? `L${level}` : level
+  return <Tag color={known.tone}>{`${name} ${t(known.zh, known.en)}`}</Tag>
+}
+
+const states: Record<string, { tone: Tone; zh: string; en: string }> = {
+  draft: { tone: 'default', zh: '草稿', en: 'Draft' },
+  proposed: { tone: 'processing', zh: '审核中', en: 'Under review' },
+  published: { tone: 'success', zh: '已发布', en: 'Published' },
+  retired: { tone: 'default', zh: '已注销', en: 'Retired' },
+  filed: { tone: 'success', zh: '已备案', en: 'Filed' },
+  requested: { tone: 'processing', zh: '待审批', en: 'Awaiting decision' },
+  pending: { tone: 'processing', zh: '待处理', en: 'Pending' },
+  approved: { tone: 'success', zh: '已同意', en: 'Approved' },
+  agreed: { tone: 'success', zh: '已同意', en: 'Approved' },
+  refused: { tone: 'error', zh: '不同意', en: 'Refused' },
+  rejected: { tone: 'error', zh: '不同意', en: 'Refused' },
+  active: { tone: 'success', zh: '生效中', en: 'Active' },
+  suspended: { tone: 'warning', zh: '已暂停', en: 'Suspended' },
+  terminated: { tone: 'default', zh: '已终止', en: 'Terminated' },
+  revoked: { tone: 'default', zh: '已撤销', en: 'Revoked' },
+  expired: { tone: 'default', zh: '已到期', en: 'Expired' },
+  open: { tone: 'processing', zh: '进行中', en: 'Open' },
+  closed: { tone: 'success', zh: '已完成', en: 'Closed' },
+  interrupted: { tone: 'warning', zh: '中断', en: 'Interrupted' },
+  denied: { tone: 'error', zh: '已拒绝', en: 'Denied' },
+  failed: { tone: 'error', zh: '失败', en: 'Failed' },
+}
+
+export function StateTag({ state }: { state: string }) {
+  const t = useT()
+  const known = states[state]
+  return <Tag color={known?.tone ?? 'default'}>{known ? t(known.zh, known.en) : state}</Tag>
+}
+
+// Anchored says where a change stands: on the chain with its index, or waiting for it.
+export function Anchored({ index }: { index: number | null | undefined }) {
+  const t = useT()
+  if (index === null || index === undefined) return <Tag color="warning">{t('待上链', 'Awaiting chain')}</Tag>
+  return <span className="mono">#{index.toLocaleString('en-US')}</span>
+}
+
+const classes: Record<string, [string, string]> = {
+  decode: ['无法解析', 'Undecodable'],
+  type: ['类型不符', 'Wrong type'],
+  rule: ['违反强规则', 'Blocking rule'],
+  oversize: ['超出大小', 'Oversize'],
+}
+
+export function className(name: string, zh: boolean): string {
+  const known = classes[name]
+  return known ? known[zh ? 0 : 1] : name
+}

@@ -1,0 +1,138 @@
+// A server of made-up answers for working on the console before, or without, a
+// running mulu. It is for development only: nothing of it is built or shipped.
+import { createServer } from 'node:http'
+import { readFileSync, existsSync } from 'node:fs'
+import { join, extname } from 'node:path'
+import { randomBytes } from 'node:crypto'
+
+const dist = new URL('../dist/', import.meta.url).pathname
+const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' }
+const b64 = (s) => Buffer.from(s).toString('base64')
+const t = (s) => new Date(Date.now() - s * 1000).toISOString()
+const hex = (n, seed = 'a') => [...Array(n)].map((_, i) => ((i * 7 + seed.charCodeAt(0) * 3 + ((i * i) % 11)) % 16).toString(16)).join('')
+
+const people = {
+  steward: { account: 'steward', name: '陈治理（演示）', org: '12310107MBQ000032E', org_name: '区大数据中心', role: 'steward', sample: true },
+  officer: { account: 'officer', name: '李专员（演示）', org: '11310107MBQ000518E', org_name: '曹杨新村街道', role: 'officer', sample: true },
+  approver: { account: 'approver', name: '王审批（演示）', org: '11310107MBQ000024N', org_name: '区数据局', role: 'approver', sample: true },
+  operator: { account: 'operator', name: '赵运维（演示）', org: '12310107MBQ000032E', org_name: '区大数据中心', role: 'operator', sample: true },
+  auditor: { account: 'auditor', name: '孙审计（演示）', org: '11310107MBQ000016U', org_name: '区政府办公室', role: 'auditor', sample: true },
+}
+export const accounts = Object.keys(people).map((a) => [a, 'demo'])
+
+const sets = [
+  ['resident', '常住人口基本信息', '公安普陀分局', 'lib_population', 3, 892114, 0.962, '优'],
+  ['elder_visit', '独居老人走访', '区民政局', 'lib_civil', 3, 18230, 0.914, '优'],
+  ['disability', '残疾人证信息', '区残联', 'lib_civil', 4, 21077, 0.871, '良'],
+  ['enterprise', '企业登记信息', '区市场监管局', 'lib_legal', 2, 143902, 0.948, '优'],
+  ['housing', '房屋基本信息', '区房管局', 'lib_space', 2, 410233, 0.782, '中'],
+  ['vaccination', '预防接种记录', '区卫健委', 'lib_population', 4, 1204551, null, null],
+]
+const flowRow = ([code, title, owner_name, library, , rows], i) => {
+  const rejected = Math.floor(rows * 0.012 * (i + 1)) % 4000
+  const control = i % 3
+  return { code, title, owner_name, library, topic: `putuo.${code}`, rate: i === 5 ? 0 : 1200 / (i + 1) + (Date.now() / 1000) % 40, series: [...Array(40)].map((_, k) => Math.max(0, (1000 + 300 * Math.sin(k / 3 + i) + 60 * ((k * 7) % 5)) / (i + 1))), lag: i === 1 ? 1320 : 0, position: rows + rejected + control, offsets: rows + rejected + control, good: rows, rejected, control, balanced: true, last_at: t(i * 40 + 1) }
+}
+const datasetRow = ([code, title, owner_name, library, level, rows, total, grade], i) => ({ code, title, owner_name, library, level, rows, total, grade, last_at: t(i * 40), version: 1 + (i % 2) })
+const dims = [
+  ['010000', '规范性', 0.2, 0.985, [['010101', '数据类型约束规范性', 8921140, 8921140], ['010102', '数据格式约束规范性', 8800120, 8921140], ['010500', '权威参考数据', 1783900, 1784228]]],
+  ['020000', '完整性', 0.2, 0.958, [['020100', '数据元素完整性', 5130044, 5352684], ['020200', '数据记录完整性', 851002, 892114]]],
+  ['030000', '准确性', 0.25, 0.971, [['030100', '数据内容正确性', 880214, 892114], ['030400', '数据唯一性', 891902, 892114], ['030500', '脏数据出现率', 881400, 892114]]],
+  ['040000', '一致性', 0.15, 0.992, [['040201', '表内等值一致性', 885000, 892114], ['040100', '相同数据一致性', 0, 0]]],
+  ['050000', '时效性', 0.1, 0.9, [['050200', '基于时间点的及时性', 18, 20]]],
+  ['060000', '可访问性', 0.1, null, [['060100', '可访问', 0, 0]]],
+]
+const detail = (s, i) => ({
+  ...datasetRow(s, i), system: 'SYS-' + s[0], topic: 'putuo.' + s[0], catalog: `310107/3005/00000${i + 1}`, format: 'json',
+  columns: [['name', '姓名', 'string', 3, '姓名', false], ['id_no', '公民身份号码', 'string', 4, '身份证件号', true], ['birth', '出生日期', 'date', 3, '', false], ['street', '所属街镇', 'string', 2, '', false], ['updated', '更新时间', 'datetime', 1, '', false]].map(([name, title, type, level, pi, key]) => ({ name, title, type, length: type === 'string' ? 50 : 0, scale: 0, required: true, key, codes: name === 'street' ? 'GB/T 2260' : '', level, pi })),
+  rules: [['id_no.gb11643', '公民身份号码校验码正确', true, '030100'], ['birth.match', '出生日期与身份号码一致', false, '040201']].map(([id, title, blocking, indicator]) => ({ id, title, blocking, indicator, evaluated: 10, failed: 1 })),
+  score: s[6] === null ? null : { dataset: s[0], total: s[6], grade: s[7], rows: s[5], through: t(60), at: t(30), ruleset: 1, weights: 'default-2026', digest: 'sha256:' + hex(64), dimensions: dims.map(([code, title, weight, x, inds]) => ({ code, title, weight, x, applicable: x !== null, indicators: inds.map(([c, n, a, b]) => ({ code: c, title: n, a, b, x: b ? a / b : null, applicable: b > 0 })) })) },
+  trend: s[6] === null ? [] : [...Array(14)].map((_, k) => ({ at: t((14 - k) * 3600), total: s[6] - 0.03 + k * 0.0022 + (k % 3) * 0.002 })),
+})
+const rejects = [...Array(57)].map((_, i) => ({ dataset: sets[i % 5][0], topic: 'putuo.' + sets[i % 5][0], partition: 0, offset: 10422 + i * 37, class: ['rule', 'decode', 'rule', 'type'][i % 4], rule: i % 4 === 0 ? 'id_no.gb11643' : i % 4 === 2 ? 'birth.date' : '', field: i % 4 === 1 ? '' : ['id_no', '', 'birth', 'age'][i % 4], reason: ['公民身份号码校验码不符，请核对第 18 位', '不是合法的 JSON：第 41 字节处应为逗号，请检查导出程序', '出生日期早于 1900 年，请核对', '应为整数，实为文本“七十”，请填写数字'][i % 4], key: b64('k' + i), value: i % 4 === 1 ? Buffer.from([0x7b, 0xd5, 0xc5, 0xc8, 0xfd, 0x22]).toString('base64') : b64('{"name":"张三（测试）","id_no":"310107194501011230","birth":"1845-01-01"}'), at: t(i * 90) }))
+const summary = [{ class: 'rule', rule: 'id_no.gb11643', rule_title: '公民身份号码校验码正确', count: 8211 }, { class: 'rule', rule: 'birth.date', rule_title: '出生日期合理', count: 1204 }, { class: 'type', rule: '', rule_title: '', count: 611 }, { class: 'decode', rule: '', rule_title: '', count: 92 }]
+const entries = sets.map((s, i) => ({ code: `310107/3005/00000${i + 1}`, title: s[1], provider_name: s[2], dataset: s[0], version: 1, state: i === 5 ? 'proposed' : 'published', share_type: '有条件共享', update_cycle: '每日', level: s[4], index: i === 5 ? null : 12 + i, updated_at: t(86400 * i), digest: 'sha256:' + hex(64), summary: '演示区虚构数据，用于展示' + s[1] + '的归集与共享。' }))
+const chainRows = [...Array(63)].map((_, i) => ({ index: 1283 - i, id: hex(32), kind: ['batch.anchor', 'receipt.anchor', 'quality.anchor', 'grant.activate'][i % 4], actor: i % 4 === 3 ? '王审批（演示）' : 'mulu', org_name: '区大数据中心', role: '', at: t(i * 11), text: ['常住人口基本信息：第 880000–892113 条批次凭证上链', '共享日志汇总：12 条', '常住人口基本信息：质量得分 96.2（优）', '授权 G310107-2026-000042 生效'][i % 4], refused: i === 6 ? '状态已变化' : '', digest: 'sha256:' + hex(64) }))
+const scenarios = [['SC-2', '独居老人关爱走访', '街镇依职责对辖区独居老人开展探访关爱', '《老年人权益保障法》及本市条例'], ['SC-5', '残疾人补贴主动发现', '比对补贴享受情况，主动告知未申请的残疾人', '《上海市实施〈残疾人保障法〉办法》']].map(([code, title, purpose, legal_basis], i) => ({ code, title, purpose, legal_basis, modes: ['接口查询', '文件下载'], state: 'filed', index: 30 + i, base: i ? 'disability' : 'elder_visit', owner_name: '区民政局', items: [['name', '姓名', 3, ['', 'name'], 'name'], ['id_no', '公民身份号码', 4, ['id_no', 'token'], 'token'], ['phone', '联系电话', 3, ['', 'phone'], 'phone'], ['address', '居住地址', 3, ['', 'address'], 'address'], ['visit.live_alone', '是否独居', 3, ['yes_no'], 'yes_no']].map(([name, title, level, masks, mask]) => ({ name, title, level, masks, mask })) }))
+const picks = scenarios[0].items.map(({ name, title, level, mask }) => ({ name, title, level, mask }))
+let requests = [['R-2026-0007', 'requested', null], ['R-2026-0006', 'approved', null], ['R-2026-0003', 'refused', '数据项超出用途所需']].map(([id, state, reason], i) => ({ id, scenario: 'SC-2', scenario_title: '独居老人关爱走访', requester_name: '曹杨新村街道', purpose: '每周探访高龄独居老人，核对联系方式', items: picks, receivers: ['曹杨第一居民区（测试）'], state, at: t(86400 * (i + 1)), clock: i === 0 ? { article: '《政务数据共享条例》第二十一条：十个工作日内答复', due: t(-86400 * 9), left: 8, overdue: false } : null, reason: reason ?? '', grant: i === 1 ? 'G310107-2026-000042' : '', index: i === 0 ? null : 101 + i, until: t(-86400 * 365), may_decide: i === 0 }))
+let grants = [['G310107-2026-000042', 'active', 214], ['G310107-2026-000031', 'terminated', 18]].map(([id, state, reads], i) => ({ id, scenario: 'SC-2', scenario_title: '独居老人关爱走访', receiver_name: '曹杨新村街道', items: picks, state, from: t(86400 * 40), until: t(-86400 * 325), index: 140 + i, reads, may_revoke: i === 0 }))
+const receipts = [...Array(44)].map((_, i) => ({ id: 'RC-' + (10044 - i), grant: grants[0].id, scenario_title: '独居老人关爱走访', receiver_name: '曹杨新村街道', actor: 'key-cy', mode: i % 3 ? '接口查询' : '文件下载', opened_at: t(i * 300), closed_at: t(i * 300 - 2), rows: i % 3 ? 1 : 1820, digest: 'sha256:' + hex(64, String(i)), state: i === 9 ? 'interrupted' : 'closed', index: i < 2 ? null : 1200 - i }))
+
+const page = (list, url) => {
+  const n = Number(url.searchParams.get('page') ?? 1)
+  const size = Number(url.searchParams.get('size') ?? 20)
+  return { items: list.slice((n - 1) * size, n * size), total: list.length }
+}
+
+function answer(req, url, who, body) {
+  const path = url.pathname.slice('/api/v1'.length)
+  const mine = (p) => ({ ...p, may_decide: p.may_decide && who.role === 'approver' })
+  switch (`${req.method} ${path}`) {
+    case 'GET /session': return [200, who]
+    case 'GET /flow': return [200, { at: t(0), datasets: sets.map(flowRow) }]
+    case 'GET /datasets': return [200, sets.map(datasetRow)]
+    case 'GET /rejects': return [200, page(rejects.filter((r) => (!url.searchParams.get('dataset') || r.dataset === url.searchParams.get('dataset')) && (!url.searchParams.get('class') || r.class === url.searchParams.get('class'))), url)]
+    case 'GET /rejects/summary': return [200, summary]
+    case 'GET /entries': return [200, entries]
+    case 'GET /chain': return [200, { head: { origin: 'mulu/putuo-demo', size: 1284, root: 'sha256:' + hex(64), at: t(1), pending: 1 }, pending: [{ id: hex(32), kind: 'receipt.anchor', at: t(2), attempts: 1, error: '', text: '共享日志汇总：2 条' }] }]
+    case 'GET /chain/entries': return [200, page(chainRows, url)]
+    case 'GET /scenarios': return [200, scenarios]
+    case 'GET /requests': return [200, requests.map(mine)]
+    case 'POST /requests': requests = [{ ...requests[0], ...body, id: 'R-2026-0008', items: body.items, scenario_title: scenarios.find((s) => s.code === body.scenario).title, at: t(0) }, ...requests]; return [201, requests[0]]
+    case 'GET /grants': return [200, grants.map((g) => ({ ...g, may_revoke: g.may_revoke && who.role === 'approver' }))]
+    case 'GET /receipts': return [200, page(receipts, url)]
+  }
+  const one = path.match(/^\/datasets\/(\w+)$/)
+  if (one) {
+    const i = sets.findIndex((s) => s[0] === one[1])
+    return i < 0 ? [404, { title: '没有这个数据集', mend: '请返回列表选择。' }] : [200, detail(sets[i], i)]
+  }
+  return [404, { title: '没有找到', status: 404 }]
+}
+
+export async function start(port = 0) {
+  const sessions = new Map()
+  const server = createServer(async (req, res) => {
+    const url = new URL(req.url, 'http://localhost')
+    const sid = /sid=(\w+)/.exec(req.headers.cookie ?? '')?.[1]
+    const send = (status, body, headers = {}) => {
+      res.writeHead(status, { 'Content-Type': status >= 400 ? 'application/problem+json' : 'application/json', ...headers })
+      res.end(body === undefined ? '' : JSON.stringify(body))
+    }
+    if (url.pathname.startsWith('/api/')) {
+      let text = ''
+      for await (const part of req) text += part
+      const body = text ? JSON.parse(text) : undefined
+      if (req.method === 'POST' && url.pathname === '/api/v1/session') {
+        const who = people[body.account]
+        if (!who || body.password !== 'demo') return send(401, { title: '账号或密码不正确', status: 401 })
+        const id = randomBytes(8).toString('hex')
+        sessions.set(id, who)
+        return send(200, who, { 'Set-Cookie': `sid=${id}; HttpOnly; SameSite=Strict; Path=/` })
+      }
+      const who = sessions.get(sid)
+      if (!who) return send(401, { title: '请先登录', status: 401 })
+      if (req.method === 'DELETE' && url.pathname === '/api/v1/session') {
+        sessions.delete(sid)
+        return send(204)
+      }
+      return send(...answer(req, url, who, body))
+    }
+    const file = join(dist, url.pathname)
+    if (url.pathname !== '/' && existsSync(file) && extname(file)) {
+      res.writeHead(200, { 'Content-Type': types[extname(file)] ?? 'application/octet-stream' })
+      return res.end(readFileSync(file))
+    }
+    const nonce = randomBytes(16).toString('base64')
+    res.writeHead(200, {
+      'Content-Type': types['.html'], 'Cache-Control': 'no-store',
+      'Content-Security-Policy': `default-src 'none'; script-src 'self' 'nonce-${nonce}'; style-src 'self' 'nonce-${nonce}'; connect-src 'self'; font-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'`,
+    })
+    res.end(readFileSync(join(dist, 'index.html'), 'utf8').replaceAll('__CSP_NONCE__', nonce))
+  })
+  await new Promise((r) => server.listen(port, '127.0.0.1', r))
+  return { url: `http://127.0.0.1:${server.address().port}`, stop: () => new Promise((r) => { server.close(r); server.closeAllConnections() }) }
+}
+
+if (process.argv[1] === new URL(import.meta.url).pathname) console.log('fixture server', (await start(8790)).url)
