@@ -1,0 +1,134 @@
+package quality
+
+import (
+	"math/bits"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"mulu"
+)
+
+// Checked is what the row rules found in one batch.
+type Checked struct {
+	// Flags has one word per row: bit i is set if row rule i failed.
+	Flags []uint64
+	// Drop is a bitmap over rows: those that broke a blocking rule.
+	Drop []uint64
+	// Rejected has one fault per dropped row, the first blocking rule it broke, in
+	// row order.
+	Rejected []Fault
+
+	rules   []rule
+	counts  []count
+	offsets []int64
+}
+
+// Fault says why a row was dropped.
+type Fault struct {
+	Row    int
+	Rule   mulu.RuleID
+	Field  string
+	Reason string // Chinese, without the value itself
+}
+
+type count struct {
+	evaluated, failed int64
+	sample            []int64
+}
+
+// bitmap holds one bit per row.
+type bitmap []uint64
+
+func (b bitmap) set(i int) { b[i>>6] |= 1 << (i & 63) }
+
+func (b bitmap) count() (n int64) {
+	for _, w := range b {
+		n += int64(bits.OnesCount64(w))
+	}
+	return n
+}
+
+// each calls f with the position of every set bit, in order.
+func (b bitmap) each(f func(i int)) {
+	for w, word := range b {
+		for ; word != 0; word &= word - 1 {
+			f(w<<6 + bits.TrailingZeros64(word))
+		}
+	}
+}
+
+// batch is what a rule judges.
+type batch struct {
+	rec  arrow.RecordBatch
+	n    int
+	asOf time.Time
+}
+
+// maxSample bounds how many failing offsets a finding names.
+const maxSample = 20
+
+// Check runs every row rule over a record (business columns in dataset order). asOf
+// is the day that "today" and validity mean; it must come from the batch, so that a
+// replay judges alike.
+func (rs *Ruleset) Check(rec arrow.RecordBatch, offsets []int64, asOf time.Time) *Checked {
+	n := int(rec.NumRows())
+	words := (n + 63) / 64
+	c := &Checked{Flags: make([]uint64, n), Drop: make([]uint64, words), rules: rs.rules, counts: make([]count, len(rs.rules)), offsets: offsets}
+	b := &batch{rec: rec, n: n, asOf: asOf.In(beijing)}
+	fail := make(bitmap, words)
+	for i := range rs.rules {
+		clear(fail)
+		r := &rs.rules[i]
+		c.counts[i].evaluated = r.judge(b, fail)
+		c.counts[i].failed = fail.count()
+		if c.counts[i].failed > 0 {
+			c.record(i, fail)
+		}
+	}
+	c.reject()
+	return c
+}
+
+// record notes the rows that broke rule i.
+func (c *Checked) record(i int, fail bitmap) {
+	k, bit := &c.counts[i], uint64(1)<<i
+	fail.each(func(row int) {
+		c.Flags[row] |= bit
+		if len(k.sample) < maxSample {
+			k.sample = append(k.sample, c.offsets[row])
+		}
+	})
+	if c.rules[i].Blocking {
+		for w, word := range fail {
+			c.Drop[w] |= word
+		}
+	}
+}
+
+// reject names the first blocking rule of each dropped row.
+func (c *Checked) reject() {
+	var blocking uint64
+	for i := range c.rules {
+		if c.rules[i].Blocking {
+			blocking |= 1 << i
+		}
+	}
+	bitmap(c.Drop).each(func(row int) {
+		r := &c.rules[bits.TrailingZeros64(c.Flags[row]&blocking)]
+		c.Rejected = append(c.Rejected, Fault{Row: row, Rule: r.ID, Field: r.Columns[0], Reason: r.reason})
+	})
+}
+
+// Findings are the counts of this batch, one per rule, dropped rows included.
+func (c *Checked) Findings(p mulu.Plan) []mulu.Finding {
+	out := make([]mulu.Finding, len(c.rules))
+	for i := range c.rules {
+		out[i] = mulu.Finding{
+			Batch: p.BatchID, Dataset: p.Dataset, Ruleset: p.Version,
+			Rule: c.rules[i].ID, Indicator: c.rules[i].Indicator,
+			Evaluated: c.counts[i].evaluated, Failed: c.counts[i].failed, Sample: c.counts[i].sample,
+		}
+	}
+	return out
+}

@@ -1,0 +1,45 @@
+package codes_test
+
+import (
+	"testing"
+	"time"
+
+	"mulu/quality/codes"
+)
+
+func at(year int) time.Time { return time.Date(year, 6, 1, 0, 0, 0, 0, time.UTC) }
+
+func TestTables(t *testing.T) {
+	tb, err := codes.Load(codes.WithSynthetic("310199"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sex, err := tb.Table("sex_gbt2261_1")
+	if err != nil || !sex.Has("1", time.Time{}) || sex.Has("3", time.Time{}) || sex.Title("2") != "女性" {
+		t.Errorf("sex table: %v", err)
+	}
+	division := func(code string, year int, want bool) {
+		t.Helper()
+		if got := tb.Division(code, at(year)); got != want {
+			t.Errorf("Division(%s, %d) = %v", code, year, got)
+		}
+	}
+	division("310107", 2024, true)
+	division("310108", 2024, false) // 闸北, joined to 静安 in 2015
+	division("310108", 2000, true)
+	division("310107005", 2024, true)
+	division("310107022", 2024, true) // 真如镇街道
+	division("310107999", 2024, false)
+	division("310107005001", 2024, true)
+	division("310107005999", 2024, false)
+	division("31010", 2024, false)
+	if !tb.Region("310108", time.Time{}) || !tb.Region("830000", time.Time{}) || !tb.Region("310199", time.Time{}) || tb.Region("999999", time.Time{}) {
+		t.Error("Region: an abolished, a permit, the reserved or an unknown code is judged wrong")
+	}
+	if plain, err := codes.Load(); err != nil || plain.Region("310199", time.Time{}) {
+		t.Errorf("the reserved division is known without being asked for: %v", err)
+	}
+	if _, err := tb.Table("nope"); err == nil {
+		t.Error("an unknown table was found")
+	}
+}

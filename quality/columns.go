@@ -1,0 +1,76 @@
+package quality
+
+import (
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+)
+
+// texts calls ok for every value of a string column that is there, and marks the
+// rows for which it says no. A value for which skip says yes counts as not there.
+func texts(b *batch, col int, fail bitmap, skip func([]byte) bool, ok func([]byte) bool) (evaluated int64) {
+	a := b.rec.Column(col).(*array.String)
+	if a.Len() == 0 {
+		return 0
+	}
+	offsets, data := a.ValueOffsets(), a.ValueBytes()
+	base, nulls := offsets[0], a.NullN() > 0
+	for i := range b.n {
+		if nulls && a.IsNull(i) {
+			continue
+		}
+		v := data[offsets[i]-base : offsets[i+1]-base]
+		if skip != nil && skip(v) {
+			continue
+		}
+		evaluated++
+		if !ok(v) {
+			fail.set(i)
+		}
+	}
+	return evaluated
+}
+
+// text is one value of a string column.
+func textAt(b *batch, col, i int) ([]byte, bool) {
+	a := b.rec.Column(col).(*array.String)
+	if a.IsNull(i) {
+		return nil, false
+	}
+	v := a.Value(i)
+	return []byte(v), true
+}
+
+// numbers gives a number column as int64: an int as it is, a decimal in units of
+// its last digit (18 digits fit), a date in days, a datetime in milliseconds.
+func numbers(a arrow.Array) func(i int) int64 {
+	switch a := a.(type) {
+	case *array.Int64:
+		v := a.Int64Values()
+		return func(i int) int64 { return v[i] }
+	case *array.Decimal128:
+		return func(i int) int64 { return int64(a.Value(i).LowBits()) }
+	case *array.Date32:
+		v := a.Date32Values()
+		return func(i int) int64 { return int64(v[i]) }
+	case *array.Timestamp:
+		v := a.TimestampValues()
+		return func(i int) int64 { return int64(v[i]) }
+	}
+	return func(int) int64 { return 0 }
+}
+
+// within marks the rows of a number column outside [lo, hi].
+func within(b *batch, col int, fail bitmap, lo, hi int64) (evaluated int64) {
+	a := b.rec.Column(col)
+	at, nulls := numbers(a), a.NullN() > 0
+	for i := range b.n {
+		if nulls && a.IsNull(i) {
+			continue
+		}
+		evaluated++
+		if v := at(i); v < lo || v > hi {
+			fail.set(i)
+		}
+	}
+	return evaluated
+}
