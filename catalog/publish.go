@@ -59,7 +59,7 @@ func (c *Catalog) applyEntry(ctx context.Context, tx *sql.Tx, actor mulu.Actor, 
 	}
 	e := newEntry(d, provider)
 	e.Version = max(row.waiting, row.version, 1)
-	body, digest, err := e.canonical()
+	_, digest, err := e.canonical()
 	if err != nil {
 		return ch, err
 	}
@@ -74,7 +74,8 @@ func (c *Catalog) applyEntry(ctx context.Context, tx *sql.Tx, actor mulu.Actor, 
 		return ch, err
 	}
 	e.Version = row.version + 1
-	if body, digest, err = e.canonical(); err != nil {
+	body, digest, err := e.canonical()
+	if err != nil {
 		return ch, err
 	}
 	put, err := e.propose(digest)

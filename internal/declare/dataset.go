@@ -130,12 +130,12 @@ func (l *loader) checkRules(d *document, b *datasetDoc, m *mulu.Dataset) {
 }
 
 func (l *loader) checkEntry(d *document, b *datasetDoc, m *mulu.Dataset) {
-	l.wantOrg(d, "owner", b.Owner)
+	owner := l.wantOrg(d, "owner", b.Owner)
 	if b.System != "" {
 		switch s := l.findSystem(b.System); {
 		case s == nil:
 			d.fault("system", "没有编号为 %q 的信息系统；请先声明 System 或改正编号", b.System)
-		case string(s.Owner) != b.Owner:
+		case owner && string(s.Owner) != b.Owner:
 			d.fault("system", "信息系统 %q 属于 %s，不属于本数据集的提供单位 %s；请核对 owner", b.System, s.Owner, b.Owner)
 		}
 	}
@@ -143,7 +143,7 @@ func (l *loader) checkEntry(d *document, b *datasetDoc, m *mulu.Dataset) {
 		switch u := l.findDuty(b.Entry.Duty); {
 		case u == nil:
 			d.fault("entry.duty", "没有编号为 %q 的职责；请先声明 Duty 或改正编号", b.Entry.Duty)
-		case string(u.Owner) != b.Owner:
+		case owner && string(u.Owner) != b.Owner:
 			d.fault("entry.duty", "职责 %q 属于 %s，不属于本数据集的提供单位 %s；请核对", b.Entry.Duty, u.Owner, b.Owner)
 		}
 	}

@@ -155,15 +155,18 @@ func (l *loader) each(f func(*Set) bool) bool {
 	return f(l.set) || l.known.Base != nil && f(l.known.Base)
 }
 
-func (l *loader) wantOrg(d *document, path, code string) {
+// wantOrg says whether the organisation exists, and makes it a fault when not.
+func (l *loader) wantOrg(d *document, path, code string) bool {
 	if code == "" {
-		return // required has said so
+		return false // required has said so
 	}
-	if !l.each(func(s *Set) bool {
+	known := l.each(func(s *Set) bool {
 		return slices.ContainsFunc(s.Orgs, func(o *Org) bool { return string(o.Code) == code })
-	}) {
+	})
+	if !known {
 		d.fault(path, "没有统一社会信用代码为 %q 的单位；请先声明 Organisation 或改正代码", code)
 	}
+	return known
 }
 
 func (l *loader) findSystem(id string) (found *System) {
