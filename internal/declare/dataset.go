@@ -122,6 +122,20 @@ func (l *loader) checkRules(d *document, b *datasetDoc, m *mulu.Dataset) {
 		check(index("set_rules", i), r.ID, r.Kind, r.Columns, l.known.SetKinds)
 		at[mulu.RuleID(r.ID)] = index("set_rules", i)
 	}
+	sound := len(m.Key) > 0
+	for _, k := range m.Key {
+		c := m.Column(k)
+		sound = sound && c >= 0 && m.Columns[c].Required
+	}
+	for i, c := range m.Columns {
+		if sound && c.Required && c.Name != "" && !slices.Contains(m.Key, c.Name) && !slices.ContainsFunc(m.Rules, func(r mulu.Rule) bool {
+			return r.Kind == "not_null" && r.Blocking && slices.Equal(r.Columns, []string{c.Name})
+		}) {
+			// The library's column is not Nullable: without the rule an empty value would
+			// reach it and be stored as something nobody sent.
+			d.fault(index("columns", i)+".required", "必填字段 %q 需要一条强规则：{kind: not_null, columns: [%s], blocking: true}；或删去 required", c.Name, c.Name)
+		}
+	}
 	if l.known.CheckRules != nil && len(d.bad) == 0 {
 		for _, f := range l.known.CheckRules(m) {
 			d.fault(at[f.Rule], "%s", f.Message)

@@ -154,6 +154,7 @@ func TestFaults(t *testing.T) {
 	fault(t, "type: date, level: L2", "type: date, level: L5", 16, "columns[1].level", "L1、L2、L3、L4")
 	fault(t, "type: date, level: L2", "type: date, level: L3, pi: birth", 23, "entry.impact_review", "个人信息保护影响评估")
 	fault(t, "type: date", "type: date, length: 3", 16, "columns[1].length", "只有 string")
+	fault(t, "type: date, level", "type: date, required: true, level", 16, "columns[1].required", "kind: not_null, columns: [at], blocking: true")
 	fault(t, "name: at", "name: id", 16, "columns[1].name", "重名")
 	fault(t, "length: 10", "length: 10, codes: sexes", 15, "columns[0].codes", `没有名为 "sexes" 的代码表；可用：sex`)
 	fault(t, "kind: length", "kind: lenght", 19, "rules[0].kind", "可用：length")
@@ -247,6 +248,23 @@ term_days: 1
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("no fault %q in\n%v", want, err)
 		}
+	}
+}
+
+// What only plan knows is a fault too: a derived item can not hang on a lookup.
+func TestScenarioMustCompile(t *testing.T) {
+	raw, err := sample.FS.ReadFile("scenario-sc2.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	base, err := declare.Load(sample.FS, declare.Known{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(string(raw), "from: birth", "from: visit.visit", 1)
+	_, err = declare.Load(fstest.MapFS{"s.yaml": {Data: []byte(text)}}, declare.Known{Base: base})
+	if err == nil || !strings.Contains(err.Error(), "视图不能编译") {
+		t.Errorf("Load = %v", err)
 	}
 }
 

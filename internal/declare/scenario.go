@@ -46,6 +46,9 @@ func (l *loader) scenario(d *document, b *scenarioDoc) {
 	if s.Level >= mulu.L3 && b.Impact == "" {
 		d.fault("impact_review", "场景含 %s 数据项，必须填写个人信息保护影响评估编号（个人信息保护法第五十五条）", s.Level)
 	}
+	if len(d.bad) == 0 {
+		l.compiles(d, s)
+	}
 	s.Meta = d.meta(b)
 	for _, p := range l.set.Scenarios {
 		if p.Code == s.Code && p.Version == s.Version {
@@ -142,7 +145,7 @@ func (l *loader) items(d *document, b *scenarioDoc, s *Scenario, items map[strin
 			out.Masks[mulu.Role(role)] = masks[m]
 		}
 		for _, m := range append([]plan.Mask{out.Mask}, slices.Collect(maps.Values(out.Masks))...) {
-			if (m == plan.MaskYear || m == plan.MaskBand) && !fits(m, o.typ) && ok {
+			if ok && !fits(m, o.typ) {
 				d.fault(at+".mask", "脱敏方式 %s 不适用于 %s 类型的 %q", m, o.typ, it.Name)
 			}
 		}
@@ -151,11 +154,34 @@ func (l *loader) items(d *document, b *scenarioDoc, s *Scenario, items map[strin
 	}
 }
 
+// fits says whether a mask can be laid over a type, as plan does.
 func fits(m plan.Mask, t mulu.Type) bool {
-	if m == plan.MaskYear {
-		return t == mulu.Date || t == mulu.DateTime
+	switch m {
+	case plan.MaskName, plan.MaskID, plan.MaskPhone, plan.MaskAddr:
+		return t == mulu.String
+	case plan.MaskYear:
+		return t == mulu.String || t == mulu.Date || t == mulu.DateTime
+	case plan.MaskBand:
+		return t == mulu.Int || t == mulu.Date || t == mulu.DateTime
 	}
-	return t == mulu.Int // age band
+	return true
+}
+
+// compiles asks plan itself, so that a scenario that loads can always be run.
+func (l *loader) compiles(d *document, s *Scenario) {
+	p := plan.Plan{View: s.View, Where: s.Fixed}
+	for _, it := range s.Items {
+		p.Items = append(p.Items, plan.Item{Name: it.Name, Mask: it.Mask})
+	}
+	err := p.Validate(func(code mulu.DatasetCode) *mulu.Dataset {
+		if ds := l.findDataset(string(code)); ds != nil {
+			return ds.Dataset
+		}
+		return nil
+	})
+	if err != nil {
+		d.fault("view", "视图不能编译：%v；请按提示修改", err)
+	}
 }
 
 // where builds a predicate and checks that its fields exist and its values are of

@@ -102,11 +102,7 @@ func (g *generator) writeResident(p *person, truth string, moved bool) error {
 	if g.has("id_checksum") {
 		id = id[:17] + string("10X98765432"[(g.r.IntN(10)+1+indexOf(id[17]))%11])
 	}
-	if g.has("id_lower_x") {
-		// The rate is of all rows, and only one in eleven numbers ends in X: the roll
-		// is repeated for those at eleven times the rate.
-		g.drop("id_lower_x")
-	}
+	// One number in eleven ends in X: eleven times the rate of all rows.
 	if id[17] == 'X' && len(g.dirt) == 0 && !moved && g.r.Float64() < 0.033 {
 		id = id[:17] + "x"
 		g.dirt = append(g.dirt, find(residentRates, "id_lower_x"))
