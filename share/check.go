@@ -147,22 +147,23 @@ func (a *admission) checkState() {
 
 // checkItems compares the granted items with the scenario's newest filed version:
 // what was taken out, or graded higher since, is no longer served.
-func (a *admission) checkItems(ctx context.Context, q querier) (err error) {
+func (a *admission) checkItems(ctx context.Context, q querier) error {
 	t := &a.grant.Terms
-	a.scenario, err = scenario(ctx, q, `code = $1 AND version = $2`, t.Scenario, t.ScenarioVersion)
-	if err != nil {
-		return err
-	}
-	if a.scenario.Digest != t.ScenarioDigest {
-		a.note("scenario", "应用场景与授权时一致", false, "应用场景 %s 第 %d 版的摘要与授权不符", t.Scenario, t.ScenarioVersion)
-		return nil
-	}
 	current, err := filed(ctx, q, t.Scenario)
 	if errors.Is(err, mulu.ErrNotFound) {
 		a.note("scenario", "应用场景有效", false, "应用场景 %s 没有已备案的版本", t.Scenario)
 		return nil
 	} else if err != nil {
 		return err
+	}
+	if a.scenario = current; current.Version != t.ScenarioVersion {
+		if a.scenario, err = scenario(ctx, q, `code = $1 AND version = $2`, t.Scenario, t.ScenarioVersion); err != nil {
+			return err
+		}
+	}
+	if a.scenario.Digest != t.ScenarioDigest {
+		a.note("scenario", "应用场景与授权时一致", false, "应用场景 %s 第 %d 版的摘要与授权不符", t.Scenario, t.ScenarioVersion)
+		return nil
 	}
 	for _, it := range t.Items {
 		now, ok := current.item(it.Name)

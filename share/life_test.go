@@ -173,7 +173,8 @@ func TestDecideErr(t *testing.T) {
 	f.file(sc2())
 	r := f.requested(application())
 	id := r.Grants[0].ID
-	for _, who := range []mulu.Actor{officer, steward, {ID: "x", Org: street, Role: mulu.RoleApprover}} {
+	for _, who := range []mulu.Actor{officer, steward, {ID: "x", Org: street, Role: mulu.RoleApprover},
+		{ID: "y", Org: mulu.Org{Code: street.Code, Kind: "bureau"}, Role: mulu.RoleApprover}} {
 		if _, err := f.Decide(t.Context(), who, r.ID, share.Decision{Agree: true}); !errors.Is(err, mulu.ErrDenied) {
 			t.Errorf("%s of %s decided: %v", who.Role, who.Org.Kind, err)
 		}

@@ -128,19 +128,15 @@ func compile(a *admission, ask Ask) plan.Plan {
 	return p
 }
 
-// execute runs the plan into the spool. One row more than the quota is asked for,
-// so that a result that would be cut is refused and never delivered in part.
+// execute runs the plan into the spool.
 func (s *Service) execute(ctx context.Context, a *admission, p plan.Plan) (*spool, error) {
 	result, err := newSpool(s.Spool, s.MaxBytes)
 	if err != nil {
 		return nil, err
 	}
 	result.rows, err = s.Reader.Export(ctx, a.scenario.Code, p, a.format, result)
-	switch {
-	case result.full:
+	if result.full {
 		err = refusal(fmt.Sprintf("结果超过单次上限 %d 字节，请缩小范围", s.MaxBytes))
-	case err == nil && result.rows > a.left:
-		err = refusal(fmt.Sprintf("结果超过今日剩余额度 %d 行，未提供任何数据", a.left))
 	}
 	if err != nil {
 		result.Close()
@@ -150,7 +146,9 @@ func (s *Service) execute(ctx context.Context, a *admission, p plan.Plan) (*spoo
 }
 
 // charge takes the rows from today's quota and looks at the grant once more, in one
-// transaction: what was revoked while the engine worked is not delivered.
+// transaction: what was revoked while the engine worked is not delivered. The plan
+// asked for one row more than the quota had, so a result that would have been cut
+// is refused here and never delivered in part.
 func (s *Service) charge(ctx context.Context, ask Ask, r *Receipt, result *spool) error {
 	return s.DB.Tx(ctx, func(tx *sql.Tx) error {
 		a, err := s.inspect(ctx, tx, ask)

@@ -369,6 +369,26 @@ func TestCrash(t *testing.T) {
 	}
 }
 
+func TestClosedReceiptsStay(t *testing.T) {
+	f := open(t)
+	id := f.granted(application())
+	f.reader.during = func() { // another process takes this one for dead
+		second, err := share.New(t.Context(), f.opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := second.Recover(t.Context()); err != nil || n != 1 {
+			t.Errorf("recovered %d, %v", n, err)
+		}
+	}
+	if _, body, err := f.pull(id); !errors.Is(err, mulu.ErrConflict) || body != "" {
+		t.Errorf("a read without an open receipt: %v, %q", err, body)
+	}
+	if r := f.last(); r.Outcome != share.Interrupted || r.Rows != 0 {
+		t.Errorf("receipt %+v", r)
+	}
+}
+
 func TestAnchorReceipts(t *testing.T) {
 	f := open(t)
 	id := f.granted(application())
