@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -103,7 +102,6 @@ func child(dir string) {
 type crashing struct {
 	t     *testing.T
 	dir   string
-	mu    sync.Mutex
 	acked map[int]uint64
 	no    map[int]bool
 	top   int
@@ -121,9 +119,9 @@ func newCrashing(t *testing.T) *crashing {
 	return c
 }
 
-// run starts a child and waits until it is dead; kill, if positive, kills it
-// that long after its first answer.
-func (c *crashing) run(kill time.Duration, env ...string) {
+// run starts a child and waits until it is dead; after, if positive, kills it
+// shortly after that many answers.
+func (c *crashing) run(after int, env ...string) {
 	c.t.Helper()
 	cmd := exec.CommandContext(c.t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), append(env, childDir+"="+c.dir, childFrom+"="+strconv.Itoa(max(0, c.top-40)))...)
@@ -136,10 +134,10 @@ func (c *crashing) run(kill time.Duration, env ...string) {
 	if err := cmd.Start(); err != nil {
 		c.t.Fatal(err)
 	}
-	var once sync.Once
+	answers := 0
 	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if kill > 0 {
-			once.Do(func() { time.AfterFunc(kill, func() { cmd.Process.Kill() }) }) //nolint:errcheck // it may be dead already
+		if answers++; answers == after {
+			time.AfterFunc(rand.N(30*time.Millisecond), func() { cmd.Process.Kill() }) //nolint:errcheck // it may be dead already
 		}
 		a, b, ok := strings.Cut(lines.Text(), " ")
 		n, err := strconv.Atoi(a)
@@ -249,7 +247,7 @@ func dump(t *testing.T, dir string) string {
 func TestKilledAtRandomLosesNothing(t *testing.T) {
 	c := newCrashing(t)
 	for range 8 {
-		c.run(20*time.Millisecond + rand.N(200*time.Millisecond))
+		c.run(60 + rand.N(60))
 	}
 	if len(c.acked) < 50 || len(c.no) == 0 {
 		t.Fatalf("only %d acked and %d refused: the test did not test", len(c.acked), len(c.no))
@@ -285,7 +283,7 @@ func TestKilledAtEachStep(t *testing.T) {
 			if err := l.Close(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			c.run(100 * time.Millisecond) // repeats the last 40 commands
+			c.run(60) // repeats the last 40 commands
 			c.check()
 		})
 	}

@@ -31,6 +31,7 @@ import (
 	"github.com/transparency-dev/tessera/client"
 	"github.com/transparency-dev/tessera/storage/posix"
 	"golang.org/x/mod/sumdb/note"
+	"k8s.io/klog/v2"
 
 	"mulu"
 	"mulu/ledger"
@@ -119,7 +120,12 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	return l, nil
 }
 
+// speak sends Tessera's log lines, which go through klog, to the first opened
+// log's logger instead of standard error: klog has one output per process.
+var speak sync.Once
+
 func (l *Log) open(ctx context.Context) error {
+	speak.Do(func() { klog.SetSlogLogger(l.o.Log.With("part", "tessera")) })
 	signer, err := l.loadKey()
 	if err != nil {
 		return err

@@ -57,16 +57,23 @@ func TestEveryChangedByteFails(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			for i := range raw {
+			step := 1
+			if testing.Short() {
+				step = 7 // the race detector is slow
+			}
+			for i := 0; i < len(raw); i += step {
 				// One more hits the slack bits of base64, 0x20 the letter case.
-				for _, other := range []byte{raw[i] + 1, raw[i] ^ 0x01, raw[i] ^ 0x20} {
+				for k, other := range []byte{raw[i] + 1, raw[i] ^ 0x01, raw[i] ^ 0x20} {
+					if b == anchor && k > 0 && k != 1+i%2 {
+						continue // the longer bundle gets two of the three, for the time it takes
+					}
 					bad := append([]byte{}, raw...)
 					bad[i] = other
 					if _, err := verify.Check(bad, ""); err == nil {
 						t.Fatalf("byte %d of %d changed from %q to %q passes: …%s…", i, len(raw), raw[i], bad[i], raw[max(0, i-40):min(len(raw), i+40)])
 					}
 				}
-				if i%5 != 0 {
+				if i%11 != 0 {
 					continue
 				}
 				if _, err := verify.Check(append(append([]byte{}, raw[:i]...), raw[i+1:]...), ""); err == nil {
