@@ -45,7 +45,6 @@ func oneBlock() clickhouse.Settings {
 		"async_insert": 0, "optimize_on_insert": 0, "max_insert_threads": 1, "insert_deduplicate": 0,
 		"min_insert_block_size_rows": 4 * MaxBatchRows, "min_insert_block_size_bytes": 0,
 		"max_insert_block_size": 4 * MaxBatchRows, "input_format_null_as_default": 0,
-		"input_format_arrow_skip_columns_with_unsupported_types_in_schema_inference": 0,
 	}
 }
 
@@ -203,6 +202,11 @@ func frame(ds *mulu.Dataset, b Batch, epoch uint64) ([]byte, error) {
 	rec := array.NewRecordBatch(schema, cols, int64(n))
 	defer rec.Release()
 	var buf bytes.Buffer
+	size := 64 << 10 // schema and padding; growing later would copy everything
+	for _, c := range cols {
+		size += int(c.Data().SizeInBytes())
+	}
+	buf.Grow(size)
 	w := ipc.NewWriter(&buf, ipc.WithSchema(schema))
 	if err := w.Write(rec); err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ func (l *Library) StoreRejects(ctx context.Context, rejects []mulu.Reject) error
 		return nil
 	}
 	at := l.now().UTC()
-	return l.insert(ctx, "rejects", "dataset, _topic, _topic_id, _partition, _offset, _batch, _last, class, rule, field, reason, key, value, at", len(rejects), func(i int) ([]any, error) {
+	return l.insert(ctx, rejectsTable, len(rejects), func(i int) ([]any, error) {
 		r := &rejects[i]
 		code := r.Dataset
 		if code == "" {
@@ -39,7 +39,7 @@ func (l *Library) StoreFindings(ctx context.Context, findings []mulu.Finding) er
 		return nil
 	}
 	at := l.now().UTC()
-	return l.insert(ctx, "findings", "dataset, _topic, _topic_id, _partition, first, last, ruleset, rule, indicator, evaluated, failed, sample, at", len(findings), func(i int) ([]any, error) {
+	return l.insert(ctx, findingsTable, len(findings), func(i int) ([]any, error) {
 		f := &findings[i]
 		sample := f.Sample
 		if sample == nil {
@@ -62,7 +62,7 @@ func (l *Library) StoreManifests(ctx context.Context, ms []mulu.Manifest) error 
 	if len(ms) == 0 {
 		return nil
 	}
-	return l.insert(ctx, "manifest", "dataset, version, _topic, _topic_id, _partition, first, last, good, rejected, control, bytes, digest, at", len(ms), func(i int) ([]any, error) {
+	return l.insert(ctx, manifestTable, len(ms), func(i int) ([]any, error) {
 		m := &ms[i]
 		if !m.Balanced() {
 			return nil, fmt.Errorf("manifest %s: %d offsets are not %d good + %d rejected + %d control: %w", m.BatchID, m.Last-m.First+1, m.Good, m.Rejected, m.Control, mulu.ErrInvalid)
@@ -72,25 +72,30 @@ func (l *Library) StoreManifests(ctx context.Context, ms []mulu.Manifest) error 
 	})
 }
 
-// insert sends n rows to a house table as one block.
-func (l *Library) insert(ctx context.Context, table, columns string, n int, row func(i int) ([]any, error)) error {
-	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(oneBlock()))
-	b, err := l.db.PrepareBatch(ctx, "INSERT INTO mulu."+table+" ("+columns+")")
+// insert sends n rows to a house table as one block; a row has a value per column.
+func (l *Library) insert(ctx context.Context, t houseTable, n int, row func(i int) ([]any, error)) error {
+	cols, types := make([]string, len(t.columns)), make([]clickhouse.ColumnNameAndType, len(t.columns))
+	for i, c := range t.columns {
+		cols[i], types[i] = c.name, clickhouse.ColumnNameAndType{Name: c.name, Type: c.typ}
+	}
+	// Saying the types saves the client from asking for them before every insert.
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(oneBlock()), clickhouse.WithColumnNamesAndTypes(types))
+	b, err := l.db.PrepareBatch(ctx, "INSERT INTO mulu."+t.name+" ("+idents(cols)+")")
 	if err != nil {
-		return fmt.Errorf("store %s: %w", table, err)
+		return fmt.Errorf("store %s: %w", t.name, err)
 	}
 	defer b.Close()
 	for i := range n {
 		v, err := row(i)
 		if err != nil {
-			return fmt.Errorf("store %s: %w", table, err)
+			return fmt.Errorf("store %s: %w", t.name, err)
 		}
 		if err := b.Append(v...); err != nil {
-			return fmt.Errorf("store %s: encode row %d: %w", table, i, err)
+			return fmt.Errorf("store %s: encode row %d: %w", t.name, i, err)
 		}
 	}
 	if err := b.Send(); err != nil {
-		return fmt.Errorf("store %s: %w", table, err)
+		return fmt.Errorf("store %s: %w", t.name, err)
 	}
 	return nil
 }

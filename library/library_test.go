@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
+
 	"mulu/library"
 	"mulu/library/embedded"
 	"mulu/library/librarytest"
@@ -86,4 +88,25 @@ func serve(rt http.RoundTripper) http.Handler {
 		// The client notices a cut by itself; there is nobody else to tell.
 		_, _ = io.Copy(w, resp.Body)
 	})
+}
+
+// TestOneBlock: the largest batch that is accepted must be one part, or a crash
+// could leave half of it.
+func TestOneBlock(t *testing.T) {
+	e := engine(t, t.TempDir())
+	l := open(t, library.Options{Transport: e.Transport()})
+	librarytest.LargestBatch(t, l)
+	c, err := clickhouse.Open(&clickhouse.Options{Protocol: clickhouse.HTTP, Addr: []string{"embedded:1"}, TransportFunc: func(*http.Transport) (http.RoundTripper, error) { return e.Transport(), nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var parts, rows uint64
+	var level uint32
+	if err := c.QueryRow(t.Context(), "SELECT count(), sum(rows), max(level) FROM system.parts WHERE database='lib_largest' AND table='largest' AND active").Scan(&parts, &rows, &level); err != nil {
+		t.Fatal(err)
+	}
+	if parts != 1 || rows != library.MaxBatchRows || level != 0 {
+		t.Errorf("%d parts with %d rows, merged %d times", parts, rows, level)
+	}
 }

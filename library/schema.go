@@ -23,24 +23,40 @@ const colIngested = "_ingested"
 // houseDB holds the house's own tables, one row per fact whatever is re-inserted.
 const houseDB = "mulu"
 
+const lc, instant = "LowCardinality(String)", "DateTime64(6, 'UTC')"
+
+// houseTable is one of the house's own tables. All replace by key, so that a fact
+// may be stored any number of times.
+type houseTable struct {
+	name    string
+	columns []column
+	engine  string
+}
+
+var (
+	rejectsTable = houseTable{"rejects", []column{{"dataset", lc}, {"_topic", lc}, {"_topic_id", lc}, {"_partition", "UInt32"}, {"_offset", "UInt64"},
+		{"_batch", "UInt64"}, {"_last", "UInt64"}, {"class", lc}, {"rule", lc}, {"field", lc}, {"reason", "String"}, {"key", "String"}, {"value", "String"}, {"at", instant}},
+		"ReplacingMergeTree(at) ORDER BY (dataset, _topic_id, _partition, _offset)"}
+	findingsTable = houseTable{"findings", []column{{"dataset", lc}, {"_topic", lc}, {"_topic_id", lc}, {"_partition", "UInt32"}, {"first", "UInt64"}, {"last", "UInt64"},
+		{"ruleset", "UInt32"}, {"rule", lc}, {"indicator", lc}, {"evaluated", "Int64"}, {"failed", "Int64"}, {"sample", "Array(Int64)"}, {"at", instant}},
+		"ReplacingMergeTree(at) ORDER BY (dataset, _topic_id, _partition, first, rule)"}
+	manifestTable = houseTable{"manifest", []column{{"dataset", lc}, {"version", "UInt32"}, {"_topic", lc}, {"_topic_id", lc}, {"_partition", "UInt32"}, {"first", "UInt64"}, {"last", "UInt64"},
+		{"good", "Int64"}, {"rejected", "Int64"}, {"control", "Int64"}, {"bytes", "Int64"}, {"digest", "String"}, {"at", instant}},
+		"ReplacingMergeTree(at) ORDER BY (_topic_id, _partition, first)"}
+	topicsTable = houseTable{"topics", []column{{"dataset", lc}, {"_topic_id", "String"}, {"epoch", "UInt32"}},
+		"ReplacingMergeTree ORDER BY (dataset, _topic_id)"}
+)
+
 func (l *Library) houseTables() []string {
-	set := l.tableSettings()
-	return []string{
-		"CREATE DATABASE IF NOT EXISTS mulu ENGINE=Atomic",
-		`CREATE TABLE IF NOT EXISTS mulu.rejects (dataset LowCardinality(String), _topic LowCardinality(String), _topic_id LowCardinality(String),
-			_partition UInt32, _offset UInt64, _batch UInt64, _last UInt64, class LowCardinality(String), rule LowCardinality(String),
-			field LowCardinality(String), reason String, key String, value String, at DateTime64(6, 'UTC'))
-			ENGINE=ReplacingMergeTree(at) ORDER BY (dataset, _topic_id, _partition, _offset)` + set,
-		`CREATE TABLE IF NOT EXISTS mulu.findings (dataset LowCardinality(String), _topic LowCardinality(String), _topic_id LowCardinality(String),
-			_partition UInt32, first UInt64, last UInt64, ruleset UInt32, rule LowCardinality(String), indicator LowCardinality(String),
-			evaluated Int64, failed Int64, sample Array(Int64), at DateTime64(6, 'UTC'))
-			ENGINE=ReplacingMergeTree(at) ORDER BY (dataset, _topic_id, _partition, first, rule)` + set,
-		`CREATE TABLE IF NOT EXISTS mulu.manifest (dataset LowCardinality(String), version UInt32, _topic LowCardinality(String), _topic_id LowCardinality(String),
-			_partition UInt32, first UInt64, last UInt64, good Int64, rejected Int64, control Int64, bytes Int64, digest String, at DateTime64(6, 'UTC'))
-			ENGINE=ReplacingMergeTree(at) ORDER BY (_topic_id, _partition, first)` + set,
-		`CREATE TABLE IF NOT EXISTS mulu.topics (dataset LowCardinality(String), _topic_id String, epoch UInt32)
-			ENGINE=ReplacingMergeTree ORDER BY (dataset, _topic_id)` + set,
+	ddl := []string{"CREATE DATABASE IF NOT EXISTS mulu ENGINE=Atomic"}
+	for _, t := range []houseTable{rejectsTable, findingsTable, manifestTable, topicsTable} {
+		cols := make([]string, len(t.columns))
+		for i, c := range t.columns {
+			cols[i] = ident(c.name) + " " + c.typ
+		}
+		ddl = append(ddl, "CREATE TABLE IF NOT EXISTS mulu."+t.name+" ("+strings.Join(cols, ", ")+") ENGINE="+t.engine+l.tableSettings())
 	}
+	return ddl
 }
 
 func (l *Library) tableSettings() string {

@@ -70,7 +70,7 @@ func (l *Library) epoch(ctx context.Context, code mulu.DatasetCode, t mulu.Topic
 	if ok {
 		return n, nil
 	}
-	err := l.insert(ctx, "topics", "dataset, _topic_id, epoch", 1, func(int) ([]any, error) {
+	err := l.insert(ctx, topicsTable, 1, func(int) ([]any, error) {
 		return []any{string(code), t.String(), uint32(next)}, nil
 	})
 	if err != nil {

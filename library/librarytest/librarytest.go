@@ -567,3 +567,15 @@ func testCancel(t *testing.T, l *library.Library) {
 		t.Errorf("after a cancel %v rows are visible", n)
 	}
 }
+
+// LargestBatch stores one batch of as many rows as are accepted into lib_largest.largest.
+func LargestBatch(t *testing.T, l *library.Library) {
+	t.Helper()
+	ds := residents("largest")
+	ds.History = false
+	apply(t, l, ds)
+	store(t, l, batch(t, ds, 0, numbered(library.MaxBatchRows)))
+	over := batch(t, ds, library.MaxBatchRows, numbered(1))
+	over.Record = batch(t, ds, 0, numbered(library.MaxBatchRows+1)).Record
+	is(t, l.StoreData(t.Context(), over), mulu.ErrInvalid, "one block")
+}
