@@ -1,0 +1,158 @@
+// Package pipeline is the way in: Step walks one batch of one partition from its
+// topic into the library. It holds no rule, no SQL and no format of its own; each
+// verb below leads to one room. Scoring, cataloguing and anchoring follow from the
+// manifests on their own clocks.
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"mulu"
+	"mulu/ingest"
+	"mulu/library"
+	"mulu/quality"
+)
+
+// Source gives the batches of one partition, one at a time, and takes note of
+// those that are stored.
+type Source interface {
+	// Next waits for the next batch. After a crash the first one is the range that
+	// was planned and not finished, marked InDoubt.
+	Next(ctx context.Context) (*ingest.Batch, error)
+	// Commit tells the broker, for lag monitoring only: the journal decides where
+	// reading resumes.
+	Commit(ctx context.Context, id mulu.BatchID) error
+}
+
+// Version is a dataset version made ready: what decodes its records and judges them.
+type Version struct {
+	Dataset *mulu.Dataset
+	Decoder *ingest.Decoder
+	Rules   *quality.Ruleset
+}
+
+// Lane walks the batches of one assigned partition. One goroutine owns it.
+type Lane struct {
+	Source  Source
+	Version func(mulu.DatasetCode, uint32) (*Version, error)
+	Journal *ingest.Journal
+	Library *library.Library
+	Now     func() time.Time
+	// Passed is told each stage that has just been made durable; torture kills the
+	// process there. Nil is fine.
+	Passed func(stage string)
+}
+
+// Stages that a crash can fall between, in order.
+const (
+	Planned   = "planned"
+	Rejected  = "rejects"
+	Found     = "findings"
+	Stored    = "data"
+	Manifest  = "manifest"
+	Done      = "done"
+	Committed = "commit"
+)
+
+// Step walks one batch from its partition into the library. Whatever it returns,
+// and wherever the process dies, calling Step again leads to the same state.
+func (l *Lane) Step(ctx context.Context) error {
+	batch, err := l.Source.Next(ctx)
+	if err != nil {
+		return fmt.Errorf("read source: %w", err)
+	}
+	plan := batch.Plan
+	version, err := l.Version(plan.Dataset, plan.Version)
+	if err != nil {
+		return fmt.Errorf("find version of batch %s: %w", plan.BatchID, err)
+	}
+	decoded, err := version.Decoder.Decode(batch) // bad rows become rejects
+	if err != nil {
+		return fmt.Errorf("decode batch %s: %w", plan.BatchID, err)
+	}
+	defer decoded.Release()
+	checked := version.Rules.Check(decoded.Record, decoded.Offsets, today(batch))
+	rejects := append(decoded.Rejects, ruleRejects(batch, decoded, checked)...)
+
+	// Before this line nothing is durable. After it the range and the version are
+	// fixed: a second owner is refused, and a restart builds this very batch again.
+	if err := l.Journal.Plan(ctx, plan); err != nil {
+		return fmt.Errorf("plan batch %s: %w", plan.BatchID, err)
+	}
+	l.passed(Planned)
+	// Keyed by position, replacing themselves: stored again without harm. They go
+	// before the data, so that no row can be missing from both.
+	if err := l.Library.StoreRejects(ctx, rejects); err != nil {
+		return fmt.Errorf("store rejects of batch %s: %w", plan.BatchID, err)
+	}
+	l.passed(Rejected)
+	if err := l.Library.StoreFindings(ctx, checked.Findings(plan)); err != nil {
+		return fmt.Errorf("store findings of batch %s: %w", plan.BatchID, err)
+	}
+	l.passed(Found)
+	// One block per table, all of it or none; in doubt, each table is asked first.
+	err = l.Library.StoreData(ctx, library.Batch{
+		Plan: plan, Record: decoded.Record, Offsets: decoded.Offsets,
+		Flags: checked.Flags, Drop: checked.Drop, InDoubt: batch.InDoubt,
+	})
+	if err != nil {
+		return fmt.Errorf("store data of batch %s: %w", plan.BatchID, err)
+	}
+	l.passed(Stored)
+	manifest := mulu.Manifest{
+		Plan: plan,
+		Good: int64(len(batch.Records) - len(rejects)), Rejected: int64(len(rejects)), Control: batch.Control(),
+		Bytes: batch.Bytes, Digest: ingest.Digest(batch.Records), At: l.Now(),
+	}
+	// The manifest says that all above is durable. Without it the batch is done again.
+	if err := l.Library.StoreManifest(ctx, manifest); err != nil {
+		return fmt.Errorf("store manifest of batch %s: %w", plan.BatchID, err)
+	}
+	l.passed(Manifest)
+	if err := l.Journal.Done(ctx, manifest); err != nil {
+		return fmt.Errorf("close batch %s: %w", plan.BatchID, err)
+	}
+	l.passed(Done)
+	// Last and least: if it is lost, only the lag shown by the broker is behind.
+	if err := l.Source.Commit(ctx, plan.BatchID); err != nil {
+		return fmt.Errorf("commit batch %s: %w", plan.BatchID, err)
+	}
+	l.passed(Committed)
+	return nil
+}
+
+func (l *Lane) passed(stage string) {
+	if l.Passed != nil {
+		l.Passed(stage)
+	}
+}
+
+// today is the day a batch is judged by: that of its newest record, so that a
+// replay years later judges as the first run did.
+func today(b *ingest.Batch) time.Time {
+	var t time.Time
+	for i := range b.Records {
+		if b.Records[i].Time.After(t) {
+			t = b.Records[i].Time
+		}
+	}
+	return t
+}
+
+// ruleRejects keeps the rows that broke a blocking rule, whole. Values are copied:
+// the batch's own alias fetch buffers.
+func ruleRejects(b *ingest.Batch, d *ingest.Decoded, c *quality.Checked) []mulu.Reject {
+	rejects := make([]mulu.Reject, 0, len(c.Rejected))
+	for _, f := range c.Rejected {
+		r := &b.Records[d.Index[f.Row]]
+		rejects = append(rejects, mulu.Reject{
+			Dataset: b.Plan.Dataset, Batch: b.Plan.BatchID, Offset: r.Offset,
+			Class: "rule", Rule: f.Rule, Field: f.Field, Reason: f.Reason,
+			Key: slices.Clone(r.Key), Value: slices.Clone(r.Value),
+		})
+	}
+	return rejects
+}

@@ -1,0 +1,156 @@
+package quality
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"mulu"
+	"mulu/plan"
+)
+
+// Summarizer runs a summary over a dataset's current rows.
+type Summarizer interface {
+	Summary(ctx context.Context, s plan.Summary) ([]map[string]any, error)
+}
+
+// Counts is what a dataset's manifests and problem rows say.
+type Counts struct {
+	Good, Rejected int64
+	ByRule         map[mulu.RuleID]int64 // rejected by each blocking rule
+	ByClass        map[string]int64      // rejected by class: type, decode, encoding …
+	Last           time.Time             // newest manifest
+}
+
+// SetKinds lists the kinds of set rule, in alphabetical order.
+func SetKinds() []string { return []string{"fresh", "unique"} }
+
+// Evaluate scores a dataset as it stands: one scan for every row rule's flags, every
+// column's values and every uniqueness rule together, and the counts of what was
+// rejected. What each indicator counts is written at tallies.
+func Evaluate(ctx context.Context, ds *mulu.Dataset, lib Summarizer, n Counts, w Weights, now time.Time) (mulu.Score, error) {
+	rows, err := lib.Summary(ctx, summary(ds))
+	if err != nil {
+		return mulu.Score{}, fmt.Errorf("evaluate %s: %w", ds.Code, err)
+	}
+	if len(rows) != 1 {
+		return mulu.Score{}, fmt.Errorf("evaluate %s: %d summaries, want 1", ds.Code, len(rows))
+	}
+	got := func(name string) int64 {
+		f, _ := rows[0][name].(float64)
+		return int64(f)
+	}
+	in := Input{Dataset: ds, Weights: w, Rows: got("rows"), Tallies: tallies(ds, got, n, now), Through: n.Last, Overdue: overdue(ds, n.Last, now)}
+	var blocked int64
+	for _, c := range n.ByRule {
+		blocked += c
+	}
+	if all := n.Good + n.Rejected; all > 0 {
+		in.Blocked = float64(blocked) / float64(all)
+	}
+	s, err := Score(in)
+	s.At = now
+	return s, err
+}
+
+func flagName(i int) string   { return "f" + strconv.Itoa(i) }
+func filledName(i int) string { return "c" + strconv.Itoa(i) }
+func uniqueName(i int) string { return "u" + strconv.Itoa(i) }
+
+// summary asks for everything in one scan.
+func summary(ds *mulu.Dataset) plan.Summary {
+	s := plan.Summary{Dataset: ds.Code, Measures: []plan.Measure{{As: "rows", Kind: plan.Rows}}}
+	for i := range ds.Columns {
+		s.Measures = append(s.Measures, plan.Measure{As: filledName(i), Kind: plan.NonNull, Columns: []string{ds.Columns[i].Name}})
+	}
+	for i := range ds.Rules {
+		s.Measures = append(s.Measures, plan.Measure{As: flagName(i), Kind: plan.Flag, Bit: i})
+	}
+	for i, r := range ds.SetRules {
+		if r.Kind == "unique" {
+			s.Measures = append(s.Measures, plan.Measure{As: uniqueName(i), Kind: plan.Distinct, Columns: r.Columns})
+		}
+	}
+	return s
+}
+
+// tallies fills A and B per indicator. Elements are:
+//   - a row rule: cells of its first column that have a value (rows, for not_null),
+//     current rows plus those the rule rejected;
+//   - 010101 type: records read, A those no column's type refused;
+//   - 010200 model: declared items, A those that have a value anywhere;
+//   - 010300 metadata, 010600 safety: declared items, A with a Chinese name; with a level;
+//   - 020100 element completeness: required cells, with the not_null rules;
+//   - 030400 uniqueness: rows, A distinct values;
+//   - 030500 dirty data: records read, A those accepted (Raw is the dirty rate);
+//   - 050200 timeliness: the current cycle, A if its update has come in time.
+func tallies(ds *mulu.Dataset, got func(string) int64, n Counts, now time.Time) map[string]Tally {
+	m := map[string]Tally{}
+	add := func(code string, a, b int64) {
+		if b > 0 {
+			t := m[code]
+			m[code] = Tally{t.A + a, t.B + b}
+		}
+	}
+	rows := got("rows")
+	for i, r := range ds.Rules {
+		judged := rows
+		if r.Kind != "not_null" {
+			judged = got(filledName(ds.Column(r.Columns[0])))
+		}
+		refused := n.ByRule[r.ID]
+		add(r.Indicator, judged-got(flagName(i)), judged+refused)
+	}
+	read := n.Good + n.Rejected
+	add("010101", read-n.ByClass["type"], read)
+	add("030500", n.Good, read)
+	columns := int64(len(ds.Columns))
+	var filled, titled, levelled int64
+	for i, c := range ds.Columns {
+		if got(filledName(i)) > 0 {
+			filled++
+		}
+		if c.Title != "" {
+			titled++
+		}
+		if c.Level > 0 {
+			levelled++
+		}
+		if c.Required {
+			add("020100", got(filledName(i)), rows)
+		}
+	}
+	if rows > 0 {
+		add("010200", filled, columns)
+	}
+	add("010300", titled, columns)
+	add("010600", levelled, columns)
+	for i, r := range ds.SetRules {
+		switch r.Kind {
+		case "unique":
+			add(r.Indicator, got(uniqueName(i)), rows)
+		case "fresh":
+			if ds.Cycle > 0 && !n.Last.IsZero() {
+				var a int64
+				if overdue(ds, n.Last, now) == 0 {
+					a = 1
+				}
+				add(r.Indicator, a, 1)
+			}
+		}
+	}
+	return m
+}
+
+// overdue counts the whole cycles that have passed since an update was due.
+func overdue(ds *mulu.Dataset, last, now time.Time) int64 {
+	if ds.Cycle <= 0 || last.IsZero() {
+		return 0
+	}
+	late := now.Sub(last) - ds.Grace
+	if late <= ds.Cycle {
+		return 0
+	}
+	return int64(late / ds.Cycle)
+}
