@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,23 +64,35 @@ type leafRow struct {
 	anchoredNow bool // already has a row, under a refused anchor
 }
 
+// same says whether two rows are of one batch.
+func (r leafRow) same(o leafRow) bool {
+	return r.topicID == o.topicID && r.part == o.part && r.first == o.first
+}
+
 // AnchorBatches puts every manifest it has not seen under a Merkle root, one root
 // per dataset and call, and the roots on their way to the chain. It may be given
 // the same manifests again: each is anchored once. It returns how many were new.
+// A manifest that differs from what was anchored of its batch is left out and
+// reported as mulu.ErrConflict; the others are anchored all the same.
 //
 // A crash before the commit leaves nothing anchored and the next call repeats it.
 func (c *Catalog) AnchorBatches(ctx context.Context, manifests []mulu.Manifest) (int, error) {
 	anchored := 0
+	var conflicts error
 	err := c.db.Tx(ctx, func(tx *sql.Tx) error {
 		groups := map[mulu.DatasetCode][]leafRow{}
 		var order []mulu.DatasetCode
 		for i := range manifests {
 			m := &manifests[i]
 			row, fresh, err := newLeaf(ctx, tx, m)
+			if errors.Is(err, mulu.ErrConflict) {
+				conflicts = errors.Join(conflicts, err)
+				continue
+			}
 			if err != nil {
 				return err
 			}
-			if !fresh {
+			if !fresh || slices.ContainsFunc(groups[m.Dataset], row.same) {
 				continue
 			}
 			if groups[m.Dataset] == nil {
@@ -112,8 +125,9 @@ func (c *Catalog) AnchorBatches(ctx context.Context, manifests []mulu.Manifest) 
 	if err != nil {
 		return 0, fmt.Errorf("anchor batches: %w", err)
 	}
-	if anchored > 0 {
-		c.wake()
+	c.wake()
+	if conflicts != nil {
+		return anchored, fmt.Errorf("anchor batches: %w", conflicts)
 	}
 	return anchored, nil
 }

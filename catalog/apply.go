@@ -84,6 +84,7 @@ func (c *Catalog) Apply(ctx context.Context, actor mulu.Actor, set *declare.Set)
 	if err != nil {
 		return nil, fmt.Errorf("apply declarations: %w", err)
 	}
+	c.log.InfoContext(ctx, "declarations applied", "actor", actor.ID, "objects", len(d), "changed", d.Changed())
 	c.wake()
 	return d, nil
 }

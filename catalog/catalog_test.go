@@ -4,10 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"mulu"
 	"mulu/catalog"
+	"mulu/deploy/sample"
+	"mulu/internal/declare"
 	"mulu/ledger/contract"
 	"mulu/ledger/merkle"
 )
@@ -22,6 +25,15 @@ func apply(t *testing.T, h *house) catalog.Diff {
 	}
 	h.flush(t)
 	return d
+}
+
+func file(t *testing.T, name string) *fstest.MapFile {
+	t.Helper()
+	b, err := sample.FS.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &fstest.MapFile{Data: b}
 }
 
 func entry(t *testing.T, h *house, code mulu.CatalogCode) catalog.EntryView {
@@ -67,6 +79,17 @@ func TestApply(t *testing.T) {
 				t.Errorf("%s is %+v, want confirmed", d.ID, d)
 			}
 		}
+	}
+	if w, err := h.Weights(t.Context()); err != nil || len(w) != 1 || w[0].Version != "default-1" || w[0].Dimensions["030000"] != 0.25 {
+		t.Errorf("Weights = %+v, %v", w, err)
+	}
+	base, err := h.Applied(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := fstest.MapFS{"resident.yaml": file(t, "resident.yaml"), "visit.yaml": file(t, "visit.yaml"), "sc2.yaml": file(t, "scenario-sc2.yaml")}
+	if _, err := declare.Load(one, declare.Known{Base: base}); err != nil {
+		t.Errorf("a directory that names applied objects: %v", err)
 	}
 	v := entry(t, h, residents)
 	if v.State != contract.Proposed || v.WaitingVersion != 1 || v.Published != 0 || len(v.Items) != 14 || !v.PersonalInfo || v.ProviderName != "公安普陀分局" {
@@ -293,9 +316,10 @@ func TestAnchorBatches(t *testing.T) {
 	if at, err := h.AnchoredThrough(ctx); err != nil || !at.After(ms[7].At.Add(-time.Second)) {
 		t.Errorf("AnchoredThrough = %v, %v", at, err)
 	}
-	ms[0].Good = 10
-	if _, err := h.AnchorBatches(ctx, ms[:1]); !errors.Is(err, mulu.ErrConflict) {
-		t.Errorf("a changed batch: %v, want ErrConflict", err)
+	more := manifests(h, 0, 9)
+	more[0].Good = 10
+	if n, err := h.AnchorBatches(ctx, more); !errors.Is(err, mulu.ErrConflict) || n != 1 {
+		t.Errorf("a changed batch beside a new one: %d, %v; want 1 and ErrConflict", n, err)
 	}
 	if _, err := h.BatchProof(ctx, mulu.BatchID{First: 7}); !errors.Is(err, mulu.ErrNotFound) {
 		t.Errorf("an unknown batch: %v, want ErrNotFound", err)

@@ -54,6 +54,9 @@ func (c *Catalog) applyEntry(ctx context.Context, tx *sql.Tx, actor mulu.Actor, 
 	}
 	var provider string
 	err = tx.QueryRowContext(ctx, `SELECT name FROM catalog_org WHERE code = $1`, string(d.Owner)).Scan(&provider)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ch, fmt.Errorf("提供单位 %s 尚未登记；请先声明 Organisation: %w", d.Owner, mulu.ErrInvalid)
+	}
 	if err != nil {
 		return ch, fmt.Errorf("read provider %s of entry %s: %w", d.Owner, d.Catalog, err)
 	}

@@ -1,13 +1,16 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"mulu"
+	"mulu/internal/declare"
 	"mulu/internal/store"
 	"mulu/ledger/contract"
 )
@@ -218,6 +221,62 @@ func (c *Catalog) declared(ctx context.Context, object string) ([]Declared, erro
 		err = r.Scan(&d.ID, &d.Name, &d.Owner, &d.Digest, &d.State, &d.Pending, &d.Refusal, &d.Index)
 		return d, err
 	}, `SELECT id, name, owner, digest, state, pending, refusal, idx FROM catalog_declared WHERE object = $1 ORDER BY id`, object)
+	if err != nil {
+		return nil, fmt.Errorf("list %s declarations: %w", object, err)
+	}
+	return list, nil
+}
+
+// Weights returns every applied weight scheme, newest day in force first.
+func (c *Catalog) Weights(ctx context.Context) ([]*declare.Weights, error) {
+	list, err := bodies[declare.Weights](ctx, c.db.Read, "weights")
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(list, func(a, b *declare.Weights) int {
+		return cmp.Or(strings.Compare(b.From, a.From), strings.Compare(b.Version, a.Version))
+	})
+	return list, nil
+}
+
+// Applied gives what has been applied, for declare.Known.Base: a directory may
+// name objects of an earlier one. Datasets come in their newest version and
+// without their entry's own fields.
+func (c *Catalog) Applied(ctx context.Context) (*declare.Set, error) {
+	set := &declare.Set{}
+	orgs, err := c.Orgs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range orgs {
+		set.Orgs = append(set.Orgs, &declare.Org{Org: o})
+	}
+	if set.Systems, err = bodies[declare.System](ctx, c.db.Read, "system"); err != nil {
+		return nil, err
+	}
+	if set.Duties, err = bodies[declare.Duty](ctx, c.db.Read, "duty"); err != nil {
+		return nil, err
+	}
+	datasets, err := c.Datasets(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range datasets {
+		set.Datasets = append(set.Datasets, &declare.Dataset{Dataset: d})
+	}
+	return set, nil
+}
+
+// bodies reads the declared objects of one sort, by id.
+func bodies[T any](ctx context.Context, q querier, object string) ([]*T, error) {
+	list, err := scanAll(ctx, q, func(r *sql.Rows) (*T, error) {
+		var body string
+		if err := r.Scan(&body); err != nil {
+			return nil, err
+		}
+		v := new(T)
+		return v, decodeJSON(body, v)
+	}, `SELECT body FROM catalog_declared WHERE object = $1 ORDER BY id`, object)
 	if err != nil {
 		return nil, fmt.Errorf("list %s declarations: %w", object, err)
 	}
