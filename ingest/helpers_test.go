@@ -216,3 +216,11 @@ func eventually(t *testing.T, what string, ok func() bool) {
 		}
 	}
 }
+
+func exec(t *testing.T, db *store.DB, query string, args ...any) error {
+	t.Helper()
+	return db.Tx(t.Context(), func(tx *sql.Tx) error {
+		_, err := tx.Exec(query, args...)
+		return err
+	})
+}
