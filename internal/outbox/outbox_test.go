@@ -241,6 +241,23 @@ func TestFailingConfirmHoldsOnlyItsObject(t *testing.T) {
 	}
 }
 
+func TestFlushWaitsForWhatConfirmPuts(t *testing.T) {
+	var next contract.Command
+	h, _ := newHouse(t, func(ctx context.Context, tx *sql.Tx, c contract.Command, _ contract.Result) error {
+		if c.ID != "duty" {
+			return nil
+		}
+		return outbox.Put(ctx, tx, next)
+	})
+	cs := append(h.Found(), h.Catalogue()[:2]...)
+	next = cs[8]
+	h.put(cs[:8]...)
+	h.flush()
+	if told := h.told(); len(told) != 9 || told[8] != "system 8 active" {
+		t.Errorf("told %q", told)
+	}
+}
+
 func TestPut(t *testing.T) {
 	h, _ := newHouse(t, nil)
 	a := h.Command(h.Giver, "duty", contract.DutyBody{Duty: "D-1", Org: ledgertest.Civil, Digest: ledgertest.Digest("duty")})
