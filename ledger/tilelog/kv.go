@@ -84,6 +84,12 @@ func (s *kv) value(ctx context.Context, key string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read ledger state %s: %w", key, err)
 	}
+	if isHot(key) {
+		// An older value read beside a commit does not win: commit stores after it,
+		// or has stored already and LoadOrStore leaves that.
+		v, _ := s.hot.LoadOrStore(key, b)
+		return v.([]byte), nil
+	}
 	return b, nil
 }
 
