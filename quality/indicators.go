@@ -1,7 +1,5 @@
 package quality
 
-import "mulu"
-
 // dimensions are the six first-level indicators of DB31/T 1523-2024.
 var dimensions = []struct{ code, title string }{
 	{"010000", "公共数据规范性"},
@@ -12,97 +10,55 @@ var dimensions = []struct{ code, title string }{
 	{"060000", "公共数据可访问性"},
 }
 
-// indicators are the leaves of DB31/T 1523-2024: the second-level indicators and,
-// where there is a third level (010100, 040200), those of the third. The second
-// level is the first four digits. Titles and codes follow the standard's body; its
-// annex A numbers some of them otherwise.
-var indicators = []struct{ code, title string }{
-	{"010101", "数据类型约束规范性"},
-	{"010102", "数据格式约束规范性"},
-	{"010103", "数据长度约束规范性"},
-	{"010200", "数据模型"},
-	{"010300", "元数据"},
-	{"010400", "业务规则"},
-	{"010500", "权威参考数据"},
-	{"010600", "安全规范"},
-	{"020100", "数据元素完整性"},
-	{"020200", "数据记录完整性"},
-	{"030100", "数据内容正确性"},
-	{"030200", "数据格式合规性"},
-	{"030300", "数据重复率"},
-	{"030400", "数据唯一性"},
-	{"030500", "脏数据出现率"},
-	{"030600", "数据标准参照准确性"},
-	{"040100", "相同数据一致性"},
-	{"040201", "表内等值一致性"},
-	{"040202", "表内逻辑一致性"},
-	{"040203", "跨表等值一致性"},
-	{"040204", "跨表逻辑一致性"},
-	{"040300", "内容数据记录数据项与元数据一致性"},
-	{"050100", "基于时间段的正确性"},
-	{"050200", "基于时间点的及时性"},
-	{"050300", "时序性"},
-	{"050400", "数据授权使用时效性"},
-	{"060100", "可访问"},
-	{"060200", "可用性"},
+// indicator is one of the second or third level.
+type indicator struct{ code, parent, title string }
+
+// indicators are in the order of the standard's body; its annex A numbers some of
+// them otherwise.
+var indicators = []indicator{
+	{"010100", "010000", "数据标准"},
+	{"010101", "010100", "数据类型约束规范性"},
+	{"010102", "010100", "数据格式约束规范性"},
+	{"010103", "010100", "数据长度约束规范性"},
+	{"010200", "010000", "数据模型"},
+	{"010300", "010000", "元数据"},
+	{"010400", "010000", "业务规则"},
+	{"010500", "010000", "权威参考数据"},
+	{"010600", "010000", "安全规范"},
+	{"020100", "020000", "数据元素完整性"},
+	{"020200", "020000", "数据记录完整性"},
+	{"030100", "030000", "数据内容正确性"},
+	{"030200", "030000", "数据格式合规性"},
+	{"030300", "030000", "数据重复率"},
+	{"030400", "030000", "数据唯一性"},
+	{"030500", "030000", "脏数据出现率"},
+	{"030600", "030000", "数据标准参照准确性"},
+	{"040100", "040000", "相同数据一致性"},
+	{"040200", "040000", "关联数据一致性"},
+	{"040201", "040200", "表内等值一致性"},
+	{"040202", "040200", "表内逻辑一致性"},
+	{"040203", "040200", "跨表等值一致性"},
+	{"040204", "040200", "跨表逻辑一致性"},
+	{"040300", "040000", "内容数据记录数据项与元数据一致性"},
+	{"050100", "050000", "基于时间段的正确性"},
+	{"050200", "050000", "基于时间点的及时性"},
+	{"050300", "050000", "时序性"},
+	{"050400", "050000", "数据授权使用时效性"},
+	{"060100", "060000", "可访问"},
+	{"060200", "060000", "可用性"},
 }
 
-func knownIndicator(code string) bool {
-	for _, i := range indicators {
-		if i.code == code {
-			return true
+// IndicatorTitle is the Chinese title of a dimension or indicator, "" if there is none.
+func IndicatorTitle(code string) string {
+	for _, d := range dimensions {
+		if d.code == code {
+			return d.title
 		}
 	}
-	return false
-}
-
-// Weights is a weight scheme. The formulas are the standard's; the numbers are the
-// evaluator's choice, so a score names its scheme.
-type Weights struct {
-	Version    string
-	Dimensions map[string]float64 // by first-level code; they sum to 1
-	// Indicators weighs second-level codes ("010100") against their siblings; one
-	// that is not named weighs 1. Third-level siblings always weigh the same.
-	Indicators map[string]float64
-	Grades     []Grade // from best to worst; the last one's floor is 0
-	Veto       Veto
-}
-
-// Grade is a name and the lowest total, in [0,1], that earns it.
-type Grade struct {
-	Name  string
-	Floor float64
-}
-
-// Veto (一票否决) caps the grade, whatever the total. Zero switches a cause off.
-type Veto struct {
-	Cap          string  // no grade above this one
-	BlockingRate float64 // a blocking rule that fails more than this share of what it judged
-	MissedCycles int     // nothing arrived for this many cycles
-}
-
-// DefaultWeights is the scheme used where none is declared.
-func DefaultWeights() Weights {
-	return Weights{
-		Version:    "default-1",
-		Dimensions: map[string]float64{"010000": 0.20, "020000": 0.20, "030000": 0.25, "040000": 0.15, "050000": 0.15, "060000": 0.05},
-		Grades:     []Grade{{"优", 0.95}, {"良", 0.85}, {"中", 0.75}, {"及格", 0.60}, {"差", 0}},
-		Veto:       Veto{Cap: "中", BlockingRate: 0.05, MissedCycles: 2},
+	for _, i := range indicators {
+		if i.code == code {
+			return i.title
+		}
 	}
-}
-
-// Count is what one rule judged and how much of it failed.
-type Count struct{ Evaluated, Failed int64 }
-
-func (c *Count) add(o Count) { c.Evaluated += o.Evaluated; c.Failed += o.Failed }
-
-// indicator makes X = A/B of a count. Raw is the problem rate: DB31 scores 030300 and
-// 030500 as 1 - rate, so the same A (what is in order) serves all.
-func (c Count) indicator(code, title string) mulu.Indicator {
-	i := mulu.Indicator{Code: code, Title: title, A: c.Evaluated - c.Failed, B: c.Evaluated}
-	if i.B > 0 {
-		i.X = float64(i.A) / float64(i.B)
-		i.Raw = float64(c.Failed) / float64(i.B)
-	}
-	return i
+	return ""
 }

@@ -1,14 +1,14 @@
 package quality
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gowebpki/jcs"
@@ -16,238 +16,136 @@ import (
 	"mulu"
 )
 
-// Totals is what the batches of one rule-set version added up to.
-type Totals struct {
-	Rules    map[mulu.RuleID]Count
-	Good     int64
-	Rejected int64
-	Last     time.Time // newest manifest, zero if there is none
-}
+// Tally is an indicator's elements: B evaluated, A of them in order. It is the same
+// for 030300 and 030500, which DB31 scores as 1 - problem rate.
+type Tally struct{ A, B int64 }
 
 // Input is everything a score follows from.
 type Input struct {
 	Dataset *mulu.Dataset
 	Weights Weights
-	Totals  Totals
-	Sets    SetResult
-	Now     time.Time
+	Rows    int64            // current rows
+	Tallies map[string]Tally // by indicator code; absent is not applicable
+	Through time.Time        // newest manifest counted
+	Overdue int64            // whole cycles without an update
+	Blocked float64          // share of records that broke a blocking rule
 }
 
-// skew is how far a manifest may stand after now before the clock is not believed.
-const skew = 5 * time.Minute
-
-// Evaluate runs the set checks and scores the dataset by w.
-func Evaluate(ctx context.Context, ds *mulu.Dataset, s Summarizer, totals Totals, w Weights, now time.Time) (mulu.Score, error) {
-	sets, err := RunSetChecks(ctx, ds, s)
-	if err != nil {
-		return mulu.Score{}, err
-	}
-	return Score(Input{Dataset: ds, Weights: w, Totals: totals, Sets: sets, Now: now})
-}
-
-// Score computes a dataset's score by DB31/T 1523-2024. It is a pure function: the
-// same input gives the same digest. A dataset of which nothing could be judged has
-// no score and is ErrInvalid, as is a rule with an unknown indicator.
+// Score computes a dataset's score by DB31/T 1523-2024. It is a pure function: equal
+// inputs give equal digests. At is left zero. A tally that can not be, of an unknown
+// indicator or of one that has indicators below it is ErrInvalid.
 func Score(in Input) (mulu.Score, error) {
-	counts, err := in.counts()
-	if err != nil {
-		return mulu.Score{}, fmt.Errorf("score %s: %w", in.Dataset.Code, err)
-	}
-	s := mulu.Score{
-		Dataset: in.Dataset.Code, Ruleset: in.Dataset.Version, Weights: in.Weights.Version, Rows: in.Sets.Rows,
-		Through: in.Totals.Last.UTC().Truncate(time.Microsecond), At: in.Now,
+	s := mulu.Score{Dataset: in.Dataset.Code, Ruleset: in.Dataset.Version, Weights: in.Weights.Version, Rows: in.Rows, Through: in.Through.UTC().Truncate(time.Microsecond)}
+	tree := children()
+	if err := errors.Join(in.Weights.Validate(), checkTallies(in.Tallies, tree)); err != nil {
+		return s, fmt.Errorf("score %s: %w", s.Dataset, err)
 	}
 	var sum, weight float64
 	for _, d := range dimensions {
-		dim := in.Weights.dimension(d.code, d.title, counts)
-		s.Dimensions = append(s.Dimensions, dim)
+		dim := mulu.Dimension{Code: d.code, Title: d.title, Weight: in.Weights.Dimensions[d.code]}
+		var x float64
+		x, dim.Applicable = in.level(d.code, tree, &dim.Indicators)
+		dim.X = round(x)
 		if dim.Applicable {
-			sum += dim.Weight * dim.X
+			sum += dim.Weight * x
 			weight += dim.Weight
 		}
+		s.Dimensions = append(s.Dimensions, dim)
 	}
-	if weight <= 0 {
-		return mulu.Score{}, fmt.Errorf("score %s: no indicator applies: %w", in.Dataset.Code, mulu.ErrInvalid)
+	if weight == 0 {
+		return s, fmt.Errorf("score %s: no indicator applies: %w", s.Dataset, mulu.ErrInvalid)
 	}
-	s.Total = sum / weight
-	vetoes, err := Vetoes(in)
-	if err != nil {
-		return mulu.Score{}, fmt.Errorf("score %s: %w", in.Dataset.Code, err)
-	}
-	s.Grade = in.Weights.grade(s.Total, len(vetoes) > 0)
-	if s.Digest, err = ScoreDigest(s); err != nil {
-		return mulu.Score{}, err
-	}
-	return s, nil
+	s.Total = round(sum / weight)
+	s.Grade = in.Weights.Grades.of(s.Total, in.Blocked, in.Overdue)
+	var err error
+	s.Digest, err = ScoreDigest(s)
+	return s, err
 }
 
-// counts adds up what belongs to each indicator.
-func (in *Input) counts() (map[string]Count, error) {
-	ds, out := in.Dataset, map[string]Count{}
-	var faults []error
-	if in.Totals.Last.After(in.Now.Add(skew)) {
-		faults = append(faults, fmt.Errorf("newest manifest is after now, the clock went back: %w", mulu.ErrInvalid))
-	}
-	add := func(id mulu.RuleID, code string, c Count) {
-		if !knownIndicator(code) {
-			faults = append(faults, fmt.Errorf("rule %s: unknown indicator %q: %w", id, code, mulu.ErrInvalid))
-			return
-		}
-		if c.Failed < 0 || c.Failed > c.Evaluated {
-			faults = append(faults, fmt.Errorf("rule %s: %d failed of %d: %w", id, c.Failed, c.Evaluated, mulu.ErrInvalid))
-			return
-		}
-		t := out[code]
-		t.add(c)
-		out[code] = t
-	}
-	for _, r := range ds.Rules {
-		add(r.ID, r.Indicator, in.Totals.Rules[r.ID])
-	}
-	dated := false
-	for _, r := range ds.SetRules {
-		switch r.Kind {
-		case "unique":
-			add(r.ID, r.Indicator, in.Sets.Unique[r.ID])
-		case "fresh":
-			cycle, grace, err := cycleOf(ds, r)
-			faults = append(faults, err)
-			add(r.ID, r.Indicator, fresh(in.Totals.Last, in.Now, cycle, grace))
-			dated = true
-		default:
-			faults = append(faults, fmt.Errorf("set rule %s: unknown kind %q: %w", r.ID, r.Kind, mulu.ErrInvalid))
-		}
-	}
-	if !dated {
-		add("fresh", "050200", fresh(in.Totals.Last, in.Now, ds.Cycle, ds.Grace))
-	}
-	add("rejected", "030500", Count{Evaluated: in.Totals.Good + in.Totals.Rejected, Failed: in.Totals.Rejected})
-	in.describe(add)
-	return out, errors.Join(faults...)
-}
-
-// describe judges the columns themselves: seen in the data (010200), described
-// (010300), with a level (010600), and filled in where no row rule counts it (020100).
-func (in *Input) describe(add func(mulu.RuleID, string, Count)) {
-	var model, meta, safe Count
-	ds := in.Dataset
-	for _, c := range ds.Columns {
-		judge := func(n *Count, ok bool) {
-			n.Evaluated++
-			if !ok {
-				n.Failed++
-			}
-		}
-		if in.Sets.Rows > 0 {
-			judge(&model, in.Sets.NonNull[c.Name] > 0)
-		}
-		judge(&meta, c.Name != "" && c.Title != "" && c.Type != "" && (c.Type != mulu.String || c.Length > 0 || c.Codes != ""))
-		judge(&safe, c.Level >= mulu.L1 && c.Level <= mulu.L4)
-		if (c.Required || slices.Contains(ds.Key, c.Name)) && !hasNotNull(ds, c.Name) {
-			add(mulu.RuleID(c.Name), "020100", Count{Evaluated: in.Sets.Rows, Failed: in.Sets.Rows - in.Sets.NonNull[c.Name]})
-		}
-	}
-	add("model", "010200", model)
-	add("metadata", "010300", meta)
-	add("level", "010600", safe)
-}
-
-// dimension weighs its second-level indicators; those with B = 0 are left out and
-// their siblings scaled up. A second level with a third is the plain mean of it.
-func (w Weights) dimension(code, title string, counts map[string]Count) mulu.Dimension {
-	d := mulu.Dimension{Code: code, Title: title, Weight: w.Dimensions[code]}
-	type group struct {
-		code string
-		sum  float64
-		n    int
-	}
-	var groups []group
-	for _, i := range indicators {
-		if i.code[:2] != code[:2] {
-			continue
-		}
-		ind := counts[i.code].indicator(i.code, i.title)
-		d.Indicators = append(d.Indicators, ind)
-		if ind.B == 0 {
-			continue
-		}
-		second := i.code[:4] + "00"
-		if len(groups) == 0 || groups[len(groups)-1].code != second {
-			groups = append(groups, group{code: second})
-		}
-		g := &groups[len(groups)-1]
-		g.sum, g.n = g.sum+ind.X, g.n+1
-	}
+// level is the weighted mean of what stands below parent, without what does not
+// apply; it appends the indicators that have none below them.
+func (in *Input) level(parent string, tree map[string][]indicator, leaves *[]mulu.Indicator) (x float64, applicable bool) {
 	var sum, weight float64
-	for _, g := range groups {
-		share, named := w.Indicators[g.code]
-		if !named {
-			share = 1
+	for _, i := range tree[parent] {
+		var v float64
+		ok := false
+		if tree[i.code] != nil {
+			v, ok = in.level(i.code, tree, leaves)
+		} else {
+			t := in.Tallies[i.code]
+			leaf := mulu.Indicator{Code: i.code, Title: i.title, A: t.A, B: t.B}
+			if ok = t.B > 0; ok {
+				v = float64(t.A) / float64(t.B)
+				leaf.X, leaf.Raw = round(v), round(float64(t.B-t.A)/float64(t.B))
+			}
+			*leaves = append(*leaves, leaf)
 		}
-		sum += share * g.sum / float64(g.n)
-		weight += share
+		if ok {
+			w := in.Weights.of(i.code, tree[parent])
+			sum += w * v
+			weight += w
+		}
 	}
-	if weight > 0 {
-		d.X, d.Applicable = sum/weight, true
+	if weight == 0 {
+		return 0, false
 	}
-	return d
+	return sum / weight, true
 }
 
-func (w Weights) grade(total float64, capped bool) string {
-	for i, g := range w.Grades {
-		// The total is a sum of products: a hair under a floor is on it.
-		if total >= g.Floor-1e-12 || i == len(w.Grades)-1 {
-			if at := slices.IndexFunc(w.Grades, func(g Grade) bool { return g.Name == w.Veto.Cap }); capped && at > i {
-				return w.Grades[at].Name
-			}
-			return g.Name
+func checkTallies(tallies map[string]Tally, tree map[string][]indicator) error {
+	var faults []error
+	for _, code := range slices.Sorted(maps.Keys(tallies)) {
+		t := tallies[code]
+		known := slices.ContainsFunc(indicators, func(i indicator) bool { return i.code == code })
+		if !known || tree[code] != nil {
+			faults = append(faults, fmt.Errorf("没有可直接计数的指标 %q: %w", code, mulu.ErrInvalid))
+		}
+		if t.A < 0 || t.A > t.B {
+			faults = append(faults, fmt.Errorf("指标 %s 的 A=%d、B=%d 不成立: %w", code, t.A, t.B, mulu.ErrInvalid))
 		}
 	}
-	return ""
+	return errors.Join(faults...)
 }
 
-// Vetoes says in Chinese why a grade is capped; empty if it is not.
-func Vetoes(in Input) ([]string, error) {
-	var out []string
-	v := in.Weights.Veto
-	for _, r := range in.Dataset.Rules {
-		c := in.Totals.Rules[r.ID]
-		if r.Blocking && v.BlockingRate > 0 && c.Evaluated > 0 && float64(c.Failed)/float64(c.Evaluated) > v.BlockingRate {
-			out = append(out, fmt.Sprintf("强规则“%s”不合格率 %.2f%%，超过 %.2f%%", strings.TrimSpace(r.Title), 100*float64(c.Failed)/float64(c.Evaluated), 100*v.BlockingRate))
-		}
+// of names the grade of a total, at most 中 if a veto (一票否决) applies.
+func (g Grades) of(total, blocked float64, overdue int64) string {
+	if blocked > g.MaxBlocked || overdue >= g.MaxOverdue {
+		total = min(total, math.Nextafter(g.Good, 0))
 	}
-	cycle := in.Dataset.Cycle
-	for _, r := range in.Dataset.SetRules {
-		if r.Kind == "fresh" {
-			var err error
-			if cycle, _, err = cycleOf(in.Dataset, r); err != nil {
-				return nil, err
-			}
-		}
+	switch {
+	case total >= g.Best:
+		return "优"
+	case total >= g.Good:
+		return "良"
+	case total >= g.Middle:
+		return "中"
+	case total >= g.Pass:
+		return "及格"
 	}
-	if v.MissedCycles > 0 && cycle > 0 && (in.Totals.Last.IsZero() || in.Now.Sub(in.Totals.Last) > time.Duration(v.MissedCycles)*cycle) {
-		out = append(out, fmt.Sprintf("已有 %d 个以上更新周期没有新数据", v.MissedCycles))
-	}
-	return out, nil
+	return "差"
 }
+
+// round keeps six digits after the point, so that the last bits of a sum do not
+// change a digest from one machine to another.
+func round(x float64) float64 { return math.Round(x*1e6) / 1e6 }
 
 // ScoreDigest is "sha256:" over the canonical JSON (RFC 8785) of a score without its
 // Digest and At.
 func ScoreDigest(s mulu.Score) (string, error) {
 	raw, err := json.Marshal(s)
-	if err != nil {
-		return "", fmt.Errorf("digest score of %s: %w", s.Dataset, err)
-	}
 	fields := map[string]json.RawMessage{}
-	if err := json.Unmarshal(raw, &fields); err != nil {
-		return "", fmt.Errorf("digest score of %s: %w", s.Dataset, err)
+	if err == nil {
+		err = json.Unmarshal(raw, &fields)
 	}
-	delete(fields, "Digest")
-	delete(fields, "At")
-	if raw, err = json.Marshal(fields); err != nil {
-		return "", fmt.Errorf("digest score of %s: %w", s.Dataset, err)
+	if err == nil {
+		delete(fields, "Digest")
+		delete(fields, "At")
+		raw, err = json.Marshal(fields)
 	}
-	if raw, err = jcs.Transform(raw); err != nil {
+	if err == nil {
+		raw, err = jcs.Transform(raw)
+	}
+	if err != nil {
 		return "", fmt.Errorf("digest score of %s: %w", s.Dataset, err)
 	}
 	sum := sha256.Sum256(raw)
