@@ -3,6 +3,7 @@ package ingest
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"sync"
 	"unicode/utf8"
 
@@ -82,8 +83,9 @@ func NewDecoder(d *mulu.Dataset) (*Decoder, error) {
 		if err != nil {
 			return nil, fmt.Errorf("decode dataset %s: %w", d.Code, err)
 		}
-		if _, twice := dec.byName[c.Name]; twice || c.Name == "" {
-			return nil, fmt.Errorf("decode dataset %s: column name %q is empty or given twice: %w", d.Code, c.Name, mulu.ErrInvalid)
+		// A quote or backslash would be written escaped in JSON.
+		if _, twice := dec.byName[c.Name]; twice || c.Name == "" || strings.ContainsAny(c.Name, "\"\\") {
+			return nil, fmt.Errorf("decode dataset %s: column name %q is empty, quoted or given twice: %w", d.Code, c.Name, mulu.ErrInvalid)
 		}
 		dec.byName[c.Name] = i
 		f := field{name: c.Name, label: fmt.Sprintf("字段“%s”", c.Name), kind: k, scale: int32(c.Scale)}

@@ -77,7 +77,7 @@ func (r *reader) name(p []byte, i, next int) (c, end int, f *fault) {
 	if next < len(fields) {
 		want := fields[next].name
 		end = i + 1 + len(want)
-		if end < len(p) && p[end] == '"' && string(p[i+1:end]) == want && bytes.IndexByte(p[i+1:end], '\\') < 0 {
+		if end < len(p) && p[end] == '"' && string(p[i+1:end]) == want {
 			return next, end, r.once(next)
 		}
 	}
