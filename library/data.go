@@ -54,7 +54,7 @@ func oneBlock() clickhouse.Settings {
 // any row of the planned range present → skip, none → insert. No deduplication
 // token is used: the engine writes it before the part exists.
 func (l *Library) StoreData(ctx context.Context, b Batch) error {
-	ds, err := l.applied(b.Plan.Dataset)
+	ds, err := l.planned(b.Plan)
 	if err != nil {
 		return fmt.Errorf("store batch %s: %w", b.Plan.BatchID, err)
 	}
@@ -128,8 +128,6 @@ func checkBatch(ds *mulu.Dataset, b Batch) error {
 		return fmt.Errorf("%d rows, at most %d make one block: %w", n, MaxBatchRows, mulu.ErrInvalid)
 	case len(b.Offsets) != n || b.Flags != nil && len(b.Flags) != n:
 		return fmt.Errorf("%d rows, %d offsets, %d flags: %w", n, len(b.Offsets), len(b.Flags), mulu.ErrInvalid)
-	case b.Plan.Version != ds.Version:
-		return fmt.Errorf("planned for version %d, version %d is applied: %w", b.Plan.Version, ds.Version, mulu.ErrConflict)
 	case int(b.Record.NumCols()) != len(ds.Columns)+1:
 		return fmt.Errorf("%d columns, the dataset has %d and %s: %w", b.Record.NumCols(), len(ds.Columns), mulu.ColExtra, mulu.ErrInvalid)
 	case b.Drop != nil && len(b.Drop)*64 < n || b.Deleted != nil && len(b.Deleted)*64 < n:

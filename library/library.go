@@ -8,7 +8,6 @@ package library
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -48,8 +47,9 @@ type Library struct {
 	sync bool
 
 	mu       sync.RWMutex
-	datasets map[mulu.DatasetCode]*mulu.Dataset
-	topics   map[mulu.DatasetCode]map[mulu.TopicID]uint64 // epoch of each topic identity
+	datasets map[mulu.DatasetCode]*mulu.Dataset            // newest applied version
+	versions map[mulu.DatasetCode]map[uint32]*mulu.Dataset // every applied version
+	topics   map[mulu.DatasetCode]map[mulu.TopicID]uint64  // epoch of each topic identity
 
 	epochs sync.Mutex // serialises the numbering of new topic identities
 }
@@ -83,7 +83,7 @@ func Open(ctx context.Context, opt Options) (*Library, error) {
 		return nil, fmt.Errorf("open library: %w", err)
 	}
 	l := &Library{db: db, now: opt.Now, log: opt.Log, ttl: opt.HistoryTTL, sync: opt.Fsync,
-		datasets: map[mulu.DatasetCode]*mulu.Dataset{}, topics: map[mulu.DatasetCode]map[mulu.TopicID]uint64{}}
+		datasets: map[mulu.DatasetCode]*mulu.Dataset{}, versions: map[mulu.DatasetCode]map[uint32]*mulu.Dataset{}, topics: map[mulu.DatasetCode]map[mulu.TopicID]uint64{}}
 	if l.now == nil {
 		l.now = time.Now
 	}
@@ -132,7 +132,8 @@ func (l *Library) Close() error {
 	return nil
 }
 
-// Dataset returns an applied dataset version, or nil. It must not be changed.
+// Dataset returns the newest applied version of a dataset, or nil. It must not be
+// changed.
 func (l *Library) Dataset(code mulu.DatasetCode) *mulu.Dataset {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -147,11 +148,30 @@ func (l *Library) applied(code mulu.DatasetCode) (*mulu.Dataset, error) {
 	return nil, fmt.Errorf("dataset %q is not applied: %w", code, mulu.ErrNotFound)
 }
 
-// engineCode is ClickHouse's error code of err, 0 for none.
-func engineCode(err error) int32 {
-	var ex *clickhouse.Exception
-	if errors.As(err, &ex) {
-		return ex.Code
+// planned is the version a batch was planned for: a newer one may be applied by
+// the time a crash makes the batch be walked again.
+func (l *Library) planned(p mulu.Plan) (*mulu.Dataset, error) {
+	if _, err := l.applied(p.Dataset); err != nil {
+		return nil, err
 	}
-	return 0
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if ds := l.versions[p.Dataset][p.Version]; ds != nil {
+		return ds, nil
+	}
+	return nil, fmt.Errorf("planned for version %d of dataset %q, which is not applied: %w", p.Version, p.Dataset, mulu.ErrConflict)
+}
+
+// remember makes an applied version known; the newest is the one that is read.
+func (l *Library) remember(ds *mulu.Dataset) {
+	kept := *ds
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.versions[ds.Code] == nil {
+		l.versions[ds.Code] = map[uint32]*mulu.Dataset{}
+	}
+	l.versions[ds.Code][ds.Version] = &kept
+	if newest := l.datasets[ds.Code]; newest == nil || newest.Version <= ds.Version {
+		l.datasets[ds.Code] = &kept
+	}
 }

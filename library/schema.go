@@ -70,7 +70,8 @@ var codePattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
 
 // Apply makes or widens the tables of a dataset version and remembers it: the
 // current table `<code>`, replacing by key, and with History `<code>_history`,
-// which keeps every change. A version may add columns; a changed type, nullability
+// which keeps every change. Batches are stored under the version they were planned
+// for, reads use the newest. A version may add columns; a changed type, nullability
 // or key is refused. Running it again changes nothing; a crash between two
 // statements is mended by the next Apply.
 func (l *Library) Apply(ctx context.Context, ds *mulu.Dataset) error {
@@ -101,10 +102,7 @@ func (l *Library) Apply(ctx context.Context, ds *mulu.Dataset) error {
 	if err := l.checkKey(ctx, ds); err != nil {
 		return fmt.Errorf("apply dataset %q: %w", ds.Code, err)
 	}
-	kept := *ds
-	l.mu.Lock()
-	l.datasets[ds.Code] = &kept
-	l.mu.Unlock()
+	l.remember(ds)
 	return nil
 }
 

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 
 	"mulu"
@@ -188,12 +190,22 @@ func testEvolution(t *testing.T, l *library.Library) {
 	next := residents("evolve")
 	next.Version = 2
 	apply(t, l, next)
-	old := batch(t, next, 0, []row{{id: "a", address: p("曹杨路")}})
-	old.Plan.Version = 1
-	is(t, l.StoreData(t.Context(), old), mulu.ErrConflict, "version")
 	store(t, l, batch(t, next, 0, []row{{id: "a", address: p("曹杨路")}}))
-	got := read(t, l, plan.Plan{View: plan.View{Base: "evolve"}, Items: items("address")}, library.ReadOptions{})
-	equal(t, "new column", got, [][]any{{"曹杨路"}})
+	// Planned before the new version, walked again after it.
+	old := batch(t, next, 1, []row{{id: "b", address: p("lost: version 1 does not have it")}})
+	old.Plan.Version = 1
+	cols := append(append([]arrow.Array{}, old.Record.Columns()[:8]...), old.Record.Column(9))
+	fields := append(append([]arrow.Field{}, old.Record.Schema().Fields()[:8]...), old.Record.Schema().Field(9))
+	old.Record = array.NewRecordBatch(arrow.NewSchema(fields, nil), cols, 1)
+	store(t, l, old)
+	got := read(t, l, plan.Plan{View: plan.View{Base: "evolve"}, Items: items("id_no", "address"), OrderByKey: true}, library.ReadOptions{})
+	equal(t, "new column", got, [][]any{{"a", "曹杨路"}, {"b", nil}})
+	old.Plan.Version = 3
+	is(t, l.StoreData(t.Context(), old), mulu.ErrConflict, "version 3")
+	apply(t, l, ds) // an old version applied again is not what is read
+	if v := l.Dataset("evolve").Version; v != 2 {
+		t.Errorf("version %d is read", v)
+	}
 
 	bad := residents("evolve")
 	bad.Columns[2].Type = mulu.String
