@@ -82,10 +82,10 @@ func (j *Journal) KnownAs(ctx context.Context, topic string) (id mulu.TopicID, o
 	return id, ok, nil
 }
 
-// Retire is a person's word that the named topic was created again on purpose:
-// its old positions no longer hold the new topic back. Its old counts stay. An
-// open plan of the old topic can never be rebuilt and is given up; the library
-// may hold part of it, under the old topic's offsets.
+// Retire is a person's word that the named topic was created again on purpose: once
+// the source runs anew, its old positions no longer hold the new topic back. Its
+// old counts stay. An open plan of the old topic can never be rebuilt and is given
+// up; the library may hold part of it, under the old topic's offsets.
 func (j *Journal) Retire(ctx context.Context, topic string) error {
 	now := store.Micros(j.now())
 	err := j.db.Tx(ctx, func(tx *sql.Tx) error {
@@ -101,9 +101,9 @@ func (j *Journal) Retire(ctx context.Context, topic string) error {
 	return nil
 }
 
-// Skip is a person's word that the offsets up to (not including) next are gone
-// from the broker and will not be read. They are counted as lost. An open plan is
-// given up.
+// Skip is a person's word, heeded when the source runs anew, that the offsets up to
+// (not including) next are gone from the broker and will not be read. They are
+// counted as lost. An open plan is given up.
 func (j *Journal) Skip(ctx context.Context, topic mulu.TopicID, partition int32, next int64) error {
 	err := j.db.Tx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM ingest_plan WHERE topic_id = $1 AND part = $2 AND done_at = 0`,

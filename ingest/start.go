@@ -76,13 +76,13 @@ func (s *Source) place(ctx context.Context, key tp, id mulu.TopicID, start, end 
 	}
 	switch {
 	case ok && known != id:
-		s.fail(p, fmt.Errorf("主题 %s 已被重建(原标识 %s，现为 %s)，已停止读取以免混淆；确认无误后请执行停用旧主题 / topic was created again", key.topic, known, id))
+		s.fail(p, fmt.Errorf("主题 %s 已被重建(原标识 %s，现为 %s)，已停止读取以免混淆；确认无误后请停用旧主题并重启读取 / topic was created again", key.topic, known, id))
 		return end, nil
 	case next > end:
 		s.fail(p, fmt.Errorf("消息系统末尾位点 %d 小于已入库位点 %d，可能丢失了数据，已停止读取 / broker ends before the journal", end, next))
 		return end, nil
 	case next >= 0 && next < start:
-		s.fail(p, fmt.Errorf("位点 %d 至 %d 在读取之前已被消息系统清除，已停止读取；确认放弃后请执行跳过 / offsets were removed before they were read", next, start-1))
+		s.fail(p, fmt.Errorf("位点 %d 至 %d 在读取之前已被消息系统清除，已停止读取；确认放弃后请跳过这些位点并重启读取 / offsets were removed before they were read", next, start-1))
 		return end, nil
 	}
 	if next < 0 {
