@@ -157,3 +157,6 @@ func (l *Library) RejectClasses(ctx context.Context, f RejectFilter) ([]RejectCl
 	})
 	return out, err
 }
+
+// CursorAt is a cursor for Manifests that starts at a moment.
+func CursorAt(t time.Time) string { return position{at: t.UnixMicro()}.String() }

@@ -219,6 +219,16 @@ func TestEngine(t *testing.T) {
 			t.Errorf("%d statements still run", n)
 		}
 	})
+	t.Run("a context that dies at the start ends the statement too", func(t *testing.T) {
+		for i := range 20 {
+			short, cancel := context.WithTimeout(ctx, time.Duration(i)*200*time.Microsecond)
+			err := c.Exec(short, "SELECT sum(sipHash64(number)) FROM numbers(100000000000)")
+			cancel()
+			if err == nil {
+				t.Error("no error")
+			}
+		}
+	})
 	t.Run("parallel statements do not mix", func(t *testing.T) {
 		var wg sync.WaitGroup
 		for w := range uint64(16) {
@@ -283,4 +293,27 @@ func TestRestart(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "engine.xml")); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestStopEndsWhatRuns(t *testing.T) {
+	e := start(t, t.TempDir())
+	c := open(t, e)
+	failed := make(chan error, 1)
+	go func() {
+		failed <- c.Exec(context.Background(), "SELECT sum(sipHash64(number)) FROM numbers(100000000000)")
+	}()
+	time.Sleep(300 * time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	begin := time.Now()
+	if err := e.Stop(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("stop: %v", err)
+	}
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("stop takes %s", took)
+	}
+	if err := <-failed; err == nil {
+		t.Error("the statement of a stopped engine succeeds")
+	}
+	stop(t, start(t, t.TempDir())) // another directory: nothing of the first is left
 }

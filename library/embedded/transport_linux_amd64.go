@@ -13,6 +13,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 
 	chproto "github.com/ClickHouse/ch-go/proto"
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -187,19 +188,47 @@ func failure(req *http.Request, e *engineError) *http.Response {
 }
 
 // watch kills the statement with this mark as soon as ctx or the engine ends: a
-// running fetch can not be interrupted from its own connection.
+// running fetch can not be interrupted from its own connection. stop returns when no
+// kill is under way any more, because its connection would boot a stopped engine.
 func (t *transport) watch(ctx context.Context, mark string) (stop func()) {
-	kill := func() {
-		c, err := (*Engine)(t).connect()
-		if err != nil {
-			t.log.Warn("kill statement", "mark", mark, "err", err)
-			return
-		}
-		defer c.close()
-		if err := c.exec("KILL QUERY WHERE Settings['log_comment']=" + quote(mark) + " ASYNC"); err != nil {
-			t.log.Warn("kill statement", "mark", mark, "err", err)
+	var waits []func()
+	ended := make(chan struct{})
+	for _, end := range []context.Context{ctx, t.base} {
+		done := make(chan struct{})
+		cancel := context.AfterFunc(end, func() {
+			defer close(done)
+			// The first kill may come before the statement is known to the engine.
+			for pause := 50 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
+				t.kill(mark)
+				select {
+				case <-ended:
+					return
+				case <-time.After(pause):
+				}
+			}
+		})
+		waits = append(waits, func() {
+			if !cancel() {
+				<-done
+			}
+		})
+	}
+	return func() {
+		close(ended)
+		for _, wait := range waits {
+			wait()
 		}
 	}
-	a, b := context.AfterFunc(ctx, kill), context.AfterFunc(t.base, kill)
-	return func() { a(); b() }
+}
+
+func (t *transport) kill(mark string) {
+	c, err := (*Engine)(t).connect()
+	if err != nil {
+		t.log.Warn("kill statement", "mark", mark, "err", err)
+		return
+	}
+	defer c.close()
+	if err := c.exec("KILL QUERY WHERE Settings['log_comment']=" + quote(mark) + " ASYNC"); err != nil {
+		t.log.Warn("kill statement", "mark", mark, "err", err)
+	}
 }
