@@ -57,7 +57,7 @@ type EntryDetail struct {
 type EntryItem struct {
 	Codes    string `json:"codes"`
 	Key      bool   `json:"key"`
-	Level    string `json:"level"`
+	Level    int    `json:"level"`
 	Name     string `json:"name"`
 	Pi       string `json:"pi"`
 	Required bool   `json:"required"`

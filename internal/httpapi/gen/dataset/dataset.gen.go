@@ -148,6 +148,9 @@ type RejectPage struct {
 
 	// Next 下一页的 cursor，空为没有
 	Next string `json:"next"`
+
+	// Total 符合条件的总条数
+	Total int64 `json:"total"`
 }
 
 // RejectSummary defines model for RejectSummary.
@@ -165,9 +168,9 @@ type RejectSummary struct {
 type Rule struct {
 	Blocking bool `json:"blocking"`
 
-	// Evaluated 尚未检查时为空
-	Evaluated *int64 `json:"evaluated"`
-	Failed    *int64 `json:"failed"`
+	// Evaluated 判定过的条数，尚未检查为 0
+	Evaluated int64  `json:"evaluated"`
+	Failed    int64  `json:"failed"`
 	Id        string `json:"id"`
 	Indicator string `json:"indicator"`
 	Title     string `json:"title"`

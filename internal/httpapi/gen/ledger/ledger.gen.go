@@ -43,13 +43,26 @@ type Bundle map[string]interface{}
 
 // ChainEntry defines model for ChainEntry.
 type ChainEntry struct {
-	Actor  string    `json:"actor"`
-	At     time.Time `json:"at"`
-	Id     string    `json:"id"`
-	Index  int64     `json:"index"`
-	Key    string    `json:"key"`
-	Kind   string    `json:"kind"`
-	Object string    `json:"object"`
+	Actor string    `json:"actor"`
+	At    time.Time `json:"at"`
+
+	// Id 上链指令编号，用于取存证证明
+	Id      string `json:"id"`
+	Index   int64  `json:"index"`
+	Key     string `json:"key"`
+	Kind    string `json:"kind"`
+	Object  string `json:"object"`
+	OrgName string `json:"org_name"`
+	Role    string `json:"role"`
+
+	// Text 中文一句话
+	Text string `json:"text"`
+}
+
+// ChainPage defines model for ChainPage.
+type ChainPage struct {
+	Items []ChainEntry `json:"items"`
+	Total int64        `json:"total"`
 }
 
 // Head defines model for Head.
@@ -90,6 +103,9 @@ type PendingItem struct {
 	Message string           `json:"message"`
 	State   PendingItemState `json:"state"`
 	Subject string           `json:"subject"`
+
+	// Text 中文一句话
+	Text string `json:"text"`
 }
 
 // PendingItemState defines model for PendingItem.State.
@@ -128,12 +144,15 @@ type ListPendingParams struct {
 
 // GetProofParams defines parameters for GetProof.
 type GetProofParams struct {
-	// Id 上链指令的编号
+	// Id 上链指令、共享日志（RC…）或批次（主题标识/分区/首位置）的编号
 	Id string `form:"id" json:"id"`
 }
 
 // ListRecentParams defines parameters for ListRecent.
 type ListRecentParams struct {
+	// Offset 跳过最新的几条
+	Offset *int `form:"offset,omitempty" json:"offset,omitempty"`
+
 	// Limit 最多几条
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
@@ -251,6 +270,19 @@ func (siw *ServerInterfaceWrapper) ListRecent(w http.ResponseWriter, r *http.Req
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params ListRecentParams
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", r.URL.Query(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "offset"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "offset", Err: err})
+		}
+		return
+	}
 
 	// ------------- Optional query parameter "limit" -------------
 
@@ -530,7 +562,7 @@ type ListRecentResponseObject interface {
 	VisitListRecentResponse(w http.ResponseWriter) error
 }
 
-type ListRecent200JSONResponse []ChainEntry
+type ListRecent200JSONResponse ChainPage
 
 func (response ListRecent200JSONResponse) VisitListRecentResponse(w http.ResponseWriter) error {
 

@@ -11,7 +11,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/oapi-codegen/runtime"
 )
@@ -68,13 +67,10 @@ type Role string
 // Session defines model for Session.
 type Session struct {
 	Account string `json:"account"`
-
-	// ExpiresAt 会话最迟在此时结束；接口密钥可为空
-	ExpiresAt *time.Time `json:"expires_at"`
-	Name      string     `json:"name"`
-	Org       string     `json:"org"`
-	OrgName   string     `json:"org_name"`
-	Role      Role       `json:"role"`
+	Name    string `json:"name"`
+	Org     string `json:"org"`
+	OrgName string `json:"org_name"`
+	Role    Role   `json:"role"`
 
 	// Sample 演示数据
 	Sample bool `json:"sample"`

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/oapi-codegen/runtime"
+	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
 // Defines values for ApplicationFormats.
@@ -39,33 +40,33 @@ func (e ApplicationFormats) Valid() bool {
 	}
 }
 
-// Defines values for ReceiptOutcome.
+// Defines values for ReceiptState.
 const (
-	ReceiptOutcomeAborted     ReceiptOutcome = "aborted"
-	ReceiptOutcomeDelivered   ReceiptOutcome = "delivered"
-	ReceiptOutcomeDenied      ReceiptOutcome = "denied"
-	ReceiptOutcomeFailed      ReceiptOutcome = "failed"
-	ReceiptOutcomeInterrupted ReceiptOutcome = "interrupted"
-	ReceiptOutcomeOpen        ReceiptOutcome = "open"
-	ReceiptOutcomeRefused     ReceiptOutcome = "refused"
+	ReceiptStateAborted     ReceiptState = "aborted"
+	ReceiptStateDelivered   ReceiptState = "delivered"
+	ReceiptStateDenied      ReceiptState = "denied"
+	ReceiptStateFailed      ReceiptState = "failed"
+	ReceiptStateInterrupted ReceiptState = "interrupted"
+	ReceiptStateOpen        ReceiptState = "open"
+	ReceiptStateRefused     ReceiptState = "refused"
 )
 
-// Valid indicates whether the value is a known member of the ReceiptOutcome enum.
-func (e ReceiptOutcome) Valid() bool {
+// Valid indicates whether the value is a known member of the ReceiptState enum.
+func (e ReceiptState) Valid() bool {
 	switch e {
-	case ReceiptOutcomeAborted:
+	case ReceiptStateAborted:
 		return true
-	case ReceiptOutcomeDelivered:
+	case ReceiptStateDelivered:
 		return true
-	case ReceiptOutcomeDenied:
+	case ReceiptStateDenied:
 		return true
-	case ReceiptOutcomeFailed:
+	case ReceiptStateFailed:
 		return true
-	case ReceiptOutcomeInterrupted:
+	case ReceiptStateInterrupted:
 		return true
-	case ReceiptOutcomeOpen:
+	case ReceiptStateOpen:
 		return true
-	case ReceiptOutcomeRefused:
+	case ReceiptStateRefused:
 		return true
 	default:
 		return false
@@ -74,9 +75,9 @@ func (e ReceiptOutcome) Valid() bool {
 
 // Defines values for ShareRequestState.
 const (
-	ShareRequestStateAgreed  ShareRequestState = "agreed"
-	ShareRequestStateRefused ShareRequestState = "refused"
-	ShareRequestStateWaiting ShareRequestState = "waiting"
+	ShareRequestStateAgreed    ShareRequestState = "agreed"
+	ShareRequestStateRefused   ShareRequestState = "refused"
+	ShareRequestStateRequested ShareRequestState = "requested"
 )
 
 // Valid indicates whether the value is a known member of the ShareRequestState enum.
@@ -86,28 +87,28 @@ func (e ShareRequestState) Valid() bool {
 		return true
 	case ShareRequestStateRefused:
 		return true
-	case ShareRequestStateWaiting:
+	case ShareRequestStateRequested:
 		return true
 	default:
 		return false
 	}
 }
 
-// Defines values for ExplainReadParamsFormat.
+// Defines values for ExplainGrantParamsFormat.
 const (
-	ExplainReadParamsFormatCsv    ExplainReadParamsFormat = "csv"
-	ExplainReadParamsFormatJson   ExplainReadParamsFormat = "json"
-	ExplainReadParamsFormatNdjson ExplainReadParamsFormat = "ndjson"
+	ExplainGrantParamsFormatCsv    ExplainGrantParamsFormat = "csv"
+	ExplainGrantParamsFormatJson   ExplainGrantParamsFormat = "json"
+	ExplainGrantParamsFormatNdjson ExplainGrantParamsFormat = "ndjson"
 )
 
-// Valid indicates whether the value is a known member of the ExplainReadParamsFormat enum.
-func (e ExplainReadParamsFormat) Valid() bool {
+// Valid indicates whether the value is a known member of the ExplainGrantParamsFormat enum.
+func (e ExplainGrantParamsFormat) Valid() bool {
 	switch e {
-	case ExplainReadParamsFormatCsv:
+	case ExplainGrantParamsFormatCsv:
 		return true
-	case ExplainReadParamsFormatJson:
+	case ExplainGrantParamsFormatJson:
 		return true
-	case ExplainReadParamsFormatNdjson:
+	case ExplainGrantParamsFormatNdjson:
 		return true
 	default:
 		return false
@@ -137,22 +138,29 @@ func (e ReadGrantRowsParamsFormat) Valid() bool {
 
 // Application defines model for Application.
 type Application struct {
-	Assessment *string              `json:"assessment,omitempty"`
-	Formats    []ApplicationFormats `json:"formats"`
-	From       time.Time            `json:"from"`
-	Items      []string             `json:"items"`
-	LegalBasis *[]string            `json:"legal_basis,omitempty"`
-	MinScore   *float64             `json:"min_score,omitempty"`
-	Purpose    string               `json:"purpose"`
+	// Assessment 个人信息保护影响评估编号
+	Assessment *string `json:"assessment,omitempty"`
+
+	// Formats 默认三种都申请
+	Formats *[]ApplicationFormats `json:"formats,omitempty"`
+
+	// From 首日（含），默认今日
+	From       *openapi_types.Date `json:"from,omitempty"`
+	Items      []ItemAsk           `json:"items"`
+	LegalBasis *[]string           `json:"legal_basis,omitempty"`
+	MinScore   *float64            `json:"min_score,omitempty"`
+	Purpose    string              `json:"purpose"`
 
 	// Receivers 街镇 9 位或居村 12 位区划代码，每个各得一个授权
-	Receivers  []string  `json:"receivers"`
+	Receivers []string `json:"receivers"`
+
+	// RowsPerDay 每个接收方每日条数上限；0 取场景的
 	RowsPerDay *int64    `json:"rows_per_day,omitempty"`
 	Scenario   string    `json:"scenario"`
 	Systems    *[]string `json:"systems,omitempty"`
 
-	// To 不含
-	To time.Time `json:"to"`
+	// Until 末日（含）
+	Until openapi_types.Date `json:"until"`
 }
 
 // ApplicationFormats defines model for Application.Formats.
@@ -172,7 +180,7 @@ type Clock struct {
 	Due     time.Time `json:"due"`
 
 	// Left 剩余工作日
-	Left    *int `json:"left,omitempty"`
+	Left    int  `json:"left"`
 	Overdue bool `json:"overdue"`
 
 	// Weekends 超出已载日历，暂按周末规则
@@ -190,17 +198,23 @@ type Decision struct {
 
 // Grant defines model for Grant.
 type Grant struct {
-	Digest    string     `json:"digest"`
-	Formats   []string   `json:"formats"`
-	From      time.Time  `json:"from"`
-	Id        string     `json:"id"`
-	Index     *int64     `json:"index"`
-	Items     []ItemPick `json:"items"`
-	MayRevoke bool       `json:"may_revoke"`
-	Pending   string     `json:"pending"`
+	Digest     string     `json:"digest"`
+	Formats    []string   `json:"formats"`
+	From       time.Time  `json:"from"`
+	Id         string     `json:"id"`
+	Index      *int64     `json:"index"`
+	Items      []ItemPick `json:"items"`
+	MayResume  bool       `json:"may_resume"`
+	MayRevoke  bool       `json:"may_revoke"`
+	MaySuspend bool       `json:"may_suspend"`
+	Pending    string     `json:"pending"`
+
+	// Reads 最近 1000 条共享日志中的取数次数
+	Reads int64 `json:"reads"`
 
 	// Receiver 区划代码
 	Receiver      string `json:"receiver"`
+	ReceiverName  string `json:"receiver_name"`
 	Refusal       string `json:"refusal"`
 	Request       string `json:"request"`
 	Requester     string `json:"requester"`
@@ -209,12 +223,21 @@ type Grant struct {
 	Scenario      string `json:"scenario"`
 	ScenarioTitle string `json:"scenario_title"`
 
-	// State 链上确认的状态
+	// State 有效状态：停用自提出起生效，其余以链上确认为准
 	State string `json:"state"`
 
 	// Status 中文状态，含待上链的步骤
-	Status string    `json:"status"`
-	Until  time.Time `json:"until"`
+	Status string `json:"status"`
+
+	// Until 不含
+	Until time.Time `json:"until"`
+}
+
+// ItemAsk defines model for ItemAsk.
+type ItemAsk struct {
+	// Mask 展示方式由场景固定；给出时须与场景一致
+	Mask *string `json:"mask,omitempty"`
+	Name string  `json:"name"`
 }
 
 // ItemPick defines model for ItemPick.
@@ -252,27 +275,37 @@ type Reason struct {
 type Receipt struct {
 	Actor string `json:"actor"`
 
-	// Anchored 已在某个存证根之下
-	Anchored bool           `json:"anchored"`
-	Bytes    int64          `json:"bytes"`
-	ClosedAt *time.Time     `json:"closed_at"`
-	Digest   string         `json:"digest"`
-	Format   string         `json:"format"`
-	Grant    string         `json:"grant"`
-	Id       string         `json:"id"`
-	OpenedAt time.Time      `json:"opened_at"`
-	Org      string         `json:"org"`
-	OrgName  string         `json:"org_name"`
-	Outcome  ReceiptOutcome `json:"outcome"`
-	Reason   string         `json:"reason"`
-	Receiver string         `json:"receiver"`
-	Role     string         `json:"role"`
-	Rows     int64          `json:"rows"`
-	Scenario string         `json:"scenario"`
+	// Anchored 已在某个存证根之下，且已上链
+	Anchored bool       `json:"anchored"`
+	Bytes    int64      `json:"bytes"`
+	ClosedAt *time.Time `json:"closed_at"`
+	Digest   string     `json:"digest"`
+	Format   string     `json:"format"`
+	Grant    string     `json:"grant"`
+	Id       string     `json:"id"`
+
+	// Index 存证根的链上序号
+	Index *int64   `json:"index"`
+	Items []string `json:"items"`
+
+	// Mode 中文方式
+	Mode          string       `json:"mode"`
+	OpenedAt      time.Time    `json:"opened_at"`
+	Org           string       `json:"org"`
+	OrgName       string       `json:"org_name"`
+	Purpose       string       `json:"purpose"`
+	Reason        string       `json:"reason"`
+	Receiver      string       `json:"receiver"`
+	ReceiverName  string       `json:"receiver_name"`
+	Role          string       `json:"role"`
+	Rows          int64        `json:"rows"`
+	Scenario      string       `json:"scenario"`
+	ScenarioTitle string       `json:"scenario_title"`
+	State         ReceiptState `json:"state"`
 }
 
-// ReceiptOutcome defines model for Receipt.Outcome.
-type ReceiptOutcome string
+// ReceiptState defines model for Receipt.State.
+type ReceiptState string
 
 // ReceiptPage defines model for ReceiptPage.
 type ReceiptPage struct {
@@ -282,23 +315,28 @@ type ReceiptPage struct {
 
 // Scenario defines model for Scenario.
 type Scenario struct {
-	Base          string         `json:"base"`
-	Code          string         `json:"code"`
-	Datasets      []string       `json:"datasets"`
-	Formats       []string       `json:"formats"`
-	Items         []ScenarioItem `json:"items"`
-	LegalBasis    []string       `json:"legal_basis"`
-	Modes         []string       `json:"modes"`
-	Owner         string         `json:"owner"`
-	OwnerName     string         `json:"owner_name"`
-	Pending       string         `json:"pending"`
-	Purpose       string         `json:"purpose"`
-	Refusal       string         `json:"refusal"`
-	RowsPerDay    int64          `json:"rows_per_day"`
-	State         string         `json:"state"`
-	Title         string         `json:"title"`
-	Unconditional bool           `json:"unconditional"`
-	Version       int64          `json:"version"`
+	Base     string   `json:"base"`
+	Code     string   `json:"code"`
+	Datasets []string `json:"datasets"`
+	Formats  []string `json:"formats"`
+
+	// Index 链上序号
+	Index *int64         `json:"index"`
+	Items []ScenarioItem `json:"items"`
+
+	// LegalBasis 法律依据，以“；”分隔
+	LegalBasis    string   `json:"legal_basis"`
+	Modes         []string `json:"modes"`
+	Owner         string   `json:"owner"`
+	OwnerName     string   `json:"owner_name"`
+	Pending       string   `json:"pending"`
+	Purpose       string   `json:"purpose"`
+	Refusal       string   `json:"refusal"`
+	RowsPerDay    int64    `json:"rows_per_day"`
+	State         string   `json:"state"`
+	Title         string   `json:"title"`
+	Unconditional bool     `json:"unconditional"`
+	Version       int64    `json:"version"`
 }
 
 // ScenarioItem defines model for ScenarioItem.
@@ -307,8 +345,11 @@ type ScenarioItem struct {
 
 	// Mask 信息系统所见的脱敏方式，空为原值
 	Mask string `json:"mask"`
-	Name string `json:"name"`
-	Pi   string `json:"pi"`
+
+	// Masks 可选的展示方式；由场景固定，只有一种
+	Masks []string `json:"masks"`
+	Name  string   `json:"name"`
+	Pi    string   `json:"pi"`
 
 	// Sensitive 共享须有影响评估
 	Sensitive bool   `json:"sensitive"`
@@ -317,25 +358,33 @@ type ScenarioItem struct {
 
 // ShareRequest defines model for ShareRequest.
 type ShareRequest struct {
-	Actor      string     `json:"actor"`
-	Agreed     bool       `json:"agreed"`
-	At         time.Time  `json:"at"`
-	Basis      string     `json:"basis"`
-	DecidedAt  *time.Time `json:"decided_at"`
-	DecidedBy  string     `json:"decided_by"`
-	Deliver    *Clock     `json:"deliver"`
-	From       time.Time  `json:"from"`
-	Grants     []string   `json:"grants"`
-	Id         string     `json:"id"`
-	Items      []string   `json:"items"`
+	Actor string    `json:"actor"`
+	At    time.Time `json:"at"`
+	Basis string    `json:"basis"`
+
+	// Clock 正在计算的法定时限：答复前为答复，同意后为提供
+	Clock     *Clock     `json:"clock"`
+	DecidedAt *time.Time `json:"decided_at"`
+	DecidedBy string     `json:"decided_by"`
+	From      time.Time  `json:"from"`
+
+	// Grant 第一个已同意的授权，空为没有
+	Grant  string   `json:"grant"`
+	Grants []string `json:"grants"`
+	Id     string   `json:"id"`
+
+	// Index 最近一条链上记录的序号
+	Index      *int64     `json:"index"`
+	Items      []ItemPick `json:"items"`
 	LegalBasis []string   `json:"legal_basis"`
 
 	// MayDecide 当前的人可以审批
-	MayDecide     bool              `json:"may_decide"`
-	Purpose       string            `json:"purpose"`
-	Reason        string            `json:"reason"`
+	MayDecide bool   `json:"may_decide"`
+	Purpose   string `json:"purpose"`
+	Reason    string `json:"reason"`
+
+	// Receivers 区划代码
 	Receivers     []string          `json:"receivers"`
-	Reply         Clock             `json:"reply"`
 	Requester     string            `json:"requester"`
 	RequesterName string            `json:"requester_name"`
 	Scenario      string            `json:"scenario"`
@@ -343,8 +392,10 @@ type ShareRequest struct {
 	State         ShareRequestState `json:"state"`
 
 	// Status 各授权状态的中文概括
-	Status string    `json:"status"`
-	To     time.Time `json:"to"`
+	Status string `json:"status"`
+
+	// Until 不含
+	Until time.Time `json:"until"`
 }
 
 // ShareRequestState defines model for ShareRequest.State.
@@ -362,14 +413,13 @@ type GrantID = string
 // Limit defines model for Limit.
 type Limit = int
 
-// ExplainReadParams defines parameters for ExplainRead.
-type ExplainReadParams struct {
-	Grant  string                   `form:"grant" json:"grant"`
-	Format *ExplainReadParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+// ExplainGrantParams defines parameters for ExplainGrant.
+type ExplainGrantParams struct {
+	Format *ExplainGrantParamsFormat `form:"format,omitempty" json:"format,omitempty"`
 }
 
-// ExplainReadParamsFormat defines parameters for ExplainRead.
-type ExplainReadParamsFormat string
+// ExplainGrantParamsFormat defines parameters for ExplainGrant.
+type ExplainGrantParamsFormat string
 
 // ReadGrantRowsParams defines parameters for ReadGrantRows.
 type ReadGrantRowsParams struct {
@@ -410,12 +460,12 @@ type DecideRequestJSONRequestBody = Decision
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-	// ExplainRead 为什么能取或不能取：逐条条件
-	// (GET /v1/share/explain)
-	ExplainRead(w http.ResponseWriter, r *http.Request, params ExplainReadParams)
 	// ListGrants 场景授权；数据专员与系统只见本单位的
 	// (GET /v1/share/grants)
 	ListGrants(w http.ResponseWriter, r *http.Request)
+	// ExplainGrant 为什么能取或不能取：逐条条件，不取数
+	// (GET /v1/share/grants/{id}/explain)
+	ExplainGrant(w http.ResponseWriter, r *http.Request, id GrantID, params ExplainGrantParams)
 	// ResumeGrant 恢复授权，链上确认后生效
 	// (POST /v1/share/grants/{id}/resume)
 	ResumeGrant(w http.ResponseWriter, r *http.Request, id GrantID)
@@ -454,27 +504,37 @@ type ServerInterfaceWrapper struct {
 
 type MiddlewareFunc func(http.Handler) http.Handler
 
-// ExplainRead operation middleware
-func (siw *ServerInterfaceWrapper) ExplainRead(w http.ResponseWriter, r *http.Request) {
+// ListGrants operation middleware
+func (siw *ServerInterfaceWrapper) ListGrants(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListGrants(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ExplainGrant operation middleware
+func (siw *ServerInterfaceWrapper) ExplainGrant(w http.ResponseWriter, r *http.Request) {
 
 	var err error
 	_ = err
 
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ExplainReadParams
+	// ------------- Path parameter "id" -------------
+	var id GrantID
 
-	// ------------- Required query parameter "grant" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, true, "grant", r.URL.Query(), &params.Grant, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "grant"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "grant", Err: err})
-		}
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
 		return
 	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExplainGrantParams
 
 	// ------------- Optional query parameter "format" -------------
 
@@ -490,21 +550,7 @@ func (siw *ServerInterfaceWrapper) ExplainRead(w http.ResponseWriter, r *http.Re
 	}
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.ExplainRead(w, r, params)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
-}
-
-// ListGrants operation middleware
-func (siw *ServerInterfaceWrapper) ListGrants(w http.ResponseWriter, r *http.Request) {
-
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.ListGrants(w, r)
+		siw.Handler.ExplainGrant(w, r, id, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -903,52 +949,13 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/share/grants/{id}/suspend", wrapper.SuspendGrant)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/share/grants/{id}/resume", wrapper.ResumeGrant)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/share/grants/{id}/rows", wrapper.ReadGrantRows)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/share/grants/{id}/explain", wrapper.ExplainGrant)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/share/receipts", wrapper.ListReceipts)
-	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/share/explain", wrapper.ExplainRead)
 
 	return m
 }
 
 type ProblemApplicationProblemPlusJSONResponse Problem
-
-type ExplainReadRequestObject struct {
-	Params ExplainReadParams
-}
-
-type ExplainReadResponseObject interface {
-	VisitExplainReadResponse(w http.ResponseWriter) error
-}
-
-type ExplainRead200JSONResponse []Check
-
-func (response ExplainRead200JSONResponse) VisitExplainReadResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ExplainReaddefaultApplicationProblemPlusJSONResponse struct {
-	Body       Problem
-	StatusCode int
-}
-
-func (response ExplainReaddefaultApplicationProblemPlusJSONResponse) VisitExplainReadResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(response.StatusCode)
-	_, err := buf.WriteTo(w)
-	return err
-}
 
 type ListGrantsRequestObject struct {
 }
@@ -977,6 +984,46 @@ type ListGrantsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListGrantsdefaultApplicationProblemPlusJSONResponse) VisitListGrantsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExplainGrantRequestObject struct {
+	Id     GrantID `json:"id"`
+	Params ExplainGrantParams
+}
+
+type ExplainGrantResponseObject interface {
+	VisitExplainGrantResponse(w http.ResponseWriter) error
+}
+
+type ExplainGrant200JSONResponse []Check
+
+func (response ExplainGrant200JSONResponse) VisitExplainGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExplainGrantdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ExplainGrantdefaultApplicationProblemPlusJSONResponse) VisitExplainGrantResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -1079,9 +1126,11 @@ type ReadGrantRowsResponseObject interface {
 
 type ReadGrantRows200ResponseHeaders struct {
 	XMuluDigest  string
-	XMuluQuality string
+	XMuluGrade   string
+	XMuluLow     string
 	XMuluReceipt string
 	XMuluRows    int64
+	XMuluScore   string
 }
 
 type ReadGrantRows200JSONResponse struct {
@@ -1097,9 +1146,11 @@ func (response ReadGrantRows200JSONResponse) VisitReadGrantRowsResponse(w http.R
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Mulu-Digest", fmt.Sprint(response.Headers.XMuluDigest))
-	w.Header().Set("X-Mulu-Quality", fmt.Sprint(response.Headers.XMuluQuality))
+	w.Header().Set("X-Mulu-Grade", fmt.Sprint(response.Headers.XMuluGrade))
+	w.Header().Set("X-Mulu-Low", fmt.Sprint(response.Headers.XMuluLow))
 	w.Header().Set("X-Mulu-Receipt", fmt.Sprint(response.Headers.XMuluReceipt))
 	w.Header().Set("X-Mulu-Rows", fmt.Sprint(response.Headers.XMuluRows))
+	w.Header().Set("X-Mulu-Score", fmt.Sprint(response.Headers.XMuluScore))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -1118,9 +1169,11 @@ func (response ReadGrantRows200ApplicationxNdjsonResponse) VisitReadGrantRowsRes
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
 	}
 	w.Header().Set("X-Mulu-Digest", fmt.Sprint(response.Headers.XMuluDigest))
-	w.Header().Set("X-Mulu-Quality", fmt.Sprint(response.Headers.XMuluQuality))
+	w.Header().Set("X-Mulu-Grade", fmt.Sprint(response.Headers.XMuluGrade))
+	w.Header().Set("X-Mulu-Low", fmt.Sprint(response.Headers.XMuluLow))
 	w.Header().Set("X-Mulu-Receipt", fmt.Sprint(response.Headers.XMuluReceipt))
 	w.Header().Set("X-Mulu-Rows", fmt.Sprint(response.Headers.XMuluRows))
+	w.Header().Set("X-Mulu-Score", fmt.Sprint(response.Headers.XMuluScore))
 	w.WriteHeader(200)
 
 	if closer, ok := response.Body.(io.ReadCloser); ok {
@@ -1166,9 +1219,11 @@ func (response ReadGrantRows200TextcsvResponse) VisitReadGrantRowsResponse(w htt
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
 	}
 	w.Header().Set("X-Mulu-Digest", fmt.Sprint(response.Headers.XMuluDigest))
-	w.Header().Set("X-Mulu-Quality", fmt.Sprint(response.Headers.XMuluQuality))
+	w.Header().Set("X-Mulu-Grade", fmt.Sprint(response.Headers.XMuluGrade))
+	w.Header().Set("X-Mulu-Low", fmt.Sprint(response.Headers.XMuluLow))
 	w.Header().Set("X-Mulu-Receipt", fmt.Sprint(response.Headers.XMuluReceipt))
 	w.Header().Set("X-Mulu-Rows", fmt.Sprint(response.Headers.XMuluRows))
+	w.Header().Set("X-Mulu-Score", fmt.Sprint(response.Headers.XMuluScore))
 	w.WriteHeader(200)
 
 	if closer, ok := response.Body.(io.ReadCloser); ok {
@@ -1431,12 +1486,12 @@ func (response ListScenariosdefaultApplicationProblemPlusJSONResponse) VisitList
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
-	// ExplainRead 为什么能取或不能取：逐条条件
-	// (GET /v1/share/explain)
-	ExplainRead(ctx context.Context, request ExplainReadRequestObject) (ExplainReadResponseObject, error)
 	// ListGrants 场景授权；数据专员与系统只见本单位的
 	// (GET /v1/share/grants)
 	ListGrants(ctx context.Context, request ListGrantsRequestObject) (ListGrantsResponseObject, error)
+	// ExplainGrant 为什么能取或不能取：逐条条件，不取数
+	// (GET /v1/share/grants/{id}/explain)
+	ExplainGrant(ctx context.Context, request ExplainGrantRequestObject) (ExplainGrantResponseObject, error)
 	// ResumeGrant 恢复授权，链上确认后生效
 	// (POST /v1/share/grants/{id}/resume)
 	ResumeGrant(ctx context.Context, request ResumeGrantRequestObject) (ResumeGrantResponseObject, error)
@@ -1505,32 +1560,6 @@ type strictHandler struct {
 	options     StrictHTTPServerOptions
 }
 
-// ExplainRead operation middleware
-func (sh *strictHandler) ExplainRead(w http.ResponseWriter, r *http.Request, params ExplainReadParams) {
-	var request ExplainReadRequestObject
-
-	request.Params = params
-
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.ExplainRead(ctx, request.(ExplainReadRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ExplainRead")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
-	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(ExplainReadResponseObject); ok {
-		if err := validResponse.VisitExplainReadResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
-	}
-}
-
 // ListGrants operation middleware
 func (sh *strictHandler) ListGrants(w http.ResponseWriter, r *http.Request) {
 	var request ListGrantsRequestObject
@@ -1548,6 +1577,33 @@ func (sh *strictHandler) ListGrants(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListGrantsResponseObject); ok {
 		if err := validResponse.VisitListGrantsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ExplainGrant operation middleware
+func (sh *strictHandler) ExplainGrant(w http.ResponseWriter, r *http.Request, id GrantID, params ExplainGrantParams) {
+	var request ExplainGrantRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ExplainGrant(ctx, request.(ExplainGrantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExplainGrant")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ExplainGrantResponseObject); ok {
+		if err := validResponse.VisitExplainGrantResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
