@@ -159,4 +159,6 @@ func (l *Library) RejectClasses(ctx context.Context, f RejectFilter) ([]RejectCl
 }
 
 // CursorAt is a cursor for Manifests that starts at a moment.
-func CursorAt(t time.Time) string { return position{at: t.UnixMicro()}.String() }
+func CursorAt(t time.Time) string {
+	return position{at: t.UnixMicro(), topicID: mulu.TopicID{}.String()}.String()
+}

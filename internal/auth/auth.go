@@ -109,17 +109,47 @@ func (s *Service) EnsureActor(ctx context.Context, a mulu.Actor) error {
 	return err
 }
 
-// CreateKey adds a system of an organisation and gives its API key, which is shown
-// this once: only its digest is kept. A zero expires is never.
+// CreateKey adds a system of an organisation and gives its first API key, which is
+// shown this once: only its digest is kept. A zero expires is never.
 func (s *Service) CreateKey(ctx context.Context, a mulu.Actor, expires time.Time) (secret string, err error) {
 	a.Role = mulu.RoleSystem
+	k := s.newKey(expires)
+	err = s.create(ctx, a, system, func(tx *sql.Tx) error { return k.put(ctx, tx, a.ID) })
+	return k.secret, err
+}
+
+// IssueKey gives a system that exists another API key, to change keys without a gap:
+// the old one works until it is revoked.
+func (s *Service) IssueKey(ctx context.Context, actorID string, expires time.Time) (secret string, err error) {
+	a, err := s.Actor(ctx, actorID)
+	if err == nil && a.Role != mulu.RoleSystem {
+		err = fmt.Errorf("%s 不是信息系统: %w", actorID, mulu.ErrInvalid)
+	}
+	if err != nil {
+		return "", fmt.Errorf("issue key: %w", err)
+	}
+	k := s.newKey(expires)
+	if err := s.db.Tx(ctx, func(tx *sql.Tx) error { return k.put(ctx, tx, actorID) }); err != nil {
+		return "", fmt.Errorf("issue key: %w", err)
+	}
+	return k.secret, nil
+}
+
+// apiKey is a key about to be stored; only its digest will be.
+type apiKey struct {
+	id, hash, secret string
+	created, expires int64
+}
+
+func (s *Service) newKey(expires time.Time) apiKey {
 	id, plain := token()[:12], token()
-	err = s.create(ctx, a, system, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO auth_key (id, actor, secret_hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)`,
-			id, a.ID, digest(plain), store.Micros(s.now()), store.Micros(expires))
-		return err
-	})
-	return "mulu_" + id + "_" + plain, err
+	return apiKey{id: id, hash: digest(plain), secret: "mulu_" + id + "_" + plain, created: store.Micros(s.now()), expires: store.Micros(expires)}
+}
+
+func (k apiKey) put(ctx context.Context, tx *sql.Tx, actor string) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO auth_key (id, actor, secret_hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)`,
+		k.id, actor, k.hash, k.created, k.expires)
+	return err
 }
 
 func (s *Service) create(ctx context.Context, a mulu.Actor, kind string, more func(*sql.Tx) error) error {

@@ -113,6 +113,12 @@ func (r *Relay) RefusedLast(ctx context.Context, limit int) ([]Item, error) {
 	return r.list(ctx, `SELECT `+columns+` FROM outbox WHERE state = 'refused' ORDER BY seq DESC LIMIT $1`, limit)
 }
 
+// Accepted lists commands the chain accepted, in the order they were put, after a
+// sequence number (0 from the beginning): to compare both sides.
+func (r *Relay) Accepted(ctx context.Context, after int64, limit int) ([]Item, error) {
+	return r.list(ctx, `SELECT `+columns+` FROM outbox WHERE state = 'done' AND seq > $1 ORDER BY seq LIMIT $2`, after, limit)
+}
+
 // Of lists the commands about one object ("<object>/<id>"), oldest first.
 func (r *Relay) Of(ctx context.Context, subject string) ([]Item, error) {
 	return r.list(ctx, `SELECT `+columns+` FROM outbox WHERE subject = $1 ORDER BY seq`, subject)

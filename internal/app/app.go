@@ -1,0 +1,309 @@
+// Package app wires the rooms into a running mulu: it opens them in order, lets the
+// workers follow the manifests on their own clocks, and stops all of it in reverse.
+// It holds no rule of its own.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
+
+	"mulu"
+	"mulu/catalog"
+	"mulu/ingest"
+	"mulu/internal/auth"
+	"mulu/internal/broker"
+	"mulu/internal/config"
+	"mulu/internal/outbox"
+	"mulu/internal/store"
+	"mulu/ledger/tilelog"
+	"mulu/library"
+	"mulu/library/embedded"
+	"mulu/quality"
+	"mulu/share"
+)
+
+// Progress is told how far a long stage has come; total 0 is unknown.
+type Progress func(stage string, done, total int64)
+
+// Options of a start beside its configuration.
+type Options struct {
+	Log      *slog.Logger
+	Progress Progress // nil for none
+	Version  string
+	// Declare is applied before ingest starts, if set.
+	Declare fs.FS
+	// Passed is told each durable stage of the walk in; torture kills the process there.
+	Passed func(stage string)
+}
+
+// App is a running mulu.
+type App struct {
+	cfg   config.Config
+	opt   Options
+	log   *slog.Logger
+	began time.Time
+
+	db      *store.DB
+	auth    *auth.Service
+	lib     *library.Library
+	chain   *tilelog.Log
+	relay   *outbox.Relay
+	catalog *catalog.Catalog
+	share   *share.Service
+	journal *ingest.Journal
+	source  *ingest.Source
+	admin   *kadm.Client
+	rules   *versions
+	weights atomic.Pointer[quality.Weights]
+
+	machine mulu.Actor // the data centre's own system
+	url     string
+	signIns []SignIn
+	sample  atomic.Bool // demonstration data is present
+
+	work     *errgroup.Group
+	workCtx  context.Context
+	stopWork context.CancelFunc
+	stopped  sync.Once
+	closing  sync.Mutex
+	closers  []closer
+}
+
+// closer undoes one step of the start.
+type closer struct {
+	name string
+	stop func(ctx context.Context) error
+}
+
+// stopWithin bounds each step of a stop.
+const stopWithin = 20 * time.Second
+
+// Start opens everything in order and returns when the house is ready: API
+// listening, ingest reading. Whatever it opened is closed again if it fails.
+func Start(ctx context.Context, cfg config.Config, opt Options) (*App, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("配置有误 / configuration:\n%w", err)
+	}
+	if opt.Progress == nil {
+		opt.Progress = func(string, int64, int64) {}
+	}
+	a := &App{cfg: cfg, opt: opt, log: opt.Log, began: time.Now()}
+	w := quality.DefaultWeights()
+	a.weights.Store(&w)
+	workCtx, cancel := context.WithCancel(context.Background())
+	a.work, a.workCtx = errgroup.WithContext(workCtx)
+	a.stopWork = cancel
+	if err := a.start(ctx); err != nil {
+		a.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *App) start(ctx context.Context) error {
+	lock, err := lockData(a.cfg.Data)
+	if err != nil {
+		return err
+	}
+	a.onClose("data lock", func(context.Context) error { return lock.Close() })
+	listener, err := net.Listen("tcp", a.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("地址 %s 无法监听（可能已被占用，请用 --listen 换一个）/ address not available: %w", a.cfg.Listen, err)
+	}
+	a.onClose("listener", func(context.Context) error { listener.Close(); return nil })
+	a.url = "http://" + listener.Addr().String()
+
+	// Broker and engine take the longest and do not need each other.
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.openBroker(gctx) })
+	g.Go(func() error { return a.openLibrary(gctx) })
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for _, step := range []func(context.Context) error{a.openStore, a.openChain, a.openRooms, a.openRelay, a.declare, a.openIngest} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	if err := a.serve(listener); err != nil {
+		return err
+	}
+	a.startWorkers()
+	return a.writeRunFile(true)
+}
+
+// onClose registers what undoes a step. Broker and engine start side by side.
+func (a *App) onClose(name string, stop func(context.Context) error) {
+	a.closing.Lock()
+	defer a.closing.Unlock()
+	a.closers = append(a.closers, closer{name, stop})
+}
+
+func (a *App) openBroker(ctx context.Context) error {
+	if len(a.cfg.Broker.Seeds) == 0 {
+		exe, err := os.Executable()
+		if err != nil {
+			return fmt.Errorf("find own executable: %w", err)
+		}
+		childCtx, cancel := context.WithCancel(context.Background())
+		s, err := broker.Supervise(childCtx, broker.Child{
+			Exe:  exe,
+			Args: []string{"broker", "--data", a.cfg.Path("broker"), "--listen", a.cfg.Broker.Listen, "--retain-mb", fmt.Sprint(a.cfg.Broker.RetainMB)},
+			Addr: a.cfg.Broker.Listen, Log: a.log,
+		})
+		if err != nil {
+			cancel()
+			return fmt.Errorf("启动内嵌试用 Kafka（%s；端口被占用时请用 --kafka 换一个）/ start the trial broker: %w", a.cfg.Broker.Listen, err)
+		}
+		a.onClose("broker", func(context.Context) error { cancel(); s.Wait(); return nil })
+	}
+	reach, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	if err := broker.Reach(reach, a.cfg.Seeds()); err != nil {
+		return fmt.Errorf("连不上 Kafka %v（请检查 broker.seeds）/ reach Kafka: %w", a.cfg.Seeds(), err)
+	}
+	return nil
+}
+
+func (a *App) openLibrary(ctx context.Context) error {
+	opt := library.Options{URL: a.cfg.Engine.URL, Log: a.log}
+	if opt.URL == "" {
+		engine, err := embedded.Start(ctx, embedded.Options{Dir: a.cfg.Path("engine"), Lib: a.cfg.Engine.Library, MaxMemoryBytes: a.cfg.EngineMemory(), Log: a.log})
+		if err != nil {
+			return fmt.Errorf("启动内嵌 ClickHouse / start the embedded engine: %w", err)
+		}
+		a.onClose("engine", engine.Stop)
+		opt.Transport = engine.Transport()
+	}
+	lib, err := library.Open(ctx, opt)
+	if err != nil {
+		return fmt.Errorf("打开主题库 / open the library: %w", err)
+	}
+	a.lib = lib
+	return nil
+}
+
+func (a *App) openStore(ctx context.Context) (err error) {
+	if a.db, err = store.Open(ctx, a.cfg.StoreDSN()); err != nil {
+		return err
+	}
+	a.onClose("control store", func(context.Context) error { return a.db.Close() })
+	if a.auth, err = auth.Open(ctx, a.db, a.cfg.Path("seal.key"), time.Now); err != nil {
+		return err
+	}
+	if a.journal, err = ingest.NewJournal(ctx, a.db, time.Now); err != nil {
+		return err
+	}
+	return outbox.Migrate(ctx, a.db)
+}
+
+// serve starts the API on a listener that is open already.
+func (a *App) serve(l net.Listener) error {
+	h, err := a.handler()
+	if err != nil {
+		return err
+	}
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn)}
+	a.work.Go(func() error {
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve API: %w", err)
+		}
+		return nil
+	})
+	a.onClose("API", s.Shutdown)
+	return nil
+}
+
+func (a *App) writeRunFile(ready bool) error {
+	return writeJSON(filepath.Join(a.cfg.Data, RunFileName), 0o600, RunFile{
+		PID: os.Getpid(), URL: a.url, Kafka: a.cfg.Seeds(), Ready: ready, Sample: a.sample.Load(), Started: a.began.UTC(), Version: a.opt.Version,
+	})
+}
+
+// Wait returns when ctx ends, or with the error of a part that failed.
+func (a *App) Wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-a.chain.Stopped():
+		return fmt.Errorf("目录链已停止写入，请查看日志后重新启动 / the directory chain has stopped")
+	case <-a.workCtx.Done():
+		return a.work.Wait()
+	}
+}
+
+// Close stops workers, then every part in reverse order of its start. Each has
+// stopWithin; what does not stop in time is left to the process's end, which every
+// part survives like a crash.
+func (a *App) Close() {
+	a.stopped.Do(func() {
+		os.Remove(filepath.Join(a.cfg.Data, RunFileName))
+		a.stopWork()
+		for i := len(a.closers) - 1; i >= 0; i-- {
+			c := a.closers[i]
+			ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
+			if err := c.stop(ctx); err != nil {
+				a.log.Warn("stop part", "part", c.name, "error", err)
+			}
+			cancel()
+		}
+		if err := a.work.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+			a.log.Warn("worker ended with an error", "error", err)
+		}
+	})
+}
+
+// URL is where the console and the API are.
+func (a *App) URL() string { return a.url }
+
+// SignIns are the sample district's accounts, if it is loaded.
+func (a *App) SignIns() []SignIn { return a.signIns }
+
+// Library is the running library, for the checks of torture, demo and bench.
+func (a *App) Library() *library.Library { return a.lib }
+
+// openIngest makes the topics and starts one lane per partition.
+func (a *App) openIngest(ctx context.Context) error {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(a.cfg.Seeds()...), kgo.ClientID("mulu-admin"))
+	if err != nil {
+		return fmt.Errorf("open Kafka admin: %w", err)
+	}
+	a.onClose("Kafka admin", func(context.Context) error { cl.Close(); return nil })
+	a.admin = kadm.NewClient(cl)
+	datasets, err := a.catalog.Datasets(ctx)
+	if err != nil {
+		return err
+	}
+	for _, ds := range datasets {
+		if err := a.adopt(ctx, ds); err != nil {
+			return err
+		}
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	a.source, err = ingest.NewSource(ingest.Options{
+		Seeds: a.cfg.Seeds(), Datasets: datasets, Journal: a.journal, Instance: "mulu-" + host,
+		BatchRows: a.cfg.Ingest.BatchRows, Linger: a.cfg.Ingest.Linger, BufferBytes: a.cfg.Ingest.MemoryMB << 20, Log: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	a.onClose("ingest", func(context.Context) error { a.source.Close(); return nil })
+	return nil
+}

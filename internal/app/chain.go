@@ -1,0 +1,162 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"mulu"
+	"mulu/catalog"
+	"mulu/internal/clock"
+	"mulu/internal/outbox"
+	"mulu/ledger/contract"
+	"mulu/ledger/tilelog"
+	"mulu/share"
+)
+
+// The two organisations every house has: the authority, which decides, and the data
+// centre, which runs it. Codes are the sample district's; a real house declares its
+// own under the same kinds before the chain is founded.
+var (
+	bureau = mulu.Org{Code: "11310107MBQ000024N", Name: "普陀区数据局", Short: "数据局", Kind: "bureau", Division: "310107"}
+	center = mulu.Org{Code: "12310107MBQ000032E", Name: "普陀区大数据中心", Short: "大数据中心", Kind: "center", Division: "310107"}
+)
+
+// machineID is the data centre's own system: it anchors, links and activates.
+const machineID = "mulu"
+
+// openChain opens the embedded directory chain.
+func (a *App) openChain(ctx context.Context) (err error) {
+	a.chain, err = tilelog.Open(ctx, tilelog.Options{Dir: a.cfg.Path("chain"), Origin: a.cfg.Ledger.Origin, Now: time.Now, Log: a.log})
+	if err != nil {
+		return fmt.Errorf("打开目录链 / open the directory chain: %w", err)
+	}
+	a.onClose("directory chain", a.chain.Close)
+	return a.found(ctx)
+}
+
+// found makes the chain's first two entries: the root key of the bureau, and the
+// data centre's system. They go to the chain directly, since there is no actor yet
+// whose outbox could hold them. Their ids are fixed, so a crash between the two, or
+// before the answer came, is mended by the next start.
+func (a *App) found(ctx context.Context) error {
+	root := mulu.Actor{ID: contract.RootActor, Name: "根密钥", Org: bureau, Role: mulu.RoleApprover}
+	a.machine = mulu.Actor{ID: machineID, Name: "目录系统", Org: center, Role: mulu.RoleSystem}
+	for _, who := range []mulu.Actor{root, a.machine} {
+		if err := a.auth.EnsureActor(ctx, who); err != nil {
+			return err
+		}
+	}
+	rootKey, err := a.auth.PublicKey(ctx, root.ID)
+	if err != nil {
+		return err
+	}
+	err = a.submitAs(ctx, root, contract.CommandID(contract.ChainInit), contract.InitBody{Root: contract.KeyText(rootKey), Bureau: bureau.Code, Center: center.Code})
+	if err != nil {
+		return fmt.Errorf("found the chain: %w", err)
+	}
+	return a.register(ctx, a.machine)
+}
+
+// register puts an actor's key on the chain, unless it is there.
+func (a *App) register(ctx context.Context, who mulu.Actor) error {
+	key, err := a.auth.PublicKey(ctx, who.ID)
+	if err != nil {
+		return err
+	}
+	root, err := a.auth.Actor(ctx, contract.RootActor)
+	if err != nil {
+		return err
+	}
+	err = a.submitAs(ctx, root, contract.CommandID(contract.ActorRegister, who.ID), contract.ActorBody{Actor: who.ID, Org: who.Org.Code, Role: who.Role, Key: contract.KeyText(key)})
+	if err != nil {
+		return fmt.Errorf("register actor %s on the chain: %w", who.ID, err)
+	}
+	return nil
+}
+
+// submitAs signs and submits one command, unless its id has been accepted before: a
+// second start would sign it with another time.
+func (a *App) submitAs(ctx context.Context, who mulu.Actor, id string, body contract.Body) error {
+	if _, err := a.chain.Lookup(ctx, id); err == nil {
+		return nil
+	} else if !errors.Is(err, mulu.ErrNotFound) {
+		return err
+	}
+	c, err := contract.New(id, who, time.Now(), body)
+	if err != nil {
+		return err
+	}
+	if err := a.auth.Sign(ctx, who.ID, &c); err != nil {
+		return err
+	}
+	_, err = a.chain.Submit(ctx, c)
+	return err
+}
+
+// openRooms opens the catalogue and the sharing desk.
+func (a *App) openRooms(ctx context.Context) (err error) {
+	a.catalog, err = catalog.Open(ctx, catalog.Options{DB: a.db, Signer: a.auth, Machine: a.machine, Now: time.Now, Log: a.log, Wake: a.wakeRelay})
+	if err != nil {
+		return err
+	}
+	calendar, err := clock.National()
+	if err != nil {
+		return err
+	}
+	reader, err := newReader(a.lib, a.cfg.Path("token.key"))
+	if err != nil {
+		return err
+	}
+	a.share, err = share.New(ctx, share.Options{
+		DB: a.db, Put: outbox.Put, Signer: a.auth, Reader: reader, Scorer: scorer{a.catalog}, Calendar: calendar,
+		System: a.machine, Division: bureau.Division, Spool: a.cfg.Path("spool"), Now: time.Now, Log: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	n, err := a.share.Recover(ctx)
+	if n > 0 {
+		a.log.Info("reads that were interrupted are closed", "receipts", n)
+	}
+	return err
+}
+
+// openRelay starts what carries commands from the outbox to the chain.
+func (a *App) openRelay(context.Context) error {
+	handlers := a.catalog.Handlers()
+	for _, object := range []string{"scenario", "grant", "receipt"} {
+		handlers[object] = a.share.Confirm
+	}
+	a.relay = outbox.NewRelay(a.db, a.chain, handlers, a.log, time.Now)
+	a.work.Go(func() error { return a.relay.Run(a.workCtx) })
+	return nil
+}
+
+func (a *App) wakeRelay() {
+	if a.relay != nil {
+		a.relay.Wake()
+	}
+}
+
+// ChainGaps counts commands that the control store holds as accepted and the chain
+// does not know: there must be none.
+func (a *App) ChainGaps(ctx context.Context) (int64, error) {
+	var gaps, after int64
+	for {
+		items, err := a.relay.Accepted(ctx, after, 1000)
+		if err != nil || len(items) == 0 {
+			return gaps, err
+		}
+		for _, i := range items {
+			after = i.Seq
+			r, err := a.chain.Lookup(ctx, i.ID)
+			if errors.Is(err, mulu.ErrNotFound) || (err == nil && int64(r.Index) != i.Index) { //nolint:gosec // an index fits
+				gaps++
+			} else if err != nil {
+				return gaps, err
+			}
+		}
+	}
+}

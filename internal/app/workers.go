@@ -1,0 +1,210 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"mulu"
+	"mulu/ingest"
+	"mulu/library"
+	"mulu/pipeline"
+	"mulu/quality"
+)
+
+// Clocks of the workers. Scores and anchors follow from what Step stored; none of
+// them is in a batch's way.
+const (
+	scoreEvery  = 5 * time.Second
+	expireEvery = time.Minute
+	// lateManifests is how far back anchoring looks: partitions finish out of order.
+	lateManifests = 5 * time.Minute
+	// settleManifests is how old a manifest must be to be anchored: it may become
+	// readable a little after its time.
+	settleManifests = 2 * time.Second
+)
+
+func (a *App) startWorkers() {
+	a.work.Go(func() error { return a.source.Run(a.workCtx, a.step) })
+	a.every(scoreEvery, "score datasets", a.ScoreAll)
+	a.every(a.cfg.Ledger.AnchorEvery, "anchor batches", a.AnchorBatches)
+	a.every(a.cfg.Ledger.AnchorEvery, "anchor receipts", func(ctx context.Context) error {
+		n, err := a.share.AnchorReceipts(ctx)
+		if n > 0 {
+			a.wakeRelay()
+		}
+		return err
+	})
+	a.every(expireEvery, "expire grants", func(ctx context.Context) error {
+		_, err := a.share.Expire(ctx)
+		return err
+	})
+}
+
+// every runs f until the house stops. An error is logged and tried again at the
+// next turn: nothing a worker does is lost by being late.
+func (a *App) every(d time.Duration, what string, f func(context.Context) error) {
+	a.work.Go(func() error {
+		tick := time.NewTicker(d)
+		defer tick.Stop()
+		for {
+			select {
+			case <-a.workCtx.Done():
+				return nil
+			case <-tick.C:
+				if err := f(a.workCtx); err != nil && a.workCtx.Err() == nil {
+					a.log.Warn("worker", "work", what, "error", err)
+				}
+			}
+		}
+	})
+}
+
+// step is one call of the walk in for one partition.
+func (a *App) step(ctx context.Context, p *ingest.Partition) error {
+	lane := pipeline.Lane{Source: p, Version: a.rules.of, Journal: a.journal, Library: a.lib, Now: time.Now, Passed: a.opt.Passed}
+	return lane.Step(ctx)
+}
+
+// ScoreAll scores every dataset that has new batches since its last score.
+func (a *App) ScoreAll(ctx context.Context) error {
+	totals, err := a.lib.Totals(ctx)
+	if err != nil {
+		return err
+	}
+	last := map[mulu.DatasetCode]time.Time{}
+	for _, t := range totals {
+		if t.Last.After(last[t.Dataset]) {
+			last[t.Dataset] = t.Last
+		}
+	}
+	datasets, err := a.catalog.Datasets(ctx)
+	if err != nil {
+		return err
+	}
+	var faults []error
+	for _, ds := range datasets {
+		if last[ds.Code].IsZero() {
+			continue
+		}
+		known, err := a.catalog.LatestScore(ctx, ds.Code)
+		if err == nil && !last[ds.Code].After(known.Through) {
+			continue
+		}
+		if err != nil && !errors.Is(err, mulu.ErrNotFound) {
+			return err
+		}
+		if err := a.score(ctx, ds, totals); err != nil {
+			faults = append(faults, fmt.Errorf("score %s: %w", ds.Code, err))
+		}
+	}
+	a.wakeRelay()
+	return errors.Join(faults...)
+}
+
+func (a *App) score(ctx context.Context, ds *mulu.Dataset, totals []library.Total) error {
+	n := quality.Counts{ByRule: map[mulu.RuleID]int64{}, ByClass: map[string]int64{}}
+	for _, t := range totals {
+		if t.Dataset == ds.Code {
+			n.Good, n.Rejected = n.Good+t.Good, n.Rejected+t.Rejected
+			if t.Last.After(n.Last) {
+				n.Last = t.Last
+			}
+		}
+	}
+	classes, err := a.lib.RejectClasses(ctx, library.RejectFilter{Dataset: ds.Code})
+	if err != nil {
+		return err
+	}
+	for _, c := range classes {
+		n.ByClass[c.Class] += c.Rows
+		if c.Rule != "" {
+			n.ByRule[c.Rule] += c.Rows
+		}
+	}
+	s, err := quality.Evaluate(ctx, ds, a.lib, n, *a.weights.Load(), time.Now())
+	if err != nil {
+		return err
+	}
+	_, err = a.catalog.SaveScore(ctx, s)
+	return err
+}
+
+// AnchorBatches puts the manifests that are not yet under a root on their way to
+// the chain.
+func (a *App) AnchorBatches(ctx context.Context) error {
+	through, err := a.catalog.AnchoredThrough(ctx)
+	if err != nil {
+		return err
+	}
+	cursor := ""
+	if !through.IsZero() {
+		cursor = library.CursorAt(through.Add(-lateManifests))
+	}
+	const page = 5000
+	for {
+		list, next, err := a.lib.Manifests(ctx, cursor, time.Now().Add(-settleManifests), page)
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		n, err := a.catalog.AnchorBatches(ctx, list)
+		if n > 0 {
+			a.wakeRelay()
+		}
+		if err != nil {
+			return err
+		}
+		if cursor = next; len(list) < page {
+			return nil
+		}
+	}
+}
+
+// Drained waits until everything that the broker holds now is stored.
+func (a *App) Drained(ctx context.Context) error {
+	return a.drained(ctx, "等待入库 / storing")
+}
+
+func (a *App) drained(ctx context.Context, stage string) error {
+	datasets, err := a.catalog.Datasets(ctx)
+	if err != nil {
+		return err
+	}
+	topics := make([]string, len(datasets))
+	for i, ds := range datasets {
+		topics[i] = ds.Topic
+	}
+	ends, err := a.admin.ListCommittedOffsets(ctx, topics...)
+	if err != nil {
+		return fmt.Errorf("ask the broker for end offsets: %w", err)
+	}
+	for {
+		var done, total int64
+		at := map[string]map[int32]int64{}
+		for _, s := range a.source.Status() {
+			if at[s.Topic] == nil {
+				at[s.Topic] = map[int32]int64{}
+			}
+			at[s.Topic][s.Partition] = s.Position
+			if s.Stopped {
+				return fmt.Errorf("partition %s/%d is stopped: %s", s.Topic, s.Partition, s.Error)
+			}
+		}
+		for topic, ps := range ends {
+			for p, end := range ps {
+				total += end.Offset
+				done += max(0, min(at[topic][p], end.Offset))
+			}
+		}
+		a.opt.Progress(stage, done, total)
+		if done >= total {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
