@@ -58,6 +58,9 @@ func (l *Library) StoreData(ctx context.Context, b Batch) error {
 	if err != nil {
 		return fmt.Errorf("store batch %s: %w", b.Plan.BatchID, err)
 	}
+	if b.Record == nil && len(b.Offsets) == 0 {
+		return nil // every row is a reject or a control record
+	}
 	if err := checkBatch(ds, b); err != nil {
 		return fmt.Errorf("store batch %s: %w", b.Plan.BatchID, err)
 	}

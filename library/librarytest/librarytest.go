@@ -227,6 +227,9 @@ func testRefuse(t *testing.T, l *library.Library) {
 	b = batch(t, ds, 0, numbered(3))
 	b.Flags = b.Flags[:2]
 	is(t, l.StoreData(ctx, b), mulu.ErrInvalid)
+	store(t, l, library.Batch{Plan: b.Plan}) // nothing but control records
+	b.Record = nil
+	is(t, l.StoreData(ctx, b), mulu.ErrInvalid, "no record")
 	b = batch(t, ds, 0, numbered(3))
 	b.Plan.Dataset = "nobody"
 	is(t, l.StoreData(ctx, b), mulu.ErrNotFound, "nobody")
