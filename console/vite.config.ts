@@ -16,6 +16,6 @@ export default defineConfig({
   },
   server: {
     host: '127.0.0.1',
-    proxy: { '/api': process.env.BASE_URL ?? 'http://127.0.0.1:8790' },
+    proxy: { '/v1': process.env.BASE_URL ?? 'http://127.0.0.1:8790' },
   },
 })

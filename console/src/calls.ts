@@ -1,31 +1,81 @@
+import createClient, { type Middleware } from 'openapi-fetch'
 import { fromAnswer, ProblemError } from './problem'
-import type * as S from './shapes'
+import type { paths } from './schema'
+import type { Application } from './shapes'
 
-async function call<D>(method: string, path: string, body?: unknown): Promise<D> {
-  const res = await fetch('/api/v1' + path, { method, headers: body ? { 'Content-Type': 'application/json' } : {}, body: body ? JSON.stringify(body) : undefined })
-  const text = await res.text()
-  const data = text ? JSON.parse(text) : undefined
-  if (!res.ok) throw new ProblemError(fromAnswer(res.status, data))
+// signedOut is called when the server says that the session is over.
+let signedOut = () => {}
+export const onSignedOut = (f: () => void) => {
+  signedOut = f
+}
+
+const watch: Middleware = {
+  onRequest({ request }) {
+    // Any value will do: a page of another origin can not set this header.
+    if (request.method !== 'GET') request.headers.set('X-Mulu', 'console')
+    return request
+  },
+  onResponse({ response, schemaPath }) {
+    if (response.status === 401 && schemaPath !== '/v1/session') signedOut()
+  },
+}
+
+const api = createClient<paths>({ baseUrl: window.location.origin, credentials: 'same-origin' })
+api.use(watch)
+
+// ok gives the body of a good answer and throws a ProblemError for any other.
+async function ok<D>(answer: Promise<{ data?: D; error?: unknown; response: Response }>): Promise<D> {
+  const { data, error, response } = await answer
+  if (!response.ok) throw new ProblemError(fromAnswer(response.status, error))
   return data as D
 }
-const q = (o: Record<string, string | number>) => '?' + new URLSearchParams(Object.entries(o).filter(([, v]) => v !== '').map(([k, v]) => [k, String(v)])).toString()
 
-export const getSession = () => call<S.Session>('GET', '/session')
-export const postSession = (account: string, password: string) => call<S.Session>('POST', '/session', { account, password })
-export const deleteSession = () => call<void>('DELETE', '/session')
-export const getFlow = () => call<S.Flow>('GET', '/flow')
-export const getDatasets = () => call<S.DatasetRow[]>('GET', '/datasets')
-export const getDataset = (code: string) => call<S.DatasetDetail>('GET', '/datasets/' + code)
-export const getRejects = (o: { dataset: string; class: string; page: number; size: number }) => call<S.Paged<S.Reject>>('GET', '/rejects' + q(o))
-export const getRejectSummary = (dataset: string) => call<S.RejectSummary[]>('GET', '/rejects/summary' + q({ dataset }))
-export const getEntries = () => call<S.Entry[]>('GET', '/entries')
-export const getChain = () => call<{ head: S.Head; pending: S.Pending[] }>('GET', '/chain')
-export const getChainEntries = (page: number, size: number) => call<S.Paged<S.ChainEntry>>('GET', '/chain/entries' + q({ page, size }))
-export const proofURL = (e: S.ChainEntry) => `/api/v1/chain/proofs/${e.index}`
-export const getScenarios = () => call<S.Scenario[]>('GET', '/scenarios')
-export const getRequests = () => call<S.Request[]>('GET', '/requests')
-export const sendRequest = (body: object) => call<unknown>('POST', '/requests', body)
-export const decide = (id: string, agree: boolean, reason: string) => call<unknown>('POST', `/requests/${id}/decision`, { agree, reason })
-export const getGrants = () => call<S.Grant[]>('GET', '/grants')
-export const revoke = (id: string, reason: string) => call<unknown>('POST', `/grants/${id}/revoke`, { reason })
-export const getReceipts = (o: { grant: string; page: number; size: number }) => call<S.Paged<S.Receipt>>('GET', '/receipts' + q(o))
+// An empty filter is left out of the address.
+const given = (v: string): string | undefined => v || undefined
+
+export const getSession = () => ok(api.GET('/v1/session'))
+export const signIn = (account: string, password: string) => ok(api.POST('/v1/session', { body: { account, password } }))
+export const signOut = () => ok(api.DELETE('/v1/session'))
+
+export const getFlow = () => ok(api.GET('/v1/flow'))
+export const getDatasets = () => ok(api.GET('/v1/datasets'))
+export const getDataset = (code: string) => ok(api.GET('/v1/datasets/{code}', { params: { path: { code } } }))
+
+export const getRejects = (q: { dataset: string; class: string; cursor: string; limit: number }) =>
+  ok(api.GET('/v1/rejects', { params: { query: { dataset: given(q.dataset), class: given(q.class), cursor: given(q.cursor), limit: q.limit } } }))
+export const getRejectSummary = (dataset: string) => ok(api.GET('/v1/rejects/summary', { params: { query: { dataset: given(dataset) } } }))
+
+export const getEntries = (q: { q: string; offset: number; limit: number }) =>
+  ok(api.GET('/v1/catalog/entries', { params: { query: { q: given(q.q), offset: q.offset, limit: q.limit } } }))
+export const getOrgs = () => ok(api.GET('/v1/orgs'))
+
+export const getChain = async () => {
+  const [head, waiting] = await Promise.all([ok(api.GET('/v1/ledger/head')), ok(api.GET('/v1/ledger/pending', { params: { query: { limit: 50 } } }))])
+  return { head, ...waiting }
+}
+export const getRecent = (offset: number, limit: number) => ok(api.GET('/v1/ledger/recent', { params: { query: { offset, limit } } }))
+export const proofURL = (id: string) => `/v1/ledger/proof?id=${encodeURIComponent(id)}`
+
+export const getScenarios = () => ok(api.GET('/v1/share/scenarios'))
+export const getRequests = () => ok(api.GET('/v1/share/requests'))
+export const submit = (body: Application) => ok(api.POST('/v1/share/requests', { body }))
+export const decide = (id: string, body: { agree: boolean; reason?: string; basis?: string }) =>
+  ok(api.POST('/v1/share/requests/{id}/decision', { params: { path: { id } }, body }))
+export const getGrants = () => ok(api.GET('/v1/share/grants'))
+export type Step = 'revoke' | 'suspend' | 'resume'
+export const step = (what: Step, id: string, reason: string) => {
+  const init = { params: { path: { id } }, body: { reason } }
+  switch (what) {
+    case 'revoke':
+      return ok(api.POST('/v1/share/grants/{id}/revoke', init))
+    case 'suspend':
+      return ok(api.POST('/v1/share/grants/{id}/suspend', init))
+    case 'resume':
+      return ok(api.POST('/v1/share/grants/{id}/resume', init))
+  }
+}
+export const getReceipts = (q: { grant: string; cursor: string; limit: number }) =>
+  ok(api.GET('/v1/share/receipts', { params: { query: { grant: given(q.grant), cursor: given(q.cursor), limit: q.limit } } }))
+
+// getAreas gives the streets of the district by division code: who may receive.
+export const getAreas = async () => new Map((await getOrgs()).filter((o) => o.kind === 'street').map((o) => [o.division, o.short || o.name] as const))

@@ -54,6 +54,9 @@ export const day = (iso: string | null | undefined): string => {
   return s === none ? s : s.slice(0, 10)
 }
 
+// lastDay gives the last whole day before an end that is itself left out.
+export const lastDay = (iso: string): string => day(new Date(Date.parse(iso) - 1).toISOString())
+
 // ago says how long since, in the words of the language.
 export const ago = (iso: string | null | undefined, now: number, lang: Lang): string => {
   if (!iso || iso.startsWith('0001-')) return none

@@ -1,4 +1,5 @@
 import './floor'
+import { nonce } from './nonce'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { BrowserRouter } from 'react-router'
@@ -11,10 +12,6 @@ import { App } from './app'
 import { LangProvider, useLang } from './lang'
 import { theme } from './theme'
 import './style.css'
-
-// The nonce of this response: antd writes its styles at run time and the
-// Content-Security-Policy admits no other.
-const nonce = document.querySelector<HTMLMetaElement>('meta[property=csp-nonce]')?.nonce
 
 function Root() {
   const { lang } = useLang()

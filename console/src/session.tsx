@@ -1,5 +1,5 @@
 import { createContext, useCallback, useContext, useEffect, useMemo, useState, type ReactNode } from 'react'
-import { deleteSession, getSession, postSession } from './calls'
+import * as calls from './calls'
 import type { Session } from './shapes'
 import type { T } from './lang'
 import { ProblemError } from './problem'
@@ -20,7 +20,9 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   const [known, setKnown] = useState(false)
 
   useEffect(() => {
-    getSession()
+    calls.onSignedOut(() => set(undefined))
+    calls
+      .getSession()
       .then((s) => set(s))
       .catch((err) => {
         // 401 is the ordinary answer before the sign-in; anything else shows there.
@@ -30,12 +32,12 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   }, [])
 
   const signIn = useCallback(async (account: string, password: string) => {
-    set(await postSession(account, password))
+    set(await calls.signIn(account, password))
   }, [])
 
   const signOut = useCallback(async () => {
     try {
-      await deleteSession()
+      await calls.signOut()
     } finally {
       set(undefined)
     }

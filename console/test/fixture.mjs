@@ -31,9 +31,9 @@ const sets = [
 const flowRow = ([code, title, owner_name, library, , rows], i) => {
   const rejected = Math.floor(rows * 0.012 * (i + 1)) % 4000
   const control = i % 3
-  return { code, title, owner_name, library, topic: `putuo.${code}`, rate: i === 5 ? 0 : 1200 / (i + 1) + (Date.now() / 1000) % 40, series: [...Array(40)].map((_, k) => Math.max(0, (1000 + 300 * Math.sin(k / 3 + i) + 60 * ((k * 7) % 5)) / (i + 1))), lag: i === 1 ? 1320 : 0, position: rows + rejected + control, offsets: rows + rejected + control, good: rows, rejected, control, balanced: true, last_at: t(i * 40 + 1) }
+  return { code, title, owner_name, library, topic: `putuo.${code}`, rate: i === 5 ? 0 : 1200 / (i + 1) + (Date.now() / 1000) % 40, series: [...Array(40)].map((_, k) => Math.max(0, (1000 + 300 * Math.sin(k / 3 + i) + 60 * ((k * 7) % 5)) / (i + 1))), lag: i === 1 ? 1320 : 0, position: rows + rejected + control, offsets: rows + rejected + control, good: rows, rejected, control, balanced: true, last_at: t(i * 40 + 1), partitions: [{ partition: 0, position: rows, high_watermark: rows, lag: 0, rate: 0, stopped: i === 4, error: i === 4 ? '主题被删除并重建，须人工确认后继续' : '' }] }
 }
-const datasetRow = ([code, title, owner_name, library, level, rows, total, grade], i) => ({ code, title, owner_name, library, level, rows, total, grade, last_at: t(i * 40), version: 1 + (i % 2) })
+const datasetRow = ([code, title, owner_name, library, level, rows, total, grade], i) => ({ code, title, owner_name, library, level, rows, total, grade, last_at: t(i * 40), version: 1 + (i % 2), sample: true, owner: '' })
 const dims = [
   ['010000', '规范性', 0.2, 0.985, [['010101', '数据类型约束规范性', 8921140, 8921140], ['010102', '数据格式约束规范性', 8800120, 8921140], ['010500', '权威参考数据', 1783900, 1784228]]],
   ['020000', '完整性', 0.2, 0.958, [['020100', '数据元素完整性', 5130044, 5352684], ['020200', '数据记录完整性', 851002, 892114]]],
@@ -46,27 +46,27 @@ const detail = (s, i) => ({
   ...datasetRow(s, i), system: 'SYS-' + s[0], topic: 'putuo.' + s[0], catalog: `310107/3005/00000${i + 1}`, format: 'json',
   columns: [['name', '姓名', 'string', 3, '姓名', false], ['id_no', '公民身份号码', 'string', 4, '身份证件号', true], ['birth', '出生日期', 'date', 3, '', false], ['street', '所属街镇', 'string', 2, '', false], ['updated', '更新时间', 'datetime', 1, '', false]].map(([name, title, type, level, pi, key]) => ({ name, title, type, length: type === 'string' ? 50 : 0, scale: 0, required: true, key, codes: name === 'street' ? 'GB/T 2260' : '', level, pi })),
   rules: [['id_no.gb11643', '公民身份号码校验码正确', true, '030100'], ['birth.match', '出生日期与身份号码一致', false, '040201']].map(([id, title, blocking, indicator]) => ({ id, title, blocking, indicator, evaluated: 10, failed: 1 })),
-  score: s[6] === null ? null : { dataset: s[0], total: s[6], grade: s[7], rows: s[5], through: t(60), at: t(30), ruleset: 1, weights: 'default-2026', digest: 'sha256:' + hex(64), dimensions: dims.map(([code, title, weight, x, inds]) => ({ code, title, weight, x, applicable: x !== null, indicators: inds.map(([c, n, a, b]) => ({ code: c, title: n, a, b, x: b ? a / b : null, applicable: b > 0 })) })) },
+  score: s[6] === null ? null : { dataset: s[0], total: s[6], grade: s[7], rows: s[5], through: t(60), at: t(30), ruleset: 1, weights: 'default-2026', digest: 'sha256:' + hex(64), state: 'anchored', index: 812, command: 'q', dimensions: dims.map(([code, title, weight, x, inds]) => ({ code, title, weight, x, applicable: x !== null, indicators: inds.map(([c, n, a, b]) => ({ code: c, title: n, a, b, x: b ? a / b : null, applicable: b > 0 })) })) },
   trend: s[6] === null ? [] : [...Array(14)].map((_, k) => ({ at: t((14 - k) * 3600), total: s[6] - 0.03 + k * 0.0022 + (k % 3) * 0.002 })),
 })
-const rejects = [...Array(57)].map((_, i) => ({ dataset: sets[i % 5][0], topic: 'putuo.' + sets[i % 5][0], partition: 0, offset: 10422 + i * 37, class: ['rule', 'decode', 'rule', 'type'][i % 4], rule: i % 4 === 0 ? 'id_no.gb11643' : i % 4 === 2 ? 'birth.date' : '', field: i % 4 === 1 ? '' : ['id_no', '', 'birth', 'age'][i % 4], reason: ['公民身份号码校验码不符，请核对第 18 位', '不是合法的 JSON：第 41 字节处应为逗号，请检查导出程序', '出生日期早于 1900 年，请核对', '应为整数，实为文本“七十”，请填写数字'][i % 4], key: b64('k' + i), value: i % 4 === 1 ? Buffer.from([0x7b, 0xd5, 0xc5, 0xc8, 0xfd, 0x22]).toString('base64') : b64('{"name":"张三（测试）","id_no":"310107194501011230","birth":"1845-01-01"}'), at: t(i * 90) }))
+const rejects = [...Array(57)].map((_, i) => ({ dataset: sets[i % 5][0], topic: 'putuo.' + sets[i % 5][0], partition: 0, offset: 10422 + i * 37, class: ['rule', 'decode', 'rule', 'type'][i % 4], rule: i % 4 === 0 ? 'id_no.gb11643' : i % 4 === 2 ? 'birth.date' : '', field: i % 4 === 1 ? '' : ['id_no', '', 'birth', 'age'][i % 4], reason: ['公民身份号码校验码不符，请核对第 18 位', '不是合法的 JSON：第 41 字节处应为逗号，请检查导出程序', '出生日期早于 1900 年，请核对', '应为整数，实为文本“七十”，请填写数字'][i % 4], key: b64('k' + i), value: i % 4 === 1 ? Buffer.from([0x7b, 0xd5, 0xc5, 0xc8, 0xfd, 0x22]).toString('base64') : b64('{"name":"张三（测试）","id_no":"310107194501011230","birth":"1845-01-01"}'), at: t(i * 90), masked: false }))
 const summary = [{ class: 'rule', rule: 'id_no.gb11643', rule_title: '公民身份号码校验码正确', count: 8211 }, { class: 'rule', rule: 'birth.date', rule_title: '出生日期合理', count: 1204 }, { class: 'type', rule: '', rule_title: '', count: 611 }, { class: 'decode', rule: '', rule_title: '', count: 92 }]
-const entries = sets.map((s, i) => ({ code: `310107/3005/00000${i + 1}`, title: s[1], provider_name: s[2], dataset: s[0], version: 1, state: i === 5 ? 'proposed' : 'published', share_type: '有条件共享', update_cycle: '每日', level: s[4], index: i === 5 ? null : 12 + i, updated_at: t(86400 * i), digest: 'sha256:' + hex(64), summary: '演示区虚构数据，用于展示' + s[1] + '的归集与共享。' }))
-const chainRows = [...Array(63)].map((_, i) => ({ index: 1283 - i, id: hex(32), kind: ['batch.anchor', 'receipt.anchor', 'quality.anchor', 'grant.activate'][i % 4], actor: i % 4 === 3 ? '王审批（演示）' : 'mulu', org_name: '区大数据中心', role: '', at: t(i * 11), text: ['常住人口基本信息：第 880000–892113 条批次凭证上链', '共享日志汇总：12 条', '常住人口基本信息：质量得分 96.2（优）', '授权 G310107-2026-000042 生效'][i % 4], refused: i === 6 ? '状态已变化' : '', digest: 'sha256:' + hex(64) }))
-const scenarios = [['SC-2', '独居老人关爱走访', '街镇依职责对辖区独居老人开展探访关爱', '《老年人权益保障法》及本市条例'], ['SC-5', '残疾人补贴主动发现', '比对补贴享受情况，主动告知未申请的残疾人', '《上海市实施〈残疾人保障法〉办法》']].map(([code, title, purpose, legal_basis], i) => ({ code, title, purpose, legal_basis, modes: ['接口查询', '文件下载'], state: 'filed', index: 30 + i, base: i ? 'disability' : 'elder_visit', owner_name: '区民政局', items: [['name', '姓名', 3, ['', 'name'], 'name'], ['id_no', '公民身份号码', 4, ['id_no', 'token'], 'token'], ['phone', '联系电话', 3, ['', 'phone'], 'phone'], ['address', '居住地址', 3, ['', 'address'], 'address'], ['visit.live_alone', '是否独居', 3, ['yes_no'], 'yes_no']].map(([name, title, level, masks, mask]) => ({ name, title, level, masks, mask })) }))
+const entries = sets.map((s, i) => ({ code: `310107/3005/00000${i + 1}`, title: s[1], provider_name: s[2], dataset: s[0], version: 1, state: i === 5 ? 'proposed' : 'published', share_type: '有条件共享', update_cycle: '每日', level: s[4], index: i === 5 ? null : 12 + i, updated_at: t(86400 * i), digest: 'sha256:' + hex(64), summary: '演示区虚构数据，用于展示' + s[1] + '的归集与共享。', pending: '', refusal: '', sample: true, provider: '' }))
+const chainRows = [...Array(63)].map((_, i) => ({ index: 1283 - i, id: hex(32), kind: ['batch.anchor', 'receipt.anchor', 'quality.anchor', 'grant.activate'][i % 4], actor: i % 4 === 3 ? '王审批（演示）' : 'mulu', org_name: '区大数据中心', role: '', at: t(i * 11), text: ['常住人口基本信息：第 880000–892113 条批次凭证上链', '共享日志汇总：12 条', '常住人口基本信息：质量得分 96.2（优）', '授权 G310107-2026-000042 生效'][i % 4], object: '', key: 'k' + i }))
+const scenarios = [['SC-2', '独居老人关爱走访', '街镇依职责对辖区独居老人开展探访关爱', '《老年人权益保障法》及本市条例'], ['SC-5', '残疾人补贴主动发现', '比对补贴享受情况，主动告知未申请的残疾人', '《上海市实施〈残疾人保障法〉办法》']].map(([code, title, purpose, legal_basis], i) => ({ code, title, purpose, legal_basis, modes: ['接口查询', '文件下载'], state: 'filed', index: 30 + i, pending: '', refusal: '', formats: ['json', 'csv'], datasets: [], rows_per_day: 5000, unconditional: false, owner: '', version: 1, base: i ? 'disability' : 'elder_visit', owner_name: '区民政局', items: [['name', '姓名', 3, ['', 'name'], 'name'], ['id_no', '公民身份号码', 4, ['id_no', 'token'], 'token'], ['phone', '联系电话', 3, ['', 'phone'], 'phone'], ['address', '居住地址', 3, ['', 'address'], 'address'], ['visit.live_alone', '是否独居', 3, ['yes_no'], 'yes_no']].map(([name, title, level, masks, mask]) => ({ name, title, level, masks, mask, pi: '', sensitive: level === 4 })) }))
 const picks = scenarios[0].items.map(({ name, title, level, mask }) => ({ name, title, level, mask }))
-let requests = [['R-2026-0007', 'requested', null], ['R-2026-0006', 'approved', null], ['R-2026-0003', 'refused', '数据项超出用途所需']].map(([id, state, reason], i) => ({ id, scenario: 'SC-2', scenario_title: '独居老人关爱走访', requester_name: '曹杨新村街道', purpose: '每周探访高龄独居老人，核对联系方式', items: picks, receivers: ['曹杨第一居民区（测试）'], state, at: t(86400 * (i + 1)), clock: i === 0 ? { article: '《政务数据共享条例》第二十一条：十个工作日内答复', due: t(-86400 * 9), left: 8, overdue: false } : null, reason: reason ?? '', grant: i === 1 ? 'G310107-2026-000042' : '', index: i === 0 ? null : 101 + i, until: t(-86400 * 365), may_decide: i === 0 }))
-let grants = [['G310107-2026-000042', 'active', 214], ['G310107-2026-000031', 'terminated', 18]].map(([id, state, reads], i) => ({ id, scenario: 'SC-2', scenario_title: '独居老人关爱走访', receiver_name: '曹杨新村街道', items: picks, state, from: t(86400 * 40), until: t(-86400 * 325), index: 140 + i, reads, may_revoke: i === 0 }))
-const receipts = [...Array(44)].map((_, i) => ({ id: 'RC-' + (10044 - i), grant: grants[0].id, scenario_title: '独居老人关爱走访', receiver_name: '曹杨新村街道', actor: 'key-cy', mode: i % 3 ? '接口查询' : '文件下载', opened_at: t(i * 300), closed_at: t(i * 300 - 2), rows: i % 3 ? 1 : 1820, digest: 'sha256:' + hex(64, String(i)), state: i === 9 ? 'interrupted' : 'closed', index: i < 2 ? null : 1200 - i }))
+let requests = [['R-2026-0007', 'requested', null], ['R-2026-0006', 'approved', null], ['R-2026-0003', 'refused', '数据项超出用途所需']].map(([id, state, reason], i) => ({ id, scenario: 'SC-2', scenario_title: '独居老人关爱走访', requester_name: '曹杨新村街道', purpose: '每周探访高龄独居老人，核对联系方式', items: picks, receivers: ['310107005'], status: '', actor: 'li', legal_basis: [], from: t(0), decided_by: '', decided_at: null, basis: '', grants: [], state, at: t(86400 * (i + 1)), clock: i === 0 ? { article: '《政务数据共享条例》第二十一条：十个工作日内答复', weekends: false, due: t(-86400 * 9), left: 8, overdue: false } : null, reason: reason ?? '', grant: i === 1 ? 'G310107-2026-000042' : '', index: i === 0 ? null : 101 + i, until: t(-86400 * 365), may_decide: i === 0 }))
+let grants = [['G310107-2026-000042', 'active', 214], ['G310107-2026-000031', 'terminated', 18]].map(([id, state, reads], i) => ({ id, scenario: 'SC-2', scenario_title: '独居老人关爱走访', receiver_name: '曹杨新村街道', items: picks, state, from: t(86400 * 40), until: t(-86400 * 325), index: 140 + i, reads, may_revoke: i === 0, may_suspend: i === 0, may_resume: false, requester_name: '曹杨新村街道', receiver: '310107005', formats: ['json'], rows_per_day: 5000, status: '', pending: '', refusal: '' }))
+const receipts = [...Array(44)].map((_, i) => ({ id: 'RC-' + (10044 - i), grant: grants[0].id, scenario_title: '独居老人关爱走访', receiver_name: '曹杨新村街道', actor: 'key-cy', mode: i % 3 ? '接口查询' : '文件下载', opened_at: t(i * 300), closed_at: t(i * 300 - 2), rows: i % 3 ? 1 : 1820, digest: 'sha256:' + hex(64, String(i)), state: i === 9 ? 'interrupted' : 'delivered', org_name: '曹杨新村街道', format: 'json', reason: i === 9 ? '进程中断，启动时关闭' : '', anchored: i >= 2, scenario: 'SC-2', index: i < 2 ? null : 1200 - i }))
 
 const page = (list, url) => {
-  const n = Number(url.searchParams.get('page') ?? 1)
-  const size = Number(url.searchParams.get('size') ?? 20)
-  return { items: list.slice((n - 1) * size, n * size), total: list.length }
+  const size = Number(url.searchParams.get('limit') ?? 20)
+  const from = Number(url.searchParams.get('cursor') || url.searchParams.get('offset') || 0)
+  return { items: list.slice(from, from + size), total: list.length, next: from + size < list.length ? String(from + size) : '' }
 }
 
 function answer(req, url, who, body) {
-  const path = url.pathname.slice('/api/v1'.length)
+  const path = url.pathname.slice('/v1'.length)
   const mine = (p) => ({ ...p, may_decide: p.may_decide && who.role === 'approver' })
   switch (`${req.method} ${path}`) {
     case 'GET /session': return [200, who]
@@ -74,14 +74,16 @@ function answer(req, url, who, body) {
     case 'GET /datasets': return [200, sets.map(datasetRow)]
     case 'GET /rejects': return [200, page(rejects.filter((r) => (!url.searchParams.get('dataset') || r.dataset === url.searchParams.get('dataset')) && (!url.searchParams.get('class') || r.class === url.searchParams.get('class'))), url)]
     case 'GET /rejects/summary': return [200, summary]
-    case 'GET /entries': return [200, entries]
-    case 'GET /chain': return [200, { head: { origin: 'mulu/putuo-demo', size: 1284, root: 'sha256:' + hex(64), at: t(1), pending: 1 }, pending: [{ id: hex(32), kind: 'receipt.anchor', at: t(2), attempts: 1, error: '', text: '共享日志汇总：2 条' }] }]
-    case 'GET /chain/entries': return [200, page(chainRows, url)]
-    case 'GET /scenarios': return [200, scenarios]
-    case 'GET /requests': return [200, requests.map(mine)]
-    case 'POST /requests': requests = [{ ...requests[0], ...body, id: 'R-2026-0008', items: body.items, scenario_title: scenarios.find((s) => s.code === body.scenario).title, at: t(0) }, ...requests]; return [201, requests[0]]
-    case 'GET /grants': return [200, grants.map((g) => ({ ...g, may_revoke: g.may_revoke && who.role === 'approver' }))]
-    case 'GET /receipts': return [200, page(receipts, url)]
+    case 'GET /catalog/entries': return [200, { items: entries.filter((e) => (e.title + e.code).includes(url.searchParams.get('q') ?? '')), total: entries.length }]
+    case 'GET /orgs': return [200, [['310107005', '曹杨新村街道'], ['310107014', '长风新村街道'], ['310107102', '长征镇']].map(([division, name]) => ({ code: '', name, short: name, kind: 'street', division }))]
+    case 'GET /ledger/head': return [200, { origin: 'mulu/putuo-demo', key: 'mulu/putuo-demo+1a2b3c4d+AX0pLbE3uQ', size: 1284, root: 'sha256:' + hex(64), at: t(1), checkpoint: '', pending: 1 }]
+    case 'GET /ledger/pending': return [200, { pending: [{ id: hex(32), kind: 'receipt.anchor', subject: 'r', actor: 'mulu', at: t(2), state: 'pending', attempts: 1, error: '', message: '', text: '共享日志存证：2 条' }], refused: [] }]
+    case 'GET /ledger/recent': return [200, page(chainRows, url)]
+    case 'GET /share/scenarios': return [200, scenarios]
+    case 'GET /share/requests': return [200, requests.map(mine)]
+    case 'POST /share/requests': requests = [{ ...requests[0], ...body, id: 'R-2026-0008', items: picks, scenario_title: scenarios.find((s) => s.code === body.scenario).title, at: t(0) }, ...requests]; return [201, requests[0]]
+    case 'GET /share/grants': return [200, grants.map((g) => ({ ...g, may_revoke: g.may_revoke && who.role === 'approver', may_suspend: g.may_suspend && who.role === 'approver' }))]
+    case 'GET /share/receipts': return [200, page(receipts, url)]
   }
   const one = path.match(/^\/datasets\/(\w+)$/)
   if (one) {
@@ -100,11 +102,11 @@ export async function start(port = 0) {
       res.writeHead(status, { 'Content-Type': status >= 400 ? 'application/problem+json' : 'application/json', ...headers })
       res.end(body === undefined ? '' : JSON.stringify(body))
     }
-    if (url.pathname.startsWith('/api/')) {
+    if (url.pathname.startsWith('/v1/')) {
       let text = ''
       for await (const part of req) text += part
       const body = text ? JSON.parse(text) : undefined
-      if (req.method === 'POST' && url.pathname === '/api/v1/session') {
+      if (req.method === 'POST' && url.pathname === '/v1/session') {
         const who = people[body.account]
         if (!who || body.password !== 'demo') return send(401, { title: '账号或密码不正确', status: 401 })
         const id = randomBytes(8).toString('hex')
@@ -113,7 +115,7 @@ export async function start(port = 0) {
       }
       const who = sessions.get(sid)
       if (!who) return send(401, { title: '请先登录', status: 401 })
-      if (req.method === 'DELETE' && url.pathname === '/api/v1/session') {
+      if (req.method === 'DELETE' && url.pathname === '/v1/session') {
         sessions.delete(sid)
         return send(204)
       }
@@ -134,5 +136,8 @@ export async function start(port = 0) {
   await new Promise((r) => server.listen(port, '127.0.0.1', r))
   return { url: `http://127.0.0.1:${server.address().port}`, stop: () => new Promise((r) => { server.close(r); server.closeAllConnections() }) }
 }
+
+// Three roles see every page and every form; the others see fewer of the same.
+export const walk = accounts.filter(([a]) => ['officer', 'approver', 'operator'].includes(a))
 
 if (process.argv[1] === new URL(import.meta.url).pathname) console.log('fixture server', (await start(8790)).url)

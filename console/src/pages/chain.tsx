@@ -1,21 +1,24 @@
 import { DownloadOutlined } from '@ant-design/icons'
-import { Alert, Button, Card, Table, Tag, Typography } from 'antd'
+import { Alert, Button, Card, Typography } from 'antd'
 import type { ColumnsType } from 'antd/es/table'
 import { useState } from 'react'
-import { getChain, getChainEntries, proofURL } from '../calls'
+import { getChain, getRecent, proofURL } from '../calls'
 import { count, digest, when } from '../format'
-import { useT } from '../lang'
+import { useLang, useT, type Lang, type T } from '../lang'
 import { useLive } from '../live'
+import { kindName } from '../parts/kinds'
 import { Figures, Loaded, Nothing, Page } from '../parts/page'
-import type { ChainEntry, Pending } from '../shapes'
+import { Table } from '../parts/table'
+import type { ChainEntry, PendingItem } from '../shapes'
 import { Updated } from './flow'
 
 export function Chain() {
   const t = useT()
+  const { lang } = useLang()
   const [page, setPage] = useState(1)
   const size = 20
   const head = useLive(getChain, 'chain', 3000)
-  const entries = useLive(() => getChainEntries(page, size), `entries ${page}`, 5000)
+  const entries = useLive(() => getRecent((page - 1) * size, size), `recent ${page}`, 5000)
   return (
     <Page
       title={t('目录链', 'Directory chain')}
@@ -23,12 +26,12 @@ export function Chain() {
       tools={<Updated at={head.at} />}
     >
       <Loaded live={head}>
-        {({ head: h, pending }) => (
+        {({ head: h, pending, refused }) => (
           <>
             <Figures
               items={[
                 { name: t('链上条目', 'Entries'), value: count(h.size) },
-                { name: t('待上链', 'Pending'), value: count(pending.length) },
+                { name: t('待上链', 'Pending'), value: h.pending >= 500 ? '500+' : count(h.pending) },
                 { name: t('最新检查点', 'Checkpoint'), value: <span style={{ fontSize: 16 }}>{when(h.at)}</span> },
               ]}
             />
@@ -38,11 +41,16 @@ export function Chain() {
                 <Typography.Text copyable={{ text: h.root }} className="mono" style={{ wordBreak: 'break-all' }}>
                   {h.root}
                 </Typography.Text>
+                <span className="quiet">{t('核验公钥', 'Key')}</span>
+                <Typography.Text copyable={{ text: h.key }} className="mono" style={{ wordBreak: 'break-all' }}>
+                  {h.key}
+                </Typography.Text>
                 <span className="quiet">{t('日志名', 'Origin')}</span>
                 <span className="mono">{h.origin}</span>
               </div>
             </Card>
-            {pending.length ? <Waiting list={pending} /> : null}
+            {pending.length ? <Waiting title={t('待上链', 'Awaiting the chain')} list={pending} /> : null}
+            {refused.length ? <Waiting title={t('最近被链上拒绝', 'Refused by the chain')} list={refused} /> : null}
           </>
         )}
       </Loaded>
@@ -50,12 +58,10 @@ export function Chain() {
         {(list) => (
           <Card title={t('最近上链', 'Recent entries')} size="small" styles={{ body: { padding: 0 } }}>
             <Table
-              size="small"
               rowKey="index"
-              columns={columns(t)}
+              columns={columns(t, lang)}
               dataSource={list.items}
-              scroll={{ x: 'max-content' }}
-              pagination={{ current: page, pageSize: size, total: list.total, showSizeChanger: false, onChange: setPage }}
+              pagination={{ current: page, pageSize: size, total: list.total, showSizeChanger: false, onChange: setPage, hideOnSinglePage: true }}
               locale={{ emptyText: <Nothing what={t('链上还没有条目', 'The chain is empty')} todo={t('声明目录或载入数据后，凭证会自动上链。', 'Evidence follows by itself once entries are declared or data is loaded.')} /> }}
             />
           </Card>
@@ -66,29 +72,29 @@ export function Chain() {
   )
 }
 
-function columns(t: (zh: string, en: string) => string): ColumnsType<ChainEntry> {
+function columns(t: T, lang: Lang): ColumnsType<ChainEntry> {
   return [
     { title: t('序号', 'Index'), key: 'index', render: (_, e) => <span className="mono">#{count(e.index)}</span> },
-    { title: t('事项', 'What'), key: 'text', render: (_, e) => <div style={{ minWidth: 240, maxWidth: 560 }}>{e.text || e.kind}{e.refused ? <Tag color="error" style={{ marginInlineStart: 8 }}>{t('合约拒绝：', 'Refused: ') + e.refused}</Tag> : null}</div> },
+    { title: t('事项', 'What'), key: 'text', render: (_, e) => <div style={{ minWidth: 240, maxWidth: 560 }}>{lang === 'zh' ? e.text : `${kindName(e.kind, t)} ${e.key}`}</div> },
     { title: t('类型', 'Kind'), dataIndex: 'kind', render: (v: string) => <span className="mono">{v}</span> },
-    { title: t('签名者', 'Signed by'), key: 'actor', render: (_, e) => <>{e.org_name ? e.org_name + ' · ' : ''}{e.actor}</> },
+    { title: t('签名者', 'Signed by'), key: 'actor', render: (_, e) => [e.org_name, e.actor].filter(Boolean).join(' · ') },
     { title: t('时间', 'Time'), key: 'at', render: (_, e) => when(e.at) },
-    { title: t('存证证明', 'Proof'), key: 'proof', render: (_, e) => <Button size="small" icon={<DownloadOutlined />} href={proofURL(e)} download aria-label={t(`下载第 ${e.index} 条的存证证明`, `Download the proof of ${e.index}`)}>{t('下载', 'Download')}</Button> },
+    { title: t('存证证明', 'Proof'), key: 'proof', render: (_, e) => <Button size="small" icon={<DownloadOutlined />} href={proofURL(e.id)} download={`proof-${e.index}.json`} aria-label={t(`下载第 ${e.index} 条的存证证明`, `Download the proof of ${e.index}`)}>{t('下载', 'Download')}</Button> },
   ]
 }
 
-function Waiting({ list }: { list: Pending[] }) {
+function Waiting({ title, list }: { title: string; list: PendingItem[] }) {
   const t = useT()
-  const columns: ColumnsType<Pending> = [
-    { title: t('待上链事项', 'Pending command'), key: 'text', render: (_, p) => p.text || p.kind },
+  const columns: ColumnsType<PendingItem> = [
+    { title: t('待上链事项', 'Pending command'), key: 'text', render: (_, p) => p.text || `${kindName(p.kind, t)} ${p.subject}` },
     { title: t('提交时间', 'Since'), key: 'at', render: (_, p) => when(p.at) },
     { title: t('尝试', 'Tries'), dataIndex: 'attempts', className: 'num' },
-    { title: t('最近结果', 'Last answer'), dataIndex: 'error', render: (v: string) => v || '–' },
+    { title: t('最近结果', 'Last answer'), key: 'error', render: (_, p) => p.message || p.error || '–' },
     { title: t('编号', 'Id'), dataIndex: 'id', render: (v: string) => <span className="mono" title={v}>{digest(v)}</span> },
   ]
   return (
-    <Card title={t('待上链', 'Awaiting the chain')} size="small" styles={{ body: { padding: 0 } }}>
-      <Table size="small" rowKey="id" columns={columns} dataSource={list} pagination={list.length > 10 ? { pageSize: 10 } : false} scroll={{ x: 'max-content' }} />
+    <Card title={title} size="small" styles={{ body: { padding: 0 } }}>
+      <Table rowKey="id" columns={columns} dataSource={list} pagination={list.length > 10 ? { pageSize: 10 } : false} />
     </Card>
   )
 }

@@ -1,4 +1,4 @@
-import { Card, Descriptions, Table, Tabs, Tag } from 'antd'
+import { Card, Descriptions, Tabs, Tag } from 'antd'
 import type { ColumnsType } from 'antd/es/table'
 import { useMemo } from 'react'
 import { Link, useParams } from 'react-router'
@@ -8,6 +8,7 @@ import { useT } from '../lang'
 import { useLive } from '../live'
 import { Chart } from '../parts/chart'
 import { Figures, Loaded, Nothing, Page } from '../parts/page'
+import { Table } from '../parts/table'
 import { Grade, LevelTag } from '../parts/tags'
 import type { Column, DatasetDetail, Dimension, Rule, Score } from '../shapes'
 
@@ -76,7 +77,7 @@ function Quality({ d }: { d: DatasetDetail }) {
       </Card>
       <p className="quiet small">
         {t('统计至 ', 'Counted through ')}{when(s.through)} · {t('规则集第 ', 'rule set ')}{s.ruleset}{t(' 版', '')} · {t('权重方案 ', 'weights ')}{s.weights} ·{' '}
-        {t('评分摘要 ', 'digest ')}<span className="mono" title={s.digest}>{digest(s.digest)}</span>
+        {t('评分摘要 ', 'digest ')}<span className="mono" title={s.digest}>{digest(s.digest)}</span> · {s.index !== null ? <>{t('链上序号 ', 'chain index ')}<span className="mono">#{count(s.index)}</span></> : s.state === 'refused' ? t('链上拒绝', 'refused by the chain') : t('待上链', 'awaiting the chain')}
       </p>
     </div>
   )
@@ -153,7 +154,7 @@ function Indicators({ dimensions }: { dimensions: Dimension[] }) {
     { title: t('B 被评', 'B judged'), key: 'b', className: 'num', render: (_, l) => (l.applicable ? count(l.b) : na) },
     { title: t('X', 'X'), key: 'x', className: 'num', render: (_, l) => (l.applicable ? percent(l.x) : na) },
   ]
-  return <Table size="small" rowKey="key" columns={columns} dataSource={lines(dimensions)} pagination={false} scroll={{ x: 'max-content' }} />
+  return <Table rowKey="key" columns={columns} dataSource={lines(dimensions)} pagination={false} />
 }
 
 function Items({ columns }: { columns: Column[] }) {
@@ -170,7 +171,7 @@ function Items({ columns }: { columns: Column[] }) {
   ]
   return (
     <Card size="small" styles={{ body: { padding: 0 } }}>
-      <Table size="small" rowKey="name" columns={list} dataSource={columns} pagination={false} scroll={{ x: 'max-content' }} />
+      <Table rowKey="name" columns={list} dataSource={columns} pagination={false} />
     </Card>
   )
 }
@@ -181,10 +182,12 @@ function Rules({ rules }: { rules: Rule[] }) {
     { title: t('规则', 'Rule'), key: 'title', render: (_, r) => <>{r.title}<div className="quiet small mono">{r.id}</div></> },
     { title: t('强度', 'Force'), key: 'blocking', render: (_, r) => (r.blocking ? <Tag color="error">{t('强：不符不入库', 'Blocking')}</Tag> : <Tag>{t('弱：标记并计分', 'Flagged and scored')}</Tag>) },
     { title: t('指标', 'Indicator'), dataIndex: 'indicator', render: (v: string) => <span className="mono">{v}</span> },
+    { title: t('被检', 'Judged'), key: 'evaluated', className: 'num', render: (_, r) => count(r.evaluated) },
+    { title: t('不符', 'Failed'), key: 'failed', className: 'num', render: (_, r) => count(r.failed) },
   ]
   return (
     <Card size="small" styles={{ body: { padding: 0 } }}>
-      <Table size="small" rowKey="id" columns={list} dataSource={rules} pagination={false} scroll={{ x: 'max-content' }} />
+      <Table rowKey="id" columns={list} dataSource={rules} pagination={false} />
     </Card>
   )
 }

@@ -1,4 +1,4 @@
-import { Card, Input, Table } from 'antd'
+import { Card, Input } from 'antd'
 import type { ColumnsType } from 'antd/es/table'
 import { useState } from 'react'
 import { Link } from 'react-router'
@@ -7,6 +7,7 @@ import { count, points, when } from '../format'
 import { useT } from '../lang'
 import { useLive } from '../live'
 import { Loaded, Nothing, Page } from '../parts/page'
+import { Table } from '../parts/table'
 import { Grade, LevelTag } from '../parts/tags'
 import type { DatasetRow } from '../shapes'
 import { Updated } from './flow'
@@ -50,12 +51,10 @@ export function Datasets() {
         {(list) => (
           <Card size="small" styles={{ body: { padding: 0 } }}>
             <Table
-              size="small"
               rowKey="code"
               columns={columns}
               dataSource={list.filter((d) => !word || (d.title + d.code + d.owner_name).includes(word))}
               pagination={list.length > 50 ? { pageSize: 50 } : false}
-              scroll={{ x: 'max-content' }}
               locale={{
                 emptyText: word ? (
                   <Nothing what={t('没有符合条件的数据集', 'No dataset matches')} />

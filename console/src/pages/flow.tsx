@@ -1,4 +1,4 @@
-import { Card, Table, Tag, Tooltip } from 'antd'
+import { Card, Tag, Tooltip } from 'antd'
 import type { ColumnsType } from 'antd/es/table'
 import { useEffect, useMemo, useState } from 'react'
 import { Link } from 'react-router'
@@ -9,6 +9,7 @@ import { useLive } from '../live'
 import { Chart } from '../parts/chart'
 import { Figures, Loaded, Nothing, Page } from '../parts/page'
 import { Spark } from '../parts/spark'
+import { Table } from '../parts/table'
 import type { Flow as FlowShape, FlowDataset } from '../shapes'
 
 export function Flow() {
@@ -75,6 +76,21 @@ function Running({ flow }: { flow: FlowShape }) {
       </Card>
     </>
   )
+}
+
+// Reading says whether any partition has stopped, and why.
+function Reading({ d }: { d: FlowDataset }) {
+  const t = useT()
+  const stopped = d.partitions.filter((p) => p.stopped)
+  if (stopped.length) {
+    return (
+      <Tooltip title={stopped.map((p) => `${t('分区', 'partition')} ${p.partition}：${p.error || '–'}`).join('\n')}>
+        <Tag color="error" tabIndex={0}>{t('已停止，等人处理', 'Stopped')}</Tag>
+      </Tooltip>
+    )
+  }
+  const failing = d.partitions.find((p) => p.error)
+  return failing ? <Tooltip title={failing.error}><Tag color="warning" tabIndex={0}>{t('重试中', 'Retrying')}</Tag></Tooltip> : <Tag color="success">{t('正常', 'Running')}</Tag>
 }
 
 function Equation(e: { offsets: number; good: number; rejected: number; control: number; holds: boolean }) {
@@ -181,6 +197,7 @@ function Rows({ flow }: { flow: FlowShape }) {
       ),
     },
     { title: t('位置', 'Position'), key: 'position', className: 'num', render: (_, d) => count(d.position) },
+    { title: t('状态', 'State'), key: 'state', render: (_, d) => <Reading d={d} /> },
     { title: t('积压', 'Lag'), key: 'lag', className: 'num', render: (_, d) => (d.lag > 0 ? <Tag color="warning">{count(d.lag)}</Tag> : '0') },
     {
       title: t('源偏移量 = 入库 + 问题数据 + 控制记录', 'Offsets = stored + rejected + control'), key: 'equation',
@@ -195,5 +212,5 @@ function Rows({ flow }: { flow: FlowShape }) {
     },
     { title: t('最近批次', 'Last batch'), key: 'last', render: (_, d) => <span title={when(d.last_at)}>{ago(d.last_at, now, lang)}</span> },
   ]
-  return <Table size="small" rowKey="code" columns={columns} dataSource={flow.datasets} pagination={false} scroll={{ x: 'max-content' }} />
+  return <Table rowKey="code" columns={columns} dataSource={flow.datasets} pagination={false} />
 }

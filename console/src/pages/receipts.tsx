@@ -1,12 +1,13 @@
-import { Card, Table, Tag } from 'antd'
+import { Card, Tag } from 'antd'
 import type { ColumnsType } from 'antd/es/table'
-import { useState } from 'react'
 import { useSearchParams } from 'react-router'
 import { getReceipts } from '../calls'
 import { count, digest, when } from '../format'
 import { useT } from '../lang'
 import { useLive } from '../live'
+import { Pages, useCursor } from '../parts/cursor'
 import { Loaded, Nothing, Page } from '../parts/page'
+import { Table } from '../parts/table'
 import { Anchored, StateTag } from '../parts/tags'
 import type { Receipt } from '../shapes'
 import { Updated } from './flow'
@@ -15,19 +16,18 @@ export function Receipts() {
   const t = useT()
   const [query, setQuery] = useSearchParams()
   const grant = query.get('grant') ?? ''
-  const [page, setPage] = useState(1)
-  const size = 20
-  const live = useLive(() => getReceipts({ grant, page, size }), `${grant} ${page}`, 8000)
+  const at = useCursor(grant)
+  const live = useLive(() => getReceipts({ grant, cursor: at.cursor, limit: 20 }), `${grant} ${at.cursor}`, 8000)
   const columns: ColumnsType<Receipt> = [
     { title: t('日志编号', 'Receipt'), dataIndex: 'id', render: (v: string) => <span className="mono">{v}</span> },
     { title: t('时间', 'Time'), key: 'at', render: (_, r) => when(r.opened_at) },
-    { title: t('接收单位', 'Receiver'), dataIndex: 'receiver_name' },
-    { title: t('场景与授权', 'Scenario and grant'), key: 'grant', render: (_, r) => <>{r.scenario_title}<div className="quiet small mono">{r.grant}</div></> },
-    { title: t('方式', 'Mode'), dataIndex: 'mode' },
+    { title: t('取数单位', 'Read by'), key: 'org', render: (_, r) => <>{r.org_name || r.receiver_name}<div className="quiet small mono">{r.actor}</div></> },
+    { title: t('场景与授权', 'Scenario and grant'), key: 'grant', render: (_, r) => <>{r.scenario_title || r.scenario}<div className="quiet small mono">{r.grant}</div></> },
+    { title: t('方式', 'Mode'), key: 'mode', render: (_, r) => [r.mode, r.format.toUpperCase()].filter(Boolean).join(' · ') },
     { title: t('行数', 'Rows'), key: 'rows', className: 'num', render: (_, r) => count(r.rows) },
     { title: t('结果摘要', 'Digest'), key: 'digest', render: (_, r) => <span className="mono" title={r.digest}>{digest(r.digest)}</span> },
-    { title: t('状态', 'State'), key: 'state', render: (_, r) => <StateTag state={r.state} /> },
-    { title: t('链上序号', 'Chain index'), key: 'index', render: (_, r) => <Anchored index={r.index} /> },
+    { title: t('状态', 'State'), key: 'state', render: (_, r) => <><StateTag state={r.state} />{r.reason ? <div className="quiet small" style={{ maxWidth: 240 }}>{r.reason}</div> : null}</> },
+    { title: t('存证', 'Anchored'), key: 'index', render: (_, r) => (r.anchored && r.index === null ? <Tag color="success">{t('已上链', 'On the chain')}</Tag> : <Anchored index={r.index} />) },
   ]
   return (
     <Page
@@ -43,9 +43,9 @@ export function Receipts() {
       <Loaded live={live}>
         {(list) => (
           <Card size="small" styles={{ body: { padding: 0 } }}>
-            <Table size="small" rowKey="id" columns={columns} dataSource={list.items} scroll={{ x: 'max-content' }}
-              pagination={{ current: page, pageSize: size, total: list.total, showSizeChanger: false, onChange: setPage, hideOnSinglePage: true }}
+            <Table rowKey="id" columns={columns} dataSource={list.items} pagination={false}
               locale={{ emptyText: <Nothing what={t('还没有共享日志', 'No receipt yet')} todo={t('授权生效后，第一次读取会出现在这里。', 'The first read under a grant appears here.')} /> }} />
+            <Pages at={at} next={list.next} />
           </Card>
         )}
       </Loaded>

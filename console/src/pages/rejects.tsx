@@ -1,4 +1,4 @@
-import { Button, Card, Drawer, Descriptions, Select, Table } from 'antd'
+import { Alert, Button, Card, Drawer, Descriptions, Select } from 'antd'
 import type { ColumnsType } from 'antd/es/table'
 import { useMemo, useState } from 'react'
 import { useSearchParams } from 'react-router'
@@ -7,7 +7,9 @@ import { bytes, count, original, when } from '../format'
 import { useLang, useT } from '../lang'
 import { useLive } from '../live'
 import { Chart } from '../parts/chart'
+import { Pages, useCursor } from '../parts/cursor'
 import { Loaded, Nothing, Page } from '../parts/page'
+import { Table } from '../parts/table'
 import { className } from '../parts/tags'
 import type { Reject, RejectSummary } from '../shapes'
 import { Updated } from './flow'
@@ -19,19 +21,17 @@ export function Rejects() {
   const [open, setOpen] = useState<Reject>()
   const dataset = query.get('dataset') ?? ''
   const kind = query.get('class') ?? ''
-  const page = Number(query.get('page') ?? '1')
-  const size = 20
+  const at = useCursor(`${dataset} ${kind}`)
   const put = (name: string, value: string) =>
     setQuery((old) => {
       const next = new URLSearchParams(old)
       if (value) next.set(name, value)
       else next.delete(name)
-      if (name !== 'page') next.delete('page')
       return next
     })
   const datasets = useLive(getDatasets, 'datasets')
   const summary = useLive(() => getRejectSummary(dataset), 'summary ' + dataset, 10_000)
-  const live = useLive(() => getRejects({ dataset, class: kind, page, size }), `${dataset} ${kind} ${page}`, 10_000)
+  const live = useLive(() => getRejects({ dataset, class: kind, cursor: at.cursor, limit: 20 }), `${dataset} ${kind} ${at.cursor}`, 10_000)
   const columns: ColumnsType<Reject> = [
     { title: t('数据集', 'Dataset'), key: 'dataset', render: (_, r) => datasets.data?.find((d) => d.code === r.dataset)?.title ?? r.dataset },
     { title: t('类别', 'Class'), key: 'class', render: (_, r) => className(r.class, lang === 'zh') },
@@ -78,14 +78,13 @@ export function Rejects() {
         {(list) => (
           <Card size="small" styles={{ body: { padding: 0 } }}>
             <Table
-              size="small"
               rowKey={(r) => `${r.topic}/${r.partition}/${r.offset}`}
               columns={columns}
               dataSource={list.items}
-              scroll={{ x: 'max-content' }}
-              pagination={{ current: page, pageSize: size, total: list.total, showSizeChanger: false, onChange: (p) => put('page', String(p)), showTotal: (n) => t(`共 ${count(n)} 条`, `${count(n)} in all`) }}
+              pagination={false}
               locale={{ emptyText: <Nothing what={t('没有问题数据', 'No rejects')} todo={dataset || kind ? t('可放宽筛选条件。', 'Widen the filter to see more.') : undefined} /> }}
             />
+            <Pages at={at} next={list.next} total={list.total} />
           </Card>
         )}
       </Loaded>
@@ -100,7 +99,10 @@ function Bars({ list }: { list: RejectSummary[] }) {
   const t = useT()
   const { lang } = useLang()
   const name = (s: RejectSummary) => className(s.class, lang === 'zh') + (s.rule ? ` · ${s.rule_title || s.rule}` : '')
-  const top = [...list].sort((a, b) => b.count - a.count).slice(0, 10)
+  // The answer counts by dataset and field too: added up here.
+  const sums = new Map<string, RejectSummary>()
+  for (const s of list) sums.set(name(s), { ...s, count: s.count + (sums.get(name(s))?.count ?? 0) })
+  const top = [...sums.values()].sort((a, b) => b.count - a.count).slice(0, 10)
   const words = top.map((s) => `${name(s)} ${count(s.count)}`).join('，')
   const option = useMemo(() => {
     const shown = [...top].reverse()
@@ -134,11 +136,17 @@ function Record({ r }: { r: Reject }) {
           { key: 'time', label: t('时间', 'Time'), children: when(r.at) },
         ]}
       />
-      <div className="row">
-        <b>{t('原始字节', 'Original bytes')}</b>
-        <span className="quiet small">{bytes(value.size)}{value.binary ? t(' · 非 UTF-8，按十六进制显示', ' · not UTF-8, shown in hex') : ''}</span>
-      </div>
-      <pre className="bytes mono" tabIndex={0}>{value.text}</pre>
+      {r.masked ? (
+        <Alert type="info" showIcon title={t('当前角色不能查看原值；请由数据治理员或数据来源单位处理。', 'Your role may not see the original; ask the steward.')} />
+      ) : (
+        <>
+          <div className="row">
+            <b>{t('原始字节', 'Original bytes')}</b>
+            <span className="quiet small">{bytes(value.size)}{value.binary ? t(' · 非 UTF-8，按十六进制显示', ' · not UTF-8, shown in hex') : ''}</span>
+          </div>
+          <pre className="bytes mono" tabIndex={0}>{value.text}</pre>
+        </>
+      )}
     </div>
   )
 }

@@ -1,4 +1,4 @@
-import { Button, Card, Descriptions, Drawer, Table } from 'antd'
+import { Button, Card, Descriptions, Drawer, Tag } from 'antd'
 import type { ColumnsType } from 'antd/es/table'
 import { useState } from 'react'
 import { useNavigate } from 'react-router'
@@ -7,6 +7,7 @@ import { useT } from '../lang'
 import { useLive } from '../live'
 import { Loaded, Nothing, Page } from '../parts/page'
 import { maskName } from '../parts/masks'
+import { Table } from '../parts/table'
 import { Anchored, LevelTag, StateTag } from '../parts/tags'
 import { useSession } from '../session'
 import type { Scenario, ScenarioItem } from '../shapes'
@@ -21,10 +22,10 @@ export function Scenarios() {
   const columns: ColumnsType<Scenario> = [
     { title: t('编号', 'Code'), dataIndex: 'code', render: (v: string) => <span className="mono">{v}</span> },
     { title: t('应用场景', 'Scenario'), key: 'title', render: (_, s) => <><b>{s.title}</b><div className="quiet small" style={{ maxWidth: 420 }}>{s.purpose}</div></> },
-    { title: t('法定依据', 'Legal basis'), dataIndex: 'legal_basis', render: (v: string) => <div style={{ maxWidth: 280 }}>{v || '–'}</div> },
+    { title: t('法定依据', 'Legal basis'), key: 'basis', render: (_, s) => <div style={{ maxWidth: 280 }}>{s.legal_basis || '–'}</div> },
     { title: t('数据项', 'Items'), key: 'items', className: 'num', render: (_, s) => s.items.length },
     { title: t('状态', 'State'), key: 'state', render: (_, s) => <StateTag state={s.state} /> },
-    { title: t('链上序号', 'Chain index'), key: 'index', render: (_, s) => <Anchored index={s.index} /> },
+    { title: t('链上序号', 'Chain index'), key: 'index', render: (_, s) => (s.refusal ? <Tag color="error">{t('链上拒绝：', 'Refused: ') + s.refusal}</Tag> : <Anchored index={s.pending ? null : s.index} />) },
     {
       title: t('操作', 'Actions'), key: 'act',
       render: (_, s) => (
@@ -43,7 +44,7 @@ export function Scenarios() {
       <Loaded live={live}>
         {(list) => (
           <Card size="small" styles={{ body: { padding: 0 } }}>
-            <Table size="small" rowKey="code" columns={columns} dataSource={list} pagination={false} scroll={{ x: 'max-content' }}
+            <Table rowKey="code" columns={columns} dataSource={list} pagination={false}
               locale={{ emptyText: <Nothing what={t('还没有备案的场景', 'No scenario is filed')} todo={t('场景以文件声明：mulu apply -f 目录。', 'Scenarios are declared in files: mulu apply -f DIR.')} /> }} />
           </Card>
         )}
@@ -67,10 +68,11 @@ function Detail({ s }: { s: Scenario }) {
       <Descriptions column={1} size="small" items={[
         { key: 'purpose', label: t('用途', 'Purpose'), children: s.purpose },
         { key: 'basis', label: t('法定依据', 'Legal basis'), children: s.legal_basis || '–' },
+        { key: 'owner', label: t('牵头单位', 'Lead'), children: s.owner_name },
         { key: 'base', label: t('主数据集', 'Base dataset'), children: <span className="mono">{s.base}</span> },
         { key: 'modes', label: t('共享方式', 'Delivery'), children: s.modes.join('、') || '–' },
       ]} />
-      <Table size="small" rowKey="name" columns={columns} dataSource={s.items} pagination={false} />
+      <Table rowKey="name" columns={columns} dataSource={s.items} pagination={false} />
     </div>
   )
 }
