@@ -49,6 +49,7 @@ test-race: engine console ## the race detector needs cgo and a C compiler
 check: ## gofmt, vet, staticcheck, and what has grown too large
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
 	go vet ./...
+	api/check.sh
 	go run $(STATICCHECK) ./...
 	@echo "longest files:"; git ls-files '*.go' | grep -v -e _test.go -e /gen/ | xargs wc -l | sort -rn | sed -n 2,6p
 

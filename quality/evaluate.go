@@ -81,8 +81,8 @@ func summary(ds *mulu.Dataset) plan.Summary {
 //   - 010101 type: records read, A those no column's type refused;
 //   - 010200 model: declared items, A those that have a value anywhere;
 //   - 010300 metadata, 010600 safety: declared items, A with a Chinese name; with a level;
-//   - 020100 element completeness: required cells, with the not_null rules;
-//   - 030400 uniqueness: rows, A distinct values;
+//   - 020100 element completeness: cells of not_null rules, and required cells without one;
+//   - 030400 uniqueness: rows that have the value, A distinct values;
 //   - 030500 dirty data: records read, A those accepted (Raw is the dirty rate);
 //   - 050200 timeliness: the current cycle, A if its update has come in time.
 func tallies(ds *mulu.Dataset, got func(string) int64, n Counts, now time.Time) map[string]Tally {
@@ -117,7 +117,7 @@ func tallies(ds *mulu.Dataset, got func(string) int64, n Counts, now time.Time) 
 		if c.Level > 0 {
 			levelled++
 		}
-		if c.Required {
+		if c.Required && !hasNotNull(ds, c.Name) {
 			add("020100", got(filledName(i)), rows)
 		}
 	}
@@ -129,11 +129,15 @@ func tallies(ds *mulu.Dataset, got func(string) int64, n Counts, now time.Time) 
 	for i, r := range ds.SetRules {
 		switch r.Kind {
 		case "unique":
-			add(r.Indicator, got(uniqueName(i)), rows)
+			judged := rows
+			if len(r.Columns) == 1 { // a value that is not there repeats nothing
+				judged = got(filledName(ds.Column(r.Columns[0])))
+			}
+			add(r.Indicator, min(got(uniqueName(i)), judged), judged)
 		case "fresh":
-			if ds.Cycle > 0 && !n.Last.IsZero() {
+			if ds.Cycle > 0 {
 				var a int64
-				if overdue(ds, n.Last, now) == 0 {
+				if !n.Last.IsZero() && overdue(ds, n.Last, now) == 0 {
 					a = 1
 				}
 				add(r.Indicator, a, 1)
@@ -141,6 +145,16 @@ func tallies(ds *mulu.Dataset, got func(string) int64, n Counts, now time.Time) 
 		}
 	}
 	return m
+}
+
+// hasNotNull says whether a row rule counts the column's completeness already.
+func hasNotNull(ds *mulu.Dataset, column string) bool {
+	for _, r := range ds.Rules {
+		if r.Kind == "not_null" && r.Columns[0] == column {
+			return true
+		}
+	}
+	return false
 }
 
 // overdue counts the whole cycles that have passed since an update was due.

@@ -128,9 +128,13 @@ func TestNothingJudgedIsNotApplicable(t *testing.T) {
 	}
 	s := evaluate(t, v, quality.Counts{})
 	for _, d := range s.Dimensions {
-		if d.Code != "010000" && d.Applicable {
+		// Its metadata can be judged without a row, and that nothing has come is late.
+		if d.Code != "010000" && d.Code != "050000" && d.Applicable {
 			t.Errorf("%s is applicable without an element", d.Title)
 		}
+	}
+	if i := indicator(s, "050200"); i.A != 0 || i.B != 1 {
+		t.Errorf("a daily dataset of which nothing came: %d of %d in time, want 0 of 1", i.A, i.B)
 	}
 }
 

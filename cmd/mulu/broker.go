@@ -28,8 +28,10 @@ A trial broker: one process, bounded, no replicas, loopback only. Production poi
 			}
 			return broker.Serve(broker.Lifeline(c.Context()), broker.Config{
 				Dir: dir, Port: port, Retain: retainMB << 20,
-				Log:   slog.New(slog.NewTextHandler(os.Stderr, nil)),
-				Ready: func(addr string) { fmt.Fprintf(c.OutOrStdout(), "试用 Kafka 已就绪 / trial broker listening on %s\n", addr) },
+				Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+				Ready: func(addr string) {
+					fmt.Fprintf(c.OutOrStdout(), "试用 Kafka 已就绪 / trial broker listening on %s\n", addr)
+				},
 			})
 		},
 	}

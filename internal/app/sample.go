@@ -19,8 +19,8 @@ import (
 	"mulu/internal/sample"
 )
 
-// sampleSeed makes every house's sample district the same, row by row.
-const sampleSeed = 1
+// SampleSeed makes every house's sample district the same, row by row.
+const SampleSeed = 1
 
 // sampleMark is written when the sample rows have been sent.
 const sampleMark = "sample.json"
@@ -71,7 +71,7 @@ func (a *App) LoadSample(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", strings.TrimSpace(step.title), err)
 		}
 	}
-	if err := writeJSON(a.cfg.Path(sampleMark), 0o600, map[string]any{"scale": a.cfg.Sample, "seed": sampleSeed, "loaded": time.Now().UTC()}); err != nil {
+	if err := writeJSON(a.cfg.Path(sampleMark), 0o600, map[string]any{"scale": a.cfg.Sample, "seed": SampleSeed, "loaded": time.Now().UTC()}); err != nil {
 		return err
 	}
 	return a.writeRunFile(true)
@@ -174,7 +174,7 @@ func (a *App) sendSample(ctx context.Context) error {
 	var sent atomic.Int64
 	var failed atomic.Pointer[error]
 	total := int64(41_352 + scale*2_200_000) // about: people, addresses and visits of the district
-	_, err = sample.Generate(sample.Options{Seed: sampleSeed, Scale: scale, AsOf: time.Now()}, func(dataset string, key, value []byte) error {
+	_, err = sample.Generate(sample.Options{Seed: SampleSeed, Scale: scale, AsOf: time.Now()}, func(dataset string, key, value []byte) error {
 		if err := failed.Load(); err != nil {
 			return *err
 		}
@@ -224,4 +224,3 @@ func (a *App) publishSample(ctx context.Context) error {
 	a.wakeRelay()
 	return a.relay.Flush(ctx)
 }
-
