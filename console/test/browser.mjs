@@ -3,18 +3,21 @@
 // violation, a serious accessibility fault or a missing 演示数据 stamp.
 //
 //   BASE_URL   server to test; without it the fixture server beside this file
-//   SIGN_INS   account:password, comma separated; default the fixture's
+//   SIGN_INS   account:password, comma separated, or the path of a sign-ins.json; default the fixture's
 //   CHROMIUM   browser, default /usr/bin/chromium
 //   SHOTS      folder for screenshots, none by default
 import AxeBuilder from '@axe-core/playwright'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { chromium } from 'playwright-core'
 
 const shots = process.env.SHOTS ?? ''
 if (shots) mkdirSync(shots, { recursive: true })
 
 let base = process.env.BASE_URL ?? ''
-let signIns = (process.env.SIGN_INS ?? '').split(',').filter(Boolean).map((s) => s.split(':'))
+const given = process.env.SIGN_INS ?? ''
+let signIns = given.endsWith('.json')
+  ? JSON.parse(readFileSync(given, 'utf8')).filter((s) => s.password).map((s) => [s.account, s.password])
+  : given.split(',').filter(Boolean).map((s) => s.split(':'))
 let stop = () => {}
 if (!base) {
   const { start, walk } = await import('./fixture.mjs')

@@ -61,7 +61,7 @@ function Fill({ list, first, done }: { list: Scenario[]; first: string; done: ()
       legal_basis: chosen?.legal_basis ? chosen.legal_basis.split('；') : undefined,
       from: v.term[0].format('YYYY-MM-DD'),
       until: v.term[1].format('YYYY-MM-DD'),
-      formats: v.formats,
+      formats: v.formats?.length ? v.formats : undefined, // none chosen: all of them
       assessment: v.assessment?.trim() || undefined,
     }
     if (await act(() => submit(body), t('申请已提交，法定时限开始计算', 'Sent: the legal clock is running'))) done()
@@ -100,7 +100,7 @@ function Fill({ list, first, done }: { list: Scenario[]; first: string; done: ()
         <Form.Item name="term" label={t('使用期限', 'Term')} rules={[{ required: true, message: t('请选择期限', 'Choose a term') }]}>
           <DatePicker.RangePicker minDate={dayjs()} allowClear={false} />
         </Form.Item>
-        <Form.Item name="formats" label={t('格式', 'Formats')} rules={[{ required: true, message: t('请选择格式', 'Choose a format') }]}>
+        <Form.Item name="formats" label={t('格式（不选即全部）', 'Formats (none is all)')}>
           <Checkbox.Group options={['json', 'ndjson', 'csv'].filter((f) => !chosen?.formats.length || chosen.formats.includes(f)).map((f) => ({ value: f, label: f.toUpperCase() }))} />
         </Form.Item>
       </div>
