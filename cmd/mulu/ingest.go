@@ -1,0 +1,161 @@
+package main
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"mulu/internal/httpapi/gen/dataset"
+	"mulu/internal/httpapi/gen/ingest"
+)
+
+func newIngest() *cobra.Command {
+	var f clientFlags
+	c := &cobra.Command{Use: "ingest", Short: "归集：进度与问题数据 / the way in: progress and rejected rows"}
+	f.add(c)
+	c.AddCommand(newIngestStatus(&f), newIngestRejects(&f))
+	return c
+}
+
+func newIngestStatus(f *clientFlags) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "各数据集、各分区的位置、积压、速率与平衡式 / position, lag, rate and balance",
+		Long: `平衡式：已处理的位置数 = 入库 + 问题数据 + 控制记录。✗ 表示有数据未交代清楚。
+The balance: offsets passed = stored + rejected + control records.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cl, err := f.dial(c.Context(), "operator")
+			if err != nil {
+				return err
+			}
+			var raw []byte
+			if err := cl.get(c.Context(), "/v1/flow", nil, &raw); err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(c.OutOrStdout(), raw)
+			}
+			var flow ingest.Flow
+			if err := json.Unmarshal(raw, &flow); err != nil {
+				return fmt.Errorf("read flow: %w", err)
+			}
+			printFlow(c.OutOrStdout(), flow)
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "打印 JSON / print JSON")
+	return c
+}
+
+// printFlow prints one table over datasets and one over their partitions.
+func printFlow(out io.Writer, flow ingest.Flow) {
+	fmt.Fprintf(out, "归集情况 %s\n\n", moment(flow.At))
+	sets := newTable("数据集", "名称", ">已处理", ">入库", ">问题数据", ">控制记录", "平衡", ">积压", ">条/秒", "最近一批")
+	parts := newTable("数据集", ">分区", ">位置", ">末端", ">积压", ">条/秒", "状态")
+	for _, d := range flow.Datasets {
+		sets.add(d.Code, d.Title, count(d.Offsets), count(d.Good), count(d.Rejected), count(d.Control), mark(d.Balanced), count(d.Lag), rate(d.Rate), momentOr(d.LastAt))
+		for _, p := range d.Partitions {
+			state := "正常"
+			if p.Stopped {
+				state = "已停止：" + p.Error
+			} else if p.Error != "" {
+				state = p.Error
+			}
+			parts.add(d.Code, strconv.Itoa(int(p.Partition)), count(p.Position), count(p.HighWatermark), count(p.Lag), rate(p.Rate), state)
+		}
+	}
+	if sets.empty() {
+		fmt.Fprintln(out, "没有数据集；请用 mulu apply -f 目录 装入声明 / no datasets yet")
+		return
+	}
+	sets.write(out)
+	if !parts.empty() {
+		fmt.Fprintln(out)
+		parts.write(out)
+	}
+}
+
+func rate(x float64) string { return count(int64(x + 0.5)) }
+
+func newIngestRejects(f *clientFlags) *cobra.Command {
+	var asJSON bool
+	var limit int
+	q := struct{ dataset, class, rule, field, cursor string }{}
+	c := &cobra.Command{
+		Use:   "rejects",
+		Short: "问题数据清单 / rejected rows",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if limit < 1 || limit > 500 {
+				return usageError{fmt.Errorf("--limit 应在 1 到 500 之间 / want 1 to 500")}
+			}
+			cl, err := f.dial(c.Context(), "steward")
+			if err != nil {
+				return err
+			}
+			v := url.Values{"limit": {strconv.Itoa(limit)}}
+			for name, s := range map[string]string{"dataset": q.dataset, "class": q.class, "rule": q.rule, "field": q.field, "cursor": q.cursor} {
+				if s != "" {
+					v.Set(name, s)
+				}
+			}
+			var raw []byte
+			if err := cl.get(c.Context(), "/v1/rejects", v, &raw); err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(c.OutOrStdout(), raw)
+			}
+			var page dataset.RejectPage
+			if err := json.Unmarshal(raw, &page); err != nil {
+				return fmt.Errorf("read rejects: %w", err)
+			}
+			printRejects(c.OutOrStdout(), page)
+			return nil
+		},
+	}
+	c.Flags().StringVar(&q.dataset, "dataset", "", "数据集代码 / dataset")
+	c.Flags().StringVar(&q.class, "class", "", "类别 / class")
+	c.Flags().StringVar(&q.rule, "rule", "", "规则编号 / rule")
+	c.Flags().StringVar(&q.field, "field", "", "数据项 / field")
+	c.Flags().StringVar(&q.cursor, "cursor", "", "上一页给出的位置 / where the page before ended")
+	c.Flags().IntVar(&limit, "limit", 20, "最多几条，1–500 / at most")
+	c.Flags().BoolVar(&asJSON, "json", false, "打印 JSON / print JSON")
+	return c
+}
+
+func printRejects(out io.Writer, page dataset.RejectPage) {
+	t := newTable("数据集", ">分区", ">位置", "类别", "规则", "数据项", "原因", "原值")
+	for _, r := range page.Items {
+		value := "（无权查看）"
+		if !r.Masked {
+			value = original(r.Value)
+		}
+		t.add(r.Dataset, strconv.Itoa(int(r.Partition)), count(r.Offset), r.Class, orDash(r.Rule), orDash(r.Field), r.Reason, value)
+	}
+	if t.empty() {
+		fmt.Fprintln(out, "没有符合条件的问题数据 / none")
+		return
+	}
+	t.write(out)
+	fmt.Fprintf(out, "\n共 %s 条，列出 %d 条\n", count(page.Total), len(page.Items))
+	if page.Next != "" {
+		fmt.Fprintf(out, "下一页 / next: --cursor %s\n", clean(page.Next))
+	}
+}
+
+// original shows raw bytes; what is no text is shown as their number.
+func original(b64 string) string {
+	b, err := base64.StdEncoding.DecodeString(b64)
+	if err != nil {
+		return b64
+	}
+	return cut(clean(string(b)), 120)
+}
