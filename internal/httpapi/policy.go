@@ -1,27 +1,28 @@
 package httpapi
 
 import (
+	"maps"
 	"slices"
+	"time"
 
 	"mulu"
 )
 
-// Rule says who may call one route.
+// Rule says who may call one route. A role that is not named may not: there is no
+// other way in than the table.
 type Rule struct {
-	// Public routes need nobody to be signed in; Roles is empty then.
-	Public bool
-	// Roles may call the route; nobody else may.
-	Roles []mulu.Role
-	// Own lists the roles that see and touch their own organisation's objects
-	// alone. Every other admitted role sees everybody's.
-	Own []mulu.Role
+	Public bool          // nobody need be signed in; Roles is empty then
+	Local  bool          // also whoever asks from this very machine, not through a proxy
+	Roles  []mulu.Role   // may call the route
+	Own    []mulu.Role   // those of Roles that see and touch their own organisation's objects alone
+	Within time.Duration // how long an answer may take; 0 is ordinaryTime
 }
 
 // Admits says whether a role may call the route at all.
 func (r Rule) Admits(role mulu.Role) bool { return r.Public || slices.Contains(r.Roles, role) }
 
-// Scope is the organisation whose objects the actor is held to under this rule;
-// "" is everybody's.
+// Scope is the organisation whose objects the actor is held to under this rule; ""
+// is everybody's.
 func (r Rule) Scope(a mulu.Actor) mulu.OrgCode {
 	if slices.Contains(r.Own, a.Role) {
 		return a.Org.Code
@@ -29,81 +30,90 @@ func (r Rule) Scope(a mulu.Actor) mulu.OrgCode {
 	return ""
 }
 
-// Groups of roles that the table repeats.
-var (
-	everybody = []mulu.Role{mulu.RoleSteward, mulu.RoleOfficer, mulu.RoleApprover, mulu.RoleOperator, mulu.RoleAuditor, mulu.RoleSystem}
-	people    = []mulu.Role{mulu.RoleSteward, mulu.RoleOfficer, mulu.RoleApprover, mulu.RoleOperator, mulu.RoleAuditor}
-	watchers  = []mulu.Role{mulu.RoleSteward, mulu.RoleOperator, mulu.RoleAuditor}
-	sharing   = []mulu.Role{mulu.RoleSteward, mulu.RoleOfficer, mulu.RoleApprover, mulu.RoleAuditor, mulu.RoleSystem}
-	deciders  = []mulu.Role{mulu.RoleApprover}
-	stoppers  = []mulu.Role{mulu.RoleApprover, mulu.RoleSteward, mulu.RoleOperator}
-	held      = []mulu.Role{mulu.RoleOfficer, mulu.RoleSystem}
+// How long an answer may take: most are read from the control store, exports are
+// written by the engine.
+const (
+	ordinaryTime = 30 * time.Second
+	exportTime   = 15 * time.Minute
 )
 
-// policy is the one table of who may do what, by "METHOD /path" as in the API
-// document. A route that is not here is denied to everybody; a test holds table
-// and document against each other.
+const (
+	steward  = mulu.RoleSteward
+	officer  = mulu.RoleOfficer
+	approver = mulu.RoleApprover
+	operator = mulu.RoleOperator
+	auditor  = mulu.RoleAuditor
+	system   = mulu.RoleSystem
+)
+
+func roles(r ...mulu.Role) []mulu.Role { return r }
+
+var (
+	// everybody is whoever is signed in.
+	everybody = roles(steward, officer, approver, operator, auditor, system)
+	// held are those whose organisation is a receiver: they see its share alone.
+	held = roles(officer, system)
+)
+
+// policy is the whole of it: one line per route of api/openapi.yaml. New refuses to
+// serve a route without a line and a line without a route.
+//
+//	steward   flow, datasets, rejects with their original bytes, catalogue, chain
+//	officer   datasets, catalogue, what its own organisation shares
+//	approver  flow, datasets, catalogue, chain, everybody's share; no row
+//	operator  flow, system, head of the chain; no row
+//	auditor   the records of everything; no row, changes nothing
+//	system    rows of its own organisation's grants
 var policy = map[string]Rule{
 	"GET /v1/session":    {Roles: everybody},
 	"POST /v1/session":   {Public: true},
-	"DELETE /v1/session": {Roles: people}, // a system has a key and no session
+	"DELETE /v1/session": {Roles: everybody},
 
-	"GET /v1/flow": {Roles: people},
+	"GET /v1/flow": {Roles: roles(steward, approver, operator, auditor)},
 
-	"GET /v1/datasets":               {Roles: people},
-	"GET /v1/datasets/{code}":        {Roles: people},
-	"GET /v1/datasets/{code}/score":  {Roles: people},
-	"GET /v1/datasets/{code}/scores": {Roles: people},
-	// Rejected rows may hold whatever a department sent: operators see no rows, and
-	// all but the steward see them without their values.
-	"GET /v1/rejects":         {Roles: []mulu.Role{mulu.RoleSteward, mulu.RoleAuditor}},
-	"GET /v1/rejects/summary": {Roles: watchers},
+	"GET /v1/datasets":               {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/datasets/{code}":        {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/datasets/{code}/score":  {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/datasets/{code}/scores": {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/rejects":                {Roles: roles(steward, auditor)},
+	"GET /v1/rejects/summary":        {Roles: roles(steward, auditor)},
 
-	"GET /v1/catalog/entries": {Roles: everybody},
-	"GET /v1/catalog/entry":   {Roles: everybody},
-	"GET /v1/orgs":            {Roles: everybody},
+	"GET /v1/catalog/entries": {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/catalog/entry":   {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/orgs":            {Roles: roles(steward, officer, approver, auditor)},
 
-	"GET /v1/ledger/head":    {Roles: everybody},
-	"GET /v1/ledger/recent":  {Roles: people},
-	"GET /v1/ledger/proof":   {Roles: everybody},
-	"GET /v1/ledger/pending": {Roles: watchers},
+	"GET /v1/ledger/head":    {Roles: roles(steward, approver, operator, auditor)},
+	"GET /v1/ledger/recent":  {Roles: roles(steward, approver, auditor)},
+	"GET /v1/ledger/pending": {Roles: roles(steward, approver, auditor)},
+	"GET /v1/ledger/proof":   {Roles: roles(steward, approver, auditor)},
 
-	"GET /v1/share/scenarios": {Roles: sharing},
-	"GET /v1/share/requests":  {Roles: sharing, Own: held},
-	// Nobody both asks and approves.
-	"POST /v1/share/requests":               {Roles: []mulu.Role{mulu.RoleOfficer}, Own: held},
-	"POST /v1/share/requests/{id}/decision": {Roles: deciders},
-	"GET /v1/share/grants":                  {Roles: sharing, Own: held},
-	// An approver revokes; the requester gives back what is its own.
-	"POST /v1/share/grants/{id}/revoke": {Roles: []mulu.Role{mulu.RoleApprover, mulu.RoleOfficer}, Own: held},
-	// The data centre may stop a share in an emergency too; share checks that it is
-	// the centre's steward or operator.
-	"POST /v1/share/grants/{id}/suspend": {Roles: stoppers},
-	"POST /v1/share/grants/{id}/resume":  {Roles: stoppers},
-	// Rows leave only to the receiving organisation, under its own grants.
-	"GET /v1/share/grants/{id}/rows":    {Roles: held, Own: held},
-	"GET /v1/share/grants/{id}/explain": {Roles: sharing, Own: held},
-	"GET /v1/share/receipts":            {Roles: sharing, Own: held},
+	"GET /v1/share/scenarios":               {Roles: roles(officer, approver, auditor)},
+	"GET /v1/share/requests":                {Roles: roles(officer, approver, auditor), Own: held},
+	"POST /v1/share/requests":               {Roles: roles(officer), Own: held},
+	"POST /v1/share/requests/{id}/decision": {Roles: roles(approver)},
+	"GET /v1/share/grants":                  {Roles: roles(officer, approver, auditor), Own: held},
+	"POST /v1/share/grants/{id}/suspend":    {Roles: roles(approver)},
+	"POST /v1/share/grants/{id}/resume":     {Roles: roles(approver)},
+	"POST /v1/share/grants/{id}/revoke":     {Roles: roles(officer, approver), Own: held},
+	"GET /v1/share/grants/{id}/rows":        {Roles: held, Own: held, Within: exportTime},
+	"GET /v1/share/grants/{id}/explain":     {Roles: roles(officer, approver, auditor, system), Own: held},
+	"GET /v1/share/receipts":                {Roles: roles(officer, approver, auditor), Own: held},
 
-	"GET /v1/system/status": {Roles: people},
+	"GET /v1/system/status": {Roles: roles(operator, auditor)},
 	"GET /healthz":          {Public: true},
 	"GET /readyz":           {Public: true},
-	"GET /metrics":          {Roles: []mulu.Role{mulu.RoleOperator}},
+	"GET /metrics":          {Roles: roles(operator), Local: true},
 }
 
 // PolicyFor returns the rule of a route, named as the mux names it
-// ("GET /v1/datasets/{code}"). Without one the answer must be no.
+// ("GET /v1/datasets/{code}"). Without one the answer is no.
 func PolicyFor(route string) (Rule, bool) {
 	r, ok := policy[route]
 	return r, ok
 }
 
 // Routes lists every route the table knows, sorted.
-func Routes() []string {
-	out := make([]string, 0, len(policy))
-	for route := range policy {
-		out = append(out, route)
-	}
-	slices.Sort(out)
-	return out
-}
+func Routes() []string { return slices.Sorted(maps.Keys(policy)) }
+
+// seesRejects is whether a role reads the original bytes of rejected rows.
+func seesRejects(r mulu.Role) bool { return r == steward }

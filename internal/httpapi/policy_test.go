@@ -82,33 +82,33 @@ func TestPolicyMatchesDocument(t *testing.T) {
 const expected = `
 GET /v1/session                          s o a p u y
 POST /v1/session                         *
-DELETE /v1/session                       s o a p u
-GET /v1/flow                             s o a p u
-GET /v1/datasets                         s o a p u
-GET /v1/datasets/{code}                  s o a p u
-GET /v1/datasets/{code}/score            s o a p u
-GET /v1/datasets/{code}/scores           s o a p u
+DELETE /v1/session                       s o a p u y
+GET /v1/flow                             s a p u
+GET /v1/datasets                         s o a u
+GET /v1/datasets/{code}                  s o a u
+GET /v1/datasets/{code}/score            s o a u
+GET /v1/datasets/{code}/scores           s o a u
 GET /v1/rejects                          s u
-GET /v1/rejects/summary                  s p u
-GET /v1/catalog/entries                  s o a p u y
-GET /v1/catalog/entry                    s o a p u y
-GET /v1/orgs                             s o a p u y
-GET /v1/ledger/head                      s o a p u y
-GET /v1/ledger/recent                    s o a p u
-GET /v1/ledger/proof                     s o a p u y
-GET /v1/ledger/pending                   s p u
-GET /v1/share/scenarios                  s o a u y
-GET /v1/share/requests                   s o a u y
+GET /v1/rejects/summary                  s u
+GET /v1/catalog/entries                  s o a u
+GET /v1/catalog/entry                    s o a u
+GET /v1/orgs                             s o a u
+GET /v1/ledger/head                      s a p u
+GET /v1/ledger/recent                    s a u
+GET /v1/ledger/proof                     s a u
+GET /v1/ledger/pending                   s a u
+GET /v1/share/scenarios                  o a u
+GET /v1/share/requests                   o a u
 POST /v1/share/requests                  o
 POST /v1/share/requests/{id}/decision    a
-GET /v1/share/grants                     s o a u y
+GET /v1/share/grants                     o a u
 POST /v1/share/grants/{id}/revoke        a o
-POST /v1/share/grants/{id}/suspend       a s p
-POST /v1/share/grants/{id}/resume        a s p
+POST /v1/share/grants/{id}/suspend       a
+POST /v1/share/grants/{id}/resume        a
 GET /v1/share/grants/{id}/rows           o y
-GET /v1/share/grants/{id}/explain        s o a u y
-GET /v1/share/receipts                   s o a u y
-GET /v1/system/status                    s o a p u
+GET /v1/share/grants/{id}/explain        o a u y
+GET /v1/share/receipts                   o a u
+GET /v1/system/status                    p u
 GET /healthz                             *
 GET /readyz                              *
 GET /metrics                             p

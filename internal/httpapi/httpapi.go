@@ -1,0 +1,171 @@
+// Package httpapi is the door of the house: it serves api/openapi.yaml and the
+// console over the rooms. It asks who is there (auth), asks the policy table
+// whether they may, hands the call to a room and puts the answer into the words of
+// the document. It holds no rule of a room; every share decision is share's.
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"mulu"
+	"mulu/catalog"
+	"mulu/console"
+	"mulu/ingest"
+	"mulu/internal/auth"
+	catalogapi "mulu/internal/httpapi/gen/catalog"
+	datasetapi "mulu/internal/httpapi/gen/dataset"
+	ingestapi "mulu/internal/httpapi/gen/ingest"
+	ledgerapi "mulu/internal/httpapi/gen/ledger"
+	sessionapi "mulu/internal/httpapi/gen/session"
+	shareapi "mulu/internal/httpapi/gen/share"
+	systemapi "mulu/internal/httpapi/gen/system"
+	"mulu/internal/outbox"
+	"mulu/ledger/tilelog"
+	"mulu/library"
+	"mulu/share"
+)
+
+// Deps are the rooms and what else the door needs. All but those marked optional
+// must be set.
+type Deps struct {
+	Auth    *auth.Service
+	Library *library.Library
+	Source  *ingest.Source // optional: nil when this process does not ingest
+	Share   *share.Service
+	Catalog *catalog.Catalog
+	Ledger  *tilelog.Log
+	Relay   *outbox.Relay
+	// Components are further parts to be asked by /readyz and the status page
+	// (broker, control store); engine and chain are asked anyway. Optional.
+	Components []Component
+	Sample     func() bool          // demonstration data is present; optional
+	Version    string               // of the binary
+	Console    fs.FS                // optional: the console built into the binary
+	Metrics    *prometheus.Registry // optional: one of its own
+	Now        func() time.Time     // optional: time.Now
+	Log        *slog.Logger
+}
+
+// Component is a part of the house that can be asked whether it works.
+type Component struct {
+	Name    string // Chinese
+	Version string
+	// Probe asks it; detail is Chinese and shown. It must heed ctx.
+	Probe func(ctx context.Context) (detail string, err error)
+}
+
+// house is what every handler sees: the rooms, and answers that may be a moment old.
+type house struct {
+	Deps
+	started time.Time
+	meter   *meter
+
+	totals   *recent[[]library.Total]
+	batches  *recent[[]mulu.Manifest]
+	orgs     *recent[map[mulu.OrgCode]mulu.Org]
+	actors   *recent[map[string]mulu.Actor]
+	datasets *recent[[]*mulu.Dataset]
+	scores   *recent[map[mulu.DatasetCode]catalog.ScoreView]
+	reads    *recent[map[mulu.GrantID]int64]
+}
+
+// New builds the handler. It fails if the routes and the policy table differ.
+func New(d Deps) (http.Handler, error) {
+	if d.Sample == nil {
+		d.Sample = func() bool { return false }
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.Console == nil {
+		d.Console = console.FS()
+	}
+	if d.Metrics == nil {
+		d.Metrics = prometheus.NewRegistry()
+	}
+	h := &house{Deps: d, started: d.Now()}
+	h.remember()
+	var err error
+	if h.meter, err = newMeter(h); err != nil {
+		return nil, err
+	}
+	door := &door{house: h, mux: http.NewServeMux(), seen: map[string]bool{}}
+	h.mount(door)
+	if err := door.complete(); err != nil {
+		return nil, err
+	}
+	door.mux.HandleFunc("/v1/", h.nowhere)
+	page, err := NewConsole(h.Console, console.NoncePlaceholder)
+	if err != nil {
+		return nil, err
+	}
+	door.mux.Handle("/", page)
+	return h.around(door.mux), nil
+}
+
+// mount registers the generated servers, one per room.
+func (h *house) mount(d *door) {
+	sessionapi.HandlerWithOptions(sessionapi.NewStrictHandlerWithOptions(sessionRoom{h}, nil, sessionapi.StrictHTTPServerOptions{RequestErrorHandlerFunc: h.malformed, ResponseErrorHandlerFunc: h.fail}),
+		sessionapi.StdHTTPServerOptions{BaseRouter: d, ErrorHandlerFunc: h.malformed})
+	ingestapi.HandlerWithOptions(ingestapi.NewStrictHandlerWithOptions(ingestRoom{h}, nil, ingestapi.StrictHTTPServerOptions{RequestErrorHandlerFunc: h.malformed, ResponseErrorHandlerFunc: h.fail}),
+		ingestapi.StdHTTPServerOptions{BaseRouter: d, ErrorHandlerFunc: h.malformed})
+	datasetapi.HandlerWithOptions(datasetapi.NewStrictHandlerWithOptions(datasetRoom{h}, nil, datasetapi.StrictHTTPServerOptions{RequestErrorHandlerFunc: h.malformed, ResponseErrorHandlerFunc: h.fail}),
+		datasetapi.StdHTTPServerOptions{BaseRouter: d, ErrorHandlerFunc: h.malformed})
+	catalogapi.HandlerWithOptions(catalogapi.NewStrictHandlerWithOptions(catalogRoom{h}, nil, catalogapi.StrictHTTPServerOptions{RequestErrorHandlerFunc: h.malformed, ResponseErrorHandlerFunc: h.fail}),
+		catalogapi.StdHTTPServerOptions{BaseRouter: d, ErrorHandlerFunc: h.malformed})
+	shareapi.HandlerWithOptions(shareapi.NewStrictHandlerWithOptions(shareRoom{h}, nil, shareapi.StrictHTTPServerOptions{RequestErrorHandlerFunc: h.malformed, ResponseErrorHandlerFunc: h.fail}),
+		shareapi.StdHTTPServerOptions{BaseRouter: d, ErrorHandlerFunc: h.malformed})
+	ledgerapi.HandlerWithOptions(ledgerapi.NewStrictHandlerWithOptions(ledgerRoom{h}, nil, ledgerapi.StrictHTTPServerOptions{RequestErrorHandlerFunc: h.malformed, ResponseErrorHandlerFunc: h.fail}),
+		ledgerapi.StdHTTPServerOptions{BaseRouter: d, ErrorHandlerFunc: h.malformed})
+	systemapi.HandlerWithOptions(systemapi.NewStrictHandlerWithOptions(systemRoom{h}, nil, systemapi.StrictHTTPServerOptions{RequestErrorHandlerFunc: h.malformed, ResponseErrorHandlerFunc: h.fail}),
+		systemapi.StdHTTPServerOptions{BaseRouter: d, ErrorHandlerFunc: h.malformed})
+}
+
+// door is the mux the generated servers register with: it puts a guard before each
+// route, and a route without a line in the policy is never served.
+type door struct {
+	*house
+	mux  *http.ServeMux
+	seen map[string]bool
+	bad  []string
+}
+
+func (d *door) HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request)) {
+	r, ok := policy[pattern]
+	if !ok {
+		d.bad = append(d.bad, pattern+" has no line in the policy")
+		return
+	}
+	d.seen[pattern] = true
+	d.mux.Handle(pattern, d.guard(pattern, r, http.HandlerFunc(handler)))
+}
+
+func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.mux.ServeHTTP(w, r) }
+
+// complete says whether table and routes agree.
+func (d *door) complete() error {
+	for pattern := range policy {
+		if !d.seen[pattern] {
+			d.bad = append(d.bad, pattern+" has no route")
+		}
+	}
+	if len(d.bad) == 0 {
+		return nil
+	}
+	slices.Sort(d.bad)
+	return fmt.Errorf("match routes and policy: %w", errors.New(strings.Join(d.bad, "; ")))
+}
+
+func (h *house) nowhere(w http.ResponseWriter, r *http.Request) {
+	h.fail(w, r, fmt.Errorf("接口中没有 %s %s: %w", r.Method, r.URL.Path, mulu.ErrNotFound))
+}
