@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
 	"mulu"
 )
 
@@ -204,36 +206,70 @@ func columnList(ds *mulu.Dataset) string {
 	return b.String()
 }
 
-// widen adds the columns the table lacks and refuses a column that has changed.
-// Columns the version no longer names stay: their rows were lawful when they came.
-func (l *Library) widen(ctx context.Context, ds *mulu.Dataset, table string) error {
-	rows, err := l.db.Query(ctx, "SELECT name, type FROM system.columns WHERE database={d:String} AND table={t:String}", named("d", ds.Library), named("t", table))
-	if err != nil {
-		return fmt.Errorf("read columns of %s: %w", table, err)
+// Check says what Apply would refuse of a version, and changes nothing. It is asked
+// before a version is written down anywhere: one that was accepted there and can
+// not have its tables here could never be read.
+func (l *Library) Check(ctx context.Context, ds *mulu.Dataset) error {
+	if err := checkDataset(ds); err != nil {
+		return fmt.Errorf("check dataset %q: %w", ds.Code, err)
 	}
-	defer rows.Close()
-	have := map[string]string{}
-	for rows.Next() {
-		var name, typ string
-		if err := rows.Scan(&name, &typ); err != nil {
-			return fmt.Errorf("read columns of %s: %w", table, err)
+	if now := l.Dataset(ds.Code); now != nil && now.Library != ds.Library {
+		return fmt.Errorf("check dataset %q: 数据集现在主题库 %s 中，版本 %d 要求 %s：不可搬库，请另建数据集 (library changed): %w", ds.Code, now.Library, ds.Version, ds.Library, mulu.ErrConflict)
+	}
+	current := string(ds.Code)
+	for _, t := range []string{current, current + "_history"} {
+		missing, err := l.missing(ctx, ds, t)
+		if err != nil {
+			return fmt.Errorf("check dataset %q: %w", ds.Code, err)
 		}
-		have[name] = typ
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("read columns of %s: %w", table, err)
-	}
-	for _, c := range columnsOf(ds) {
-		switch typ, ok := have[c.name]; {
-		case !ok:
-			if err := l.db.Exec(ctx, "ALTER TABLE "+ident(ds.Library)+"."+ident(table)+" ADD COLUMN IF NOT EXISTS "+ident(c.name)+" "+c.typ); err != nil {
-				return fmt.Errorf("add column %s to %s: %w", c.name, table, err)
+		if t == current && len(missing) < len(columnsOf(ds)) { // the table exists
+			if err := l.checkKey(ctx, ds); err != nil {
+				return fmt.Errorf("check dataset %q: %w", ds.Code, err)
 			}
-		case typ != c.typ:
-			return fmt.Errorf("表 %s.%s 的列 %s 现为 %s，版本 %d 要求 %s：不兼容的变更，请另建数据集或保留原类型 (column type changed): %w", ds.Library, table, c.name, typ, ds.Version, c.typ, mulu.ErrConflict)
 		}
 	}
 	return nil
+}
+
+// widen adds the columns the table lacks and refuses a column that has changed.
+// Columns the version no longer names stay: their rows were lawful when they came.
+func (l *Library) widen(ctx context.Context, ds *mulu.Dataset, table string) error {
+	missing, err := l.missing(ctx, ds, table)
+	if err != nil {
+		return err
+	}
+	for _, c := range missing {
+		if err := l.db.Exec(ctx, "ALTER TABLE "+ident(ds.Library)+"."+ident(table)+" ADD COLUMN IF NOT EXISTS "+ident(c.name)+" "+c.typ); err != nil {
+			return fmt.Errorf("add column %s to %s: %w", c.name, table, err)
+		}
+	}
+	return nil
+}
+
+// missing gives the columns of a version that the table lacks: all, if there is no
+// such table. A column of another type is mulu.ErrConflict.
+func (l *Library) missing(ctx context.Context, ds *mulu.Dataset, table string) ([]column, error) {
+	have := map[string]string{}
+	err := l.each(ctx, "columns of "+table, "SELECT name, type FROM system.columns WHERE database={d:String} AND table={t:String}",
+		[]any{named("d", ds.Library), named("t", table)}, func(rows driver.Rows) error {
+			var name, typ string
+			err := rows.Scan(&name, &typ)
+			have[name] = typ
+			return err
+		})
+	if err != nil {
+		return nil, err
+	}
+	var out []column
+	for _, c := range columnsOf(ds) {
+		switch typ, ok := have[c.name]; {
+		case !ok:
+			out = append(out, c)
+		case typ != c.typ:
+			return nil, fmt.Errorf("表 %s.%s 的列 %s 现为 %s，版本 %d 要求 %s：不兼容的变更，请另建数据集或保留原类型 (column type changed): %w", ds.Library, table, c.name, typ, ds.Version, c.typ, mulu.ErrConflict)
+		}
+	}
+	return out, nil
 }
 
 // checkKey refuses a version whose business key differs from the table's.
