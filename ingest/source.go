@@ -143,7 +143,8 @@ func NewSource(o Options) (*Source, error) {
 func (s *Source) Close() { s.cl.CloseAllowingRebalance() }
 
 // Add reads one more dataset, or puts a new version in place of the one that had
-// its topic: batches planned from now on are of the new version.
+// its topic: batches planned from now on are of the new version. An older version
+// than the one in place changes nothing: declarations may be applied again.
 func (s *Source) Add(d *mulu.Dataset) error {
 	s.dataMu.Lock()
 	other := s.datasets[d.Topic]
@@ -151,7 +152,9 @@ func (s *Source) Add(d *mulu.Dataset) error {
 		s.dataMu.Unlock()
 		return fmt.Errorf("add dataset %s: topic %q is empty or belongs to another dataset: %w", d.Code, d.Topic, mulu.ErrInvalid)
 	}
-	s.datasets[d.Topic] = d
+	if other == nil || other.Version <= d.Version {
+		s.datasets[d.Topic] = d
+	}
 	s.dataMu.Unlock()
 	if other == nil {
 		s.cl.AddConsumeTopics(d.Topic)

@@ -81,6 +81,10 @@ func (s *Source) place(ctx context.Context, key tp, id mulu.TopicID, start, end 
 	case next > end:
 		s.fail(p, fmt.Errorf("消息系统末尾位点 %d 小于已入库位点 %d，可能丢失了数据，已停止读取 / broker ends before the journal", end, next))
 		return end, nil
+	case open != nil && open.Last >= end:
+		// What comes to stand at these offsets would be taken for what stood there.
+		s.fail(p, fmt.Errorf("消息系统末尾位点 %d 小于已计划位点 %d，可能丢失了数据，已停止读取 / broker ends before the open plan", end, open.Last))
+		return end, nil
 	case next >= 0 && next < start:
 		s.fail(p, fmt.Errorf("位点 %d 至 %d 在读取之前已被消息系统清除，已停止读取；确认放弃后请跳过这些位点并重启读取 / offsets were removed before they were read", next, start-1))
 		return end, nil
