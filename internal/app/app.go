@@ -101,17 +101,23 @@ func Start(ctx context.Context, cfg config.Config, opt Options) (*App, error) {
 	if opt.Progress == nil {
 		opt.Progress = func(string, int64, int64) {}
 	}
+	a := newApp(cfg, opt)
+	if err := a.start(ctx); err != nil {
+		a.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// newApp holds nothing open yet.
+func newApp(cfg config.Config, opt Options) *App {
 	a := &App{cfg: cfg, opt: opt, log: opt.Log, began: time.Now()}
 	w := quality.DefaultWeights()
 	a.weights.Store(&w)
 	workCtx, cancel := context.WithCancel(context.Background())
 	a.work, a.workCtx = errgroup.WithContext(workCtx)
 	a.stopWork = cancel
-	if err := a.start(ctx); err != nil {
-		a.Close()
-		return nil, err
-	}
-	return a, nil
+	return a
 }
 
 func (a *App) start(ctx context.Context) error {
@@ -143,6 +149,9 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	a.startWorkers()
+	// Registered last, so removed first; and never by a start that found the directory
+	// held, since the file is then another process's.
+	a.onClose("run file", func(context.Context) error { return os.Remove(filepath.Join(a.cfg.Data, RunFileName)) })
 	return a.writeRunFile(true)
 }
 
@@ -251,7 +260,6 @@ func (a *App) Wait(ctx context.Context) error {
 // part survives like a crash.
 func (a *App) Close() {
 	a.stopped.Do(func() {
-		os.Remove(filepath.Join(a.cfg.Data, RunFileName))
 		a.stopWork()
 		for i := len(a.closers) - 1; i >= 0; i-- {
 			c := a.closers[i]
