@@ -9,7 +9,7 @@ rm -rf "dist/$name" && mkdir -p "dist/$name/lib" "dist/$name/docs"
 cp bin/mulu bin/mulu-verify "dist/$name/"
 cp engine/node_modules/@chdb/lib-linux-x64-gnu/libchdb.so "dist/$name/lib/"
 cp LICENSE README.md README.zh-CN.md "dist/$name/"
-cp -r deploy/sample "dist/$name/sample"
+mkdir "dist/$name/sample" && cp deploy/sample/*.yaml "dist/$name/sample/"
 cp docs/glossary.md "dist/$name/docs/"
 (cd "dist/$name" && find . -type f ! -name SHA256SUMS -print0 | sort -z | xargs -0 sha256sum > SHA256SUMS)
 tar -C dist --sort=name --owner=0 --group=0 --numeric-owner -I 'gzip -1' -cf "dist/$name.tar.gz" "$name"

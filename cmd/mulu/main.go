@@ -57,7 +57,9 @@ func newRoot() *cobra.Command {
 		return usageError{fmt.Errorf("%w（用法见 mulu %s --help）", err, c.Name())}
 	})
 	root.AddCommand(
-		newUp(), newBroker(), newTorture(),
+		newUp(), newDemo(), newBroker(), newSample(),
+		newIngest(), newQuality(), newCatalog(), newShare(), newLedger(),
+		newTorture(), newBench(),
 	)
 	return root
 }

@@ -233,7 +233,13 @@ func (a *App) serve(l net.Listener) error {
 		}
 		return nil
 	})
-	a.onClose("API", s.Shutdown)
+	a.onClose("API", func(ctx context.Context) error {
+		err := s.Shutdown(ctx)
+		if err != nil { // somebody is still reading: what is cut is closed as interrupted
+			err = errors.Join(err, s.Close())
+		}
+		return err
+	})
 	return nil
 }
 
@@ -251,16 +257,16 @@ func (a *App) Wait(ctx context.Context) error {
 	case <-a.chain.Stopped():
 		return fmt.Errorf("目录链已停止写入，请查看日志后重新启动 / the directory chain has stopped")
 	case <-a.workCtx.Done():
-		return a.work.Wait()
+		return context.Cause(a.workCtx)
 	}
 }
 
-// Close stops workers, then every part in reverse order of its start. Each has
-// stopWithin; what does not stop in time is left to the process's end, which every
-// part survives like a crash.
+// Close stops every part in reverse order of its start: the API first, then the
+// workers, whose steps under way may finish while all they need is still open. Each
+// has stopWithin; what does not stop in time is left to the process's end, which
+// every part survives like a crash.
 func (a *App) Close() {
 	a.stopped.Do(func() {
-		a.stopWork()
 		for i := len(a.closers) - 1; i >= 0; i-- {
 			c := a.closers[i]
 			ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
@@ -269,10 +275,24 @@ func (a *App) Close() {
 			}
 			cancel()
 		}
-		if err := a.work.Wait(); err != nil && !errors.Is(err, context.Canceled) {
-			a.log.Warn("worker ended with an error", "error", err)
-		}
+		a.stopWork() // a start that failed before the first worker
 	})
+}
+
+// stopWorkers tells the workers to end and waits until they have.
+func (a *App) stopWorkers(ctx context.Context) error {
+	a.stopWork()
+	ended := make(chan error, 1)
+	go func() { ended <- a.work.Wait() }()
+	select {
+	case err := <-ended:
+		if errors.Is(err, context.Canceled) {
+			return nil
+		}
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("workers are still at work: %w", ctx.Err())
+	}
 }
 
 // URL is where the console and the API are.
@@ -284,7 +304,7 @@ func (a *App) SignIns() []SignIn { return a.signIns }
 // Library is the running library, for the checks of torture, demo and bench.
 func (a *App) Library() *library.Library { return a.lib }
 
-// openIngest makes the topics and starts one lane per partition.
+// openIngest readies the reader of every dataset's topic; startWorkers runs it.
 func (a *App) openIngest(ctx context.Context) error {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(a.cfg.Seeds()...), kgo.ClientID("mulu-admin"))
 	if err != nil {
@@ -292,13 +312,15 @@ func (a *App) openIngest(ctx context.Context) error {
 	}
 	a.onClose("Kafka admin", func(context.Context) error { cl.Close(); return nil })
 	a.admin = kadm.NewClient(cl)
-	datasets, err := a.catalog.Datasets(ctx)
+	applied, err := a.catalog.Datasets(ctx)
 	if err != nil {
 		return err
 	}
-	for _, ds := range datasets {
-		if err := a.adopt(ctx, ds); err != nil {
-			return err
+	var datasets []*mulu.Dataset
+	for _, ds := range applied {
+		// declare made all of them known; the newest the library takes is what is read.
+		if usable := a.lib.Dataset(ds.Code); usable != nil {
+			datasets = append(datasets, usable)
 		}
 	}
 	host, err := os.Hostname()
@@ -313,5 +335,6 @@ func (a *App) openIngest(ctx context.Context) error {
 		return err
 	}
 	a.onClose("ingest", func(context.Context) error { a.source.Close(); return nil })
+	a.onClose("workers", a.stopWorkers) // before what they stand on
 	return nil
 }

@@ -131,6 +131,7 @@ func (a *App) openRelay(context.Context) error {
 	}
 	a.relay = outbox.NewRelay(a.db, a.chain, handlers, a.log, time.Now)
 	a.work.Go(func() error { return a.relay.Run(a.workCtx) })
+	a.onClose("workers", a.stopWorkers)
 	return nil
 }
 

@@ -1,5 +1,56 @@
 package app
 
-import "net/http"
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
 
-func (a *App) handler() (http.Handler, error) { return http.NotFoundHandler(), nil }
+	"mulu/console"
+	"mulu/internal/broker"
+	"mulu/internal/httpapi"
+)
+
+// handler makes the API and the console over the opened rooms.
+func (a *App) handler() (http.Handler, error) {
+	d := httpapi.Deps{
+		Auth: a.auth, Library: a.lib, Source: a.source, Share: a.share, Catalog: a.catalog, Ledger: a.chain, Relay: a.relay,
+		Components: []httpapi.Component{
+			{Name: a.brokerName(), Probe: a.probeBroker},
+			{Name: a.storeName(), Probe: a.probeStore},
+		},
+		Sample: a.sample.Load, Version: a.opt.Version, Log: a.log, Now: time.Now,
+	}
+	if console.Built() {
+		d.Console = console.FS()
+	}
+	return httpapi.New(d)
+}
+
+func (a *App) brokerName() string {
+	if len(a.cfg.Broker.Seeds) == 0 {
+		return "Kafka（内嵌试用）"
+	}
+	return "Kafka"
+}
+
+func (a *App) storeName() string {
+	if a.cfg.Store == "" {
+		return "控制库（SQLite）"
+	}
+	return "控制库（PostgreSQL）"
+}
+
+func (a *App) probeBroker(ctx context.Context) (string, error) {
+	if err := broker.Reach(ctx, a.cfg.Seeds()); err != nil {
+		return "连不上", err
+	}
+	return fmt.Sprintf("%v", a.cfg.Seeds()), nil
+}
+
+func (a *App) probeStore(ctx context.Context) (string, error) {
+	if err := a.db.Read.PingContext(ctx); err != nil {
+		return "不应答", err
+	}
+	return "正常", nil
+}

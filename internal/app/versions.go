@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"mulu/catalog"
 	"mulu/ingest"
 	"mulu/internal/broker"
+	"mulu/internal/clock"
 	"mulu/internal/declare"
 	"mulu/internal/sample"
 	"mulu/pipeline"
@@ -75,21 +77,78 @@ func (v *versions) of(code mulu.DatasetCode, version uint32) (*pipeline.Version,
 	return p, nil
 }
 
-// declare makes the rule tables ready and applies the declarations of the start.
+// declare makes the rule tables and everything applied before ready, and applies
+// the declarations of the start.
 func (a *App) declare(ctx context.Context) (err error) {
 	if a.rules, err = newVersions(a.catalog); err != nil {
 		return err
 	}
-	if declared, err := a.catalog.Weights(ctx); err == nil && len(declared) > 0 {
-		if w, err := quality.FromDeclared(declared[len(declared)-1]); err == nil {
-			a.weights.Store(&w)
-		}
+	if err := a.weigh(ctx); err != nil {
+		return err
+	}
+	if err := a.restore(ctx); err != nil {
+		return err
 	}
 	if a.opt.Declare == nil {
 		return nil
 	}
 	_, err = a.Apply(ctx, a.machine, a.opt.Declare)
 	return err
+}
+
+// weigh takes the newest weight scheme that is in force.
+func (a *App) weigh(ctx context.Context) error {
+	schemes, err := a.catalog.Weights(ctx)
+	if err != nil {
+		return err
+	}
+	today := time.Now().In(clock.Shanghai).Format(time.DateOnly)
+	for _, w := range schemes { // newest day first
+		if w.From > today {
+			continue
+		}
+		weights, err := quality.FromDeclared(w)
+		if err != nil {
+			return err
+		}
+		a.weights.Store(&weights)
+		return nil
+	}
+	return nil
+}
+
+// restore makes the tables of every version ever applied and the topics of the
+// newest, oldest version first: a crash between the catalogue's commit and the
+// tables is mended here, and a batch that was planned for an older version before a
+// crash finds that version known. A version the tables contradict is left out and
+// said; it must not keep the others from being read.
+func (a *App) restore(ctx context.Context) error {
+	datasets, err := a.catalog.Datasets(ctx)
+	if err != nil {
+		return err
+	}
+	topics := make([]broker.TopicSpec, 0, len(datasets))
+	for _, newest := range datasets {
+		all, err := a.catalog.DatasetVersions(ctx, newest.Code)
+		if err != nil {
+			return err
+		}
+		for _, ds := range all {
+			err := a.table(ctx, ds)
+			if errors.Is(err, mulu.ErrConflict) || errors.Is(err, mulu.ErrInvalid) {
+				a.log.Error("dataset version is not usable and left out", "dataset", ds.Code, "version", ds.Version, "error", err)
+			} else if err != nil {
+				return err
+			}
+		}
+		if ds := a.lib.Dataset(newest.Code); ds != nil {
+			topics = append(topics, broker.TopicSpec{Name: ds.Topic})
+		}
+	}
+	if len(topics) == 0 {
+		return nil
+	}
+	return broker.EnsureTopics(ctx, a.cfg.Seeds(), topics)
 }
 
 // Load reads declarations and checks them against what this house knows. Its error
@@ -117,6 +176,11 @@ func (a *App) Apply(ctx context.Context, who mulu.Actor, fsys fs.FS) (catalog.Di
 	if err != nil {
 		return nil, err
 	}
+	if err := a.fits(ctx, set); err != nil {
+		return nil, err
+	}
+	// After this line the catalogue holds the set for good. A crash before the tables
+	// and topics below are made is mended by restore at the next start.
 	diff, err := a.catalog.Apply(ctx, who, set)
 	if err != nil {
 		return nil, err
@@ -136,26 +200,52 @@ func (a *App) Apply(ctx context.Context, who mulu.Actor, fsys fs.FS) (catalog.Di
 			return nil, fmt.Errorf("file scenario %s: %w", s.Code, err)
 		}
 	}
-	for _, w := range set.Weights {
-		weights, err := quality.FromDeclared(w)
-		if err != nil {
-			return nil, err
-		}
-		a.weights.Store(&weights)
+	if err := a.weigh(ctx); err != nil {
+		return nil, err
 	}
 	a.wakeRelay()
 	return diff, nil
 }
 
+// fits refuses declarations that the catalogue would take and that could not be
+// read afterwards: a version its tables contradict, another topic for a dataset
+// whose old topic may hold unread records, a topic that two datasets share.
+func (a *App) fits(ctx context.Context, set *declare.Set) error {
+	known, err := a.catalog.Datasets(ctx)
+	if err != nil {
+		return err
+	}
+	var faults []error
+	for _, d := range set.Datasets {
+		for _, k := range known {
+			switch {
+			case k.Code == d.Code && k.Topic != d.Topic:
+				faults = append(faults, fmt.Errorf("数据集 %s 的主题为 %s，不可改为 %s：原主题中未入库的数据会丢失，请另建数据集 (topic changed): %w", d.Code, k.Topic, d.Topic, mulu.ErrConflict))
+			case k.Code != d.Code && k.Topic == d.Topic:
+				faults = append(faults, fmt.Errorf("主题 %s 已属于数据集 %s，数据集 %s 请用另一个主题 (topic taken): %w", d.Topic, k.Code, d.Code, mulu.ErrConflict))
+			}
+		}
+		if err := a.lib.Check(ctx, d.Dataset); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	return errors.Join(faults...)
+}
+
 // adopt makes a dataset's tables and topic.
 func (a *App) adopt(ctx context.Context, ds *mulu.Dataset) error {
-	if ds.Sample {
-		a.sample.Store(true)
-	}
-	if err := a.lib.Apply(ctx, ds); err != nil {
+	if err := a.table(ctx, ds); err != nil {
 		return err
 	}
 	return broker.EnsureTopics(ctx, a.cfg.Seeds(), []broker.TopicSpec{{Name: ds.Topic}})
+}
+
+// table makes a dataset version's tables and makes it known to the library.
+func (a *App) table(ctx context.Context, ds *mulu.Dataset) error {
+	if ds.Sample {
+		a.sample.Store(true)
+	}
+	return a.lib.Apply(ctx, ds)
 }
 
 // scenarioOf turns a declared scenario into what the sharing desk keeps.
