@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -54,12 +55,53 @@ func newRoot() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w（用法见 mulu %s --help）", err, c.Name())}
+		return wrongUse(c, err)
 	})
 	root.AddCommand(
-		newUp(), newDemo(), newBroker(), newSample(),
+		newUp(), newDemo(), newServe(), newBroker(), newDoctor(), newApply(), newSample(),
 		newIngest(), newQuality(), newCatalog(), newShare(), newLedger(),
 		newTorture(), newBench(),
 	)
+	strict(root)
 	return root
+}
+
+// wrongUse is a usage error that says where the usage is described.
+func wrongUse(c *cobra.Command, err error) error {
+	return usageError{fmt.Errorf("%w（用法见 %s --help）", err, c.CommandPath())}
+}
+
+// strict makes every wrong command line a usage error: cobra itself shows the help
+// of a group for a sub-command it does not know, and calls that a success.
+func strict(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		strict(sub)
+	}
+	if c.HasSubCommands() && !c.Runnable() {
+		c.Args = cobra.ArbitraryArgs
+		c.RunE = func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return c.Help()
+			}
+			c.SuggestionsMinimumDistance = 2
+			hint := ""
+			if like := c.SuggestionsFor(args[0]); len(like) > 0 {
+				hint = "，是否想用 " + strings.Join(like, "、")
+			}
+			return wrongUse(c, fmt.Errorf("没有命令 %q%s / unknown command", args[0], hint))
+		}
+		return
+	}
+	check := c.Args
+	c.Args = func(c *cobra.Command, args []string) error {
+		if check != nil {
+			if err := check(c, args); err != nil {
+				return wrongUse(c, fmt.Errorf("参数不对 / %w", err))
+			}
+		}
+		if err := c.ValidateRequiredFlags(); err != nil {
+			return wrongUse(c, fmt.Errorf("缺少必需的参数 / %w", err))
+		}
+		return nil
+	}
 }

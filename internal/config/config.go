@@ -5,6 +5,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"mulu"
 )
 
 // Config is the whole configuration. The zero value of a field means its default.
@@ -28,10 +31,34 @@ type Config struct {
 	// Store is the control store: "" is SQLite in Data, or a postgres:// URL.
 	Store string `yaml:"store"`
 
+	House  House  `yaml:"house"`
 	Broker Broker `yaml:"broker"`
 	Engine Engine `yaml:"engine"`
 	Ingest Ingest `yaml:"ingest"`
 	Ledger Ledger `yaml:"ledger"`
+}
+
+// House names the two organisations that a chain is founded by, which can not be
+// changed afterwards, and the district.
+type House struct {
+	// Bureau is the authority (公共数据主管部门): its approvers decide.
+	Bureau Founder `yaml:"bureau"`
+	// Center is the data centre (大数据中心): its own system anchors and links.
+	Center Founder `yaml:"center"`
+	// Division is the district's code, six digits; it begins every grant's id.
+	Division mulu.Division `yaml:"division"`
+}
+
+// Founder is one of the two organisations.
+type Founder struct {
+	Code  mulu.OrgCode `yaml:"code"`
+	Name  string       `yaml:"name"`
+	Short string       `yaml:"short"`
+}
+
+// Org is the founder as an organisation of a kind ("bureau", "center").
+func (h *House) Org(f Founder, kind string) mulu.Org {
+	return mulu.Org{Code: f.Code, Name: f.Name, Short: f.Short, Kind: kind, Division: h.Division}
 }
 
 // Broker is the source of department data.
@@ -80,6 +107,12 @@ func Default() Config {
 		Data:   "mulu-data",
 		Listen: "127.0.0.1:8480",
 		Sample: "small",
+		// The synthetic codes of the sample district: a real house names its own.
+		House: House{
+			Bureau:   Founder{Code: "11310107MBQ000024N", Name: "普陀区数据局", Short: "数据局"},
+			Center:   Founder{Code: "12310107MBQ000032E", Name: "普陀区大数据中心", Short: "大数据中心"},
+			Division: "310107",
+		},
 		Broker: Broker{Listen: "127.0.0.1:19092", RetainMB: 1024},
 		Ingest: Ingest{BatchRows: 100_000, Linger: time.Second, MemoryMB: 256},
 		Ledger: Ledger{Origin: "mulu.local/directory", AnchorEvery: 10 * time.Second},
@@ -87,8 +120,10 @@ func Default() Config {
 }
 
 // Load reads a YAML file over Default. Unknown fields are errors with their line.
-func Load(path string) (Config, error) {
-	c := Default()
+func Load(path string) (Config, error) { return LoadOver(Default(), path) }
+
+// LoadOver reads a YAML file over c: what it does not name stays as in c.
+func LoadOver(c Config, path string) (Config, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return c, fmt.Errorf("read configuration: %w", err)
@@ -96,7 +131,7 @@ func Load(path string) (Config, error) {
 	defer f.Close()
 	dec := yaml.NewDecoder(f)
 	dec.KnownFields(true)
-	if err := dec.Decode(&c); err != nil {
+	if err := dec.Decode(&c); err != nil && !errors.Is(err, io.EOF) { // an empty file names nothing
 		return c, fmt.Errorf("read configuration %s: %w", path, err)
 	}
 	return c, nil
@@ -133,6 +168,14 @@ func (c *Config) Validate() error {
 	}
 	if c.Ingest.Linger <= 0 || c.Ingest.MemoryMB < 16 {
 		bad("ingest: linger 须大于 0，memory_mb 至少 16 / linger must be positive and memory_mb at least 16")
+	}
+	for name, f := range map[string]Founder{"house.bureau": c.House.Bureau, "house.center": c.House.Center} {
+		if len(f.Code) != 18 || f.Name == "" {
+			bad("%s: 需要 18 位统一社会信用代码和名称 / a social credit code of 18 characters and a name are needed", name)
+		}
+	}
+	if len(c.House.Division) != 6 {
+		bad("house.division: %q 应为 6 位区划代码 / want six digits", c.House.Division)
 	}
 	if c.Ledger.Origin == "" || c.Ledger.AnchorEvery <= 0 {
 		bad("ledger: origin 不能为空，anchor_every 须大于 0 / origin and a positive anchor_every are needed")
