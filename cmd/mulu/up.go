@@ -95,7 +95,7 @@ func printWelcome(out io.Writer, cfg config.Config, a *app.App) {
 	if err != nil {
 		data = cfg.Data
 	}
-	fmt.Fprintf(out, "\n  控制台 console   %s\n  Kafka            %v\n  数据目录 data    %s\n", a.URL(), cfg.Seeds(), data)
+	fmt.Fprintf(out, "\n  控制台 console   %s\n  Kafka            %v\n  数据目录 data    %s\n  核验公钥 log key %s\n", a.URL(), cfg.Seeds(), data, filepath.Join(data, "chain", "log.key.pub"))
 	if ins := a.SignIns(); len(ins) > 0 {
 		fmt.Fprintf(out, "\n  演示数据：以下账号与数据均为虚构 / demonstration data, all of it invented\n\n")
 		for _, s := range ins {

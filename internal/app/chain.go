@@ -15,16 +15,12 @@ import (
 	"mulu/share"
 )
 
-// The two organisations every house has: the authority, which decides, and the data
-// centre, which runs it. Codes are the sample district's; a real house declares its
-// own under the same kinds before the chain is founded.
-var (
-	bureau = mulu.Org{Code: "11310107MBQ000024N", Name: "普陀区数据局", Short: "数据局", Kind: "bureau", Division: "310107"}
-	center = mulu.Org{Code: "12310107MBQ000032E", Name: "普陀区大数据中心", Short: "大数据中心", Kind: "center", Division: "310107"}
-)
-
 // machineID is the data centre's own system: it anchors, links and activates.
 const machineID = "mulu"
+
+// bureau is the authority, which decides; center the data centre, which runs the house.
+func (a *App) bureau() mulu.Org { return a.cfg.House.Org(a.cfg.House.Bureau, "bureau") }
+func (a *App) center() mulu.Org { return a.cfg.House.Org(a.cfg.House.Center, "center") }
 
 // openChain opens the embedded directory chain.
 func (a *App) openChain(ctx context.Context) (err error) {
@@ -41,8 +37,8 @@ func (a *App) openChain(ctx context.Context) (err error) {
 // whose outbox could hold them. Their ids are fixed, so a crash between the two, or
 // before the answer came, is mended by the next start.
 func (a *App) found(ctx context.Context) error {
-	root := mulu.Actor{ID: contract.RootActor, Name: "根密钥", Org: bureau, Role: mulu.RoleApprover}
-	a.machine = mulu.Actor{ID: machineID, Name: "目录系统", Org: center, Role: mulu.RoleSystem}
+	root := mulu.Actor{ID: contract.RootActor, Name: "根密钥", Org: a.bureau(), Role: mulu.RoleApprover}
+	a.machine = mulu.Actor{ID: machineID, Name: "目录系统", Org: a.center(), Role: mulu.RoleSystem}
 	for _, who := range []mulu.Actor{root, a.machine} {
 		if err := a.auth.EnsureActor(ctx, who); err != nil {
 			return err
@@ -52,7 +48,7 @@ func (a *App) found(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = a.submitAs(ctx, root, contract.CommandID(contract.ChainInit), contract.InitBody{Root: contract.KeyText(rootKey), Bureau: bureau.Code, Center: center.Code})
+	err = a.submitAs(ctx, root, contract.CommandID(contract.ChainInit), contract.InitBody{Root: contract.KeyText(rootKey), Bureau: a.cfg.House.Bureau.Code, Center: a.cfg.House.Center.Code})
 	if err != nil {
 		return fmt.Errorf("found the chain: %w", err)
 	}
@@ -111,7 +107,7 @@ func (a *App) openRooms(ctx context.Context) (err error) {
 	}
 	a.share, err = share.New(ctx, share.Options{
 		DB: a.db, Put: outbox.Put, Signer: a.auth, Reader: reader, Scorer: scorer{a.catalog}, Calendar: calendar,
-		System: a.machine, Division: bureau.Division, Spool: a.cfg.Path("spool"), Now: time.Now, Log: a.log,
+		System: a.machine, Division: a.cfg.House.Division, Spool: a.cfg.Path("spool"), Now: time.Now, Log: a.log,
 	})
 	if err != nil {
 		return err

@@ -31,12 +31,12 @@ var people = []struct {
 	org                  mulu.OrgCode
 	role                 mulu.Role
 }{
-	{"steward", "数据治理员 steward", "steward", center.Code, mulu.RoleSteward},
+	{"steward", "数据治理员 steward", "steward", "12310107MBQ000032E", mulu.RoleSteward},
 	{"officer", "部门数据专员 department", "minzheng", "11310107MBQ0000674", mulu.RoleOfficer},
-	{"approver", "主管部门审批人 approver", "approver", bureau.Code, mulu.RoleApprover},
+	{"approver", "主管部门审批人 approver", "approver", "11310107MBQ000024N", mulu.RoleApprover},
 	{"street", "街道数据专员 street", "caoyang", "11310107MBQ000518E", mulu.RoleOfficer},
 	{"system", "街道信息系统 street system", "caoyang-system", "11310107MBQ000518E", mulu.RoleSystem},
-	{"operator", "运维 operator", "operator", center.Code, mulu.RoleOperator},
+	{"operator", "运维 operator", "operator", "12310107MBQ000032E", mulu.RoleOperator},
 	{"auditor", "审计员 auditor", "auditor", "11310107MBQ000016U", mulu.RoleAuditor},
 }
 
