@@ -3,6 +3,7 @@ package config_test
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -45,5 +46,19 @@ func TestLoad(t *testing.T) {
 	write("data: /d\nbrokr: {}\n")
 	if _, err := config.Load(p); err == nil || !strings.Contains(err.Error(), "line 2") {
 		t.Errorf("unknown field: %v, want an error naming line 2", err)
+	}
+}
+
+// The example must be readable and show the defaults it says it shows.
+func TestExample(t *testing.T) {
+	c, err := config.Load("../../deploy/mulu.example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := config.Default()
+	want.Sample = "none"
+	c.Broker.Seeds = nil
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("example is\n%+v\nwant\n%+v", c, want)
 	}
 }
