@@ -8,7 +8,7 @@ name="mulu-$version-linux-amd64"
 rm -rf "dist/$name" && mkdir -p "dist/$name/lib" "dist/$name/docs"
 cp bin/mulu bin/mulu-verify "dist/$name/"
 cp engine/node_modules/@chdb/lib-linux-x64-gnu/libchdb.so "dist/$name/lib/"
-cp LICENSE README.md README.zh-CN.md "dist/$name/"
+cp LICENSE README.md README.zh-CN.md deploy/mulu.example.yaml "dist/$name/"
 mkdir "dist/$name/sample" && cp deploy/sample/*.yaml "dist/$name/sample/"
 cp docs/glossary.md "dist/$name/docs/"
 (cd "dist/$name" && find . -type f ! -name SHA256SUMS -print0 | sort -z | xargs -0 sha256sum > SHA256SUMS)
