@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"slices"
 
 	"mulu"
@@ -60,6 +61,9 @@ const trendPoints = 60
 
 func (h datasetRoom) GetDataset(ctx context.Context, req api.GetDatasetRequestObject) (api.GetDatasetResponseObject, error) {
 	ds, err := h.Catalog.Dataset(ctx, mulu.DatasetCode(req.Code), 0)
+	if errors.Is(err, mulu.ErrNotFound) {
+		return nil, fmt.Errorf("没有数据集 %s: %w", req.Code, mulu.ErrNotFound)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -137,6 +141,9 @@ func setRules(ds *mulu.Dataset, scores []catalog.ScoreView) []api.Rule {
 
 func (h datasetRoom) GetScore(ctx context.Context, req api.GetScoreRequestObject) (api.GetScoreResponseObject, error) {
 	s, err := h.Catalog.LatestScore(ctx, mulu.DatasetCode(req.Code))
+	if errors.Is(err, mulu.ErrNotFound) {
+		return nil, fmt.Errorf("没有数据集 %s，或尚未评分: %w", req.Code, mulu.ErrNotFound)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -98,6 +99,9 @@ func (h shareRoom) application(ctx context.Context, b *api.SubmitRequestJSONRequ
 		a.Formats = formats
 	}
 	sc, err := h.Share.Scenario(ctx, a.Scenario)
+	if errors.Is(err, mulu.ErrNotFound) {
+		return a, invalid("应用场景 %s 未备案或尚待上链", a.Scenario)
+	}
 	if err != nil {
 		return a, err
 	}
