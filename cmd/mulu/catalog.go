@@ -67,9 +67,9 @@ func newCatalogSearch(f *clientFlags) *cobra.Command {
 }
 
 func printEntries(out io.Writer, page catalog.EntryPage) {
-	t := newTable("目录代码", "名称", "提供单位", "共享类型", "更新周期", "级别", "状态", "链上")
+	t := newTable("目录代码", "~名称", "提供单位", "共享类型", "更新周期", "级别", "状态", "~链上")
 	for _, e := range page.Items {
-		t.add(e.Code, e.Title, e.ProviderName, e.ShareType, e.UpdateCycle, level(e.Level), e.State, entryOnChain(e))
+		t.add(e.Code, e.Title, e.ProviderName, e.ShareType, e.UpdateCycle, level(e.Level), entryState(e.State), entryOnChain(e))
 	}
 	if t.empty() {
 		fmt.Fprintln(out, "没有符合条件的目录条目 / nothing found")
@@ -84,6 +84,11 @@ func level(n int) string {
 		return "未定级"
 	}
 	return "L" + strconv.Itoa(n)
+}
+
+// entryState says in Chinese where an entry is in its life.
+func entryState(state string) string {
+	return wordFor(state, map[string]string{"draft": "草稿", "proposed": "待发布", "published": "已发布", "retired": "已撤销"})
 }
 
 func entryOnChain(e catalog.Entry) string {
@@ -126,12 +131,12 @@ func newCatalogShow(f *clientFlags) *cobra.Command {
 func printEntry(out io.Writer, d catalog.EntryDetail) {
 	e := d.Entry
 	fmt.Fprintf(out, "%s  %s\n%s\n\n", e.Code, clean(e.Title), clean(e.Summary))
-	t := &table{right: []bool{false, false}}
+	t := newFields()
 	for _, kv := range [][2]string{
 		{"提供单位", e.ProviderName + " " + e.Provider}, {"职责", d.Duty}, {"信息系统", d.System},
 		{"数据集", fmt.Sprintf("%s 第 %d 版", e.Dataset, e.Version)}, {"级别", level(e.Level)},
 		{"共享类型", e.ShareType}, {"共享条件", d.ShareCondition}, {"不予共享依据", d.NoShareBasis},
-		{"开放类型", d.OpenType}, {"更新周期", e.UpdateCycle}, {"状态", e.State},
+		{"开放类型", d.OpenType}, {"更新周期", e.UpdateCycle}, {"状态", entryState(e.State)},
 		{"链上", entryOnChain(e)}, {"最近变动", momentOr(e.UpdatedAt)}, {"摘要", e.Digest},
 	} {
 		if kv[1] != "" {

@@ -129,7 +129,7 @@ func (c *client) open(ctx context.Context, method, path string, body io.Reader) 
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("reach mulu at %s: %w", c.base, err)
+		return nil, fmt.Errorf("连不上 %s，mulu 可能已停止；请重新执行 mulu up / reach mulu: %w", c.base, err)
 	}
 	if resp.StatusCode < 300 {
 		return resp, nil

@@ -264,7 +264,8 @@ func checkEngine(ctx context.Context, explicit string) finding {
 		err = embedded.Verify(ctx, lib)
 	}
 	if err != nil {
-		return bad("engine", "内嵌引擎", err.Error(), mend)
+		what, _, _ := strings.Cut(err.Error(), "。") // the rest is the mend
+		return bad("engine", "内嵌引擎", what, mend)
 	}
 	return good("engine", "内嵌引擎", "版本 "+embedded.Version+"，大小与摘要相符："+lib)
 }

@@ -57,8 +57,8 @@ The balance: offsets passed = stored + rejected + control records.`,
 // printFlow prints one table over datasets and one over their partitions.
 func printFlow(out io.Writer, flow ingest.Flow) {
 	fmt.Fprintf(out, "归集情况 %s\n\n", moment(flow.At))
-	sets := newTable("数据集", "名称", ">已处理", ">入库", ">问题数据", ">控制记录", "平衡", ">积压", ">条/秒", "最近一批")
-	parts := newTable("数据集", ">分区", ">位置", ">末端", ">积压", ">条/秒", "状态")
+	sets := newTable("数据集", "~名称", ">已处理", ">入库", ">问题数据", ">控制记录", "平衡", ">积压", ">条/秒", "最近一批")
+	parts := newTable("数据集", ">分区", ">位置", ">末端", ">积压", ">条/秒", "~状态")
 	for _, d := range flow.Datasets {
 		sets.add(d.Code, d.Title, count(d.Offsets), count(d.Good), count(d.Rejected), count(d.Control), mark(d.Balanced), count(d.Lag), rate(d.Rate), momentOr(d.LastAt))
 		for _, p := range d.Partitions {
@@ -132,7 +132,7 @@ func newIngestRejects(f *clientFlags) *cobra.Command {
 }
 
 func printRejects(out io.Writer, page dataset.RejectPage) {
-	t := newTable("数据集", ">分区", ">位置", "类别", "规则", "数据项", "原因", "原值")
+	t := newTable("数据集", ">分区", ">位置", "类别", "规则", "数据项", "~原因", "~原值")
 	for _, r := range page.Items {
 		value := "（无权查看）"
 		if !r.Masked {

@@ -64,7 +64,7 @@ func newLedgerStatus(f *clientFlags) *cobra.Command {
 }
 
 func printHead(out io.Writer, h ledger.Head, page ledger.ChainPage) {
-	t := &table{right: []bool{false, false}}
+	t := newFields()
 	for _, kv := range [][2]string{
 		{"链名", h.Origin}, {"记录数", count(h.Size)}, {"根", h.Root}, {"时间", moment(h.At)}, {"核验公钥", h.Key}, {"待上链", strconv.Itoa(h.Pending)},
 	} {
@@ -72,9 +72,9 @@ func printHead(out io.Writer, h ledger.Head, page ledger.ChainPage) {
 	}
 	t.write(out)
 	fmt.Fprintln(out)
-	rows := newTable(">序号", "时间", "单位", "编号", "内容")
+	rows := newTable(">序号", "时间", "~单位", "~内容", "编号")
 	for _, e := range page.Items {
-		rows.add(strconv.FormatInt(e.Index, 10), moment(e.At), e.OrgName, e.Id, e.Text)
+		rows.add(strconv.FormatInt(e.Index, 10), moment(e.At), e.OrgName, e.Text, e.Id)
 	}
 	rows.write(out)
 }
@@ -146,7 +146,7 @@ func printPending(out io.Writer, p ledger.Pending) {
 		fmt.Fprintln(out, "没有等待上链或被拒绝的指令 / nothing waits, nothing was refused")
 		return
 	}
-	t := newTable("状态", "时间", "编号", ">尝试", "内容", "原因")
+	t := newTable("状态", "时间", "编号", ">尝试", "~内容", "~原因")
 	for _, i := range p.Pending {
 		t.add("等待", moment(i.At), i.Id, count(i.Attempts), i.Text, orDash(i.Error))
 	}

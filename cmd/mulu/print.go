@@ -13,25 +13,34 @@ import (
 
 	"github.com/rivo/uniseg"
 	"golang.org/x/term"
+
+	"mulu/internal/clock"
 )
 
 // table prints aligned columns. Chinese characters take two cells, so widths are
 // counted in cells and not in bytes or runes.
 type table struct {
 	right []bool
+	text  []bool     // may be shortened
 	rows  [][]string // the first is the head
 }
 
-// newTable takes the column heads; one that begins with ">" is aligned right.
+// newTable takes the column heads; one that begins with ">" is aligned right, one
+// that begins with "~" holds text that may be shortened to fit a terminal.
 func newTable(heads ...string) *table {
 	t := &table{}
 	row := make([]string, len(heads))
 	for i, h := range heads {
-		name, right := strings.CutPrefix(h, ">")
-		row[i], t.right = name, append(t.right, right)
+		row[i] = strings.TrimLeft(h, ">~")
+		t.right, t.text = append(t.right, h != "" && h[0] == '>'), append(t.text, h != "" && h[0] == '~')
 	}
 	t.rows = append(t.rows, row)
 	return t
+}
+
+// newFields makes a table of names and values, without a head.
+func newFields() *table {
+	return &table{right: []bool{false, false}, text: []bool{false, false}}
 }
 
 // add appends one row. Cells come from departments' data: see clean.
@@ -45,8 +54,11 @@ func (t *table) add(cells ...string) {
 // empty says that there is nothing below the head.
 func (t *table) empty() bool { return len(t.rows) == 1 }
 
-// write prints the table. On a terminal the last column is cut to what fits, so that
-// no line wraps; elsewhere it is whole.
+// least is how few cells a shortened column keeps.
+const least = 12
+
+// write prints the table. On a terminal the text columns are shortened until no line
+// wraps; elsewhere, and in every other column, nothing is cut.
 func (t *table) write(w io.Writer) {
 	widths := make([]int, len(t.right))
 	for _, row := range t.rows {
@@ -54,32 +66,40 @@ func (t *table) write(w io.Writer) {
 			widths[i] = max(widths[i], uniseg.StringWidth(c))
 		}
 	}
-	limit := terminalWidth(w)
+	t.fit(widths, terminalWidth(w))
 	for _, row := range t.rows {
-		var b strings.Builder
-		used := 0
+		cells := make([]string, len(row))
 		for i, c := range row {
-			last := i == len(row)-1
-			if i > 0 {
-				b.WriteString("  ")
-				used += 2
-			}
-			if last && !t.right[i] {
-				if left := limit - used; limit > 0 && left >= 8 {
-					c = cut(c, left)
-				}
-				b.WriteString(c)
-				break
-			}
+			c = cut(c, widths[i])
 			pad := strings.Repeat(" ", widths[i]-uniseg.StringWidth(c))
 			if t.right[i] {
-				b.WriteString(pad + c)
+				cells[i] = pad + c
 			} else {
-				b.WriteString(c + pad)
+				cells[i] = c + pad
 			}
-			used += widths[i]
 		}
-		fmt.Fprintln(w, strings.TrimRight(b.String(), " "))
+		fmt.Fprintln(w, strings.TrimRight(strings.Join(cells, "  "), " "))
+	}
+}
+
+// fit takes cells from the widest text column, one by one, until a line fits.
+func (t *table) fit(widths []int, limit int) {
+	over := 2*(len(widths)-1) - limit
+	for _, w := range widths {
+		over += w
+	}
+	for limit > 0 && over > 0 {
+		widest := -1
+		for i, w := range widths {
+			if t.text[i] && w > least && (widest < 0 || w > widths[widest]) {
+				widest = i
+			}
+		}
+		if widest < 0 {
+			return
+		}
+		widths[widest]--
+		over--
 	}
 }
 
@@ -159,13 +179,19 @@ func count(n int64) string {
 	return sign + s
 }
 
-// moment prints a time in the machine's zone, to the second.
+// moment prints a time to the second, in the zone of the law's working days.
 func moment(t time.Time) string {
 	if t.IsZero() {
 		return "—"
 	}
-	return t.Local().Format("2006-01-02 15:04:05")
+	return t.In(clock.Shanghai).Format(time.DateTime)
 }
+
+// day prints the date of a time, in the same zone.
+func day(t time.Time) string { return t.In(clock.Shanghai).Format(time.DateOnly) }
+
+// lastDay prints the last day of a term that ends before until.
+func lastDay(until time.Time) string { return day(until.Add(-time.Second)) }
 
 func momentOr(t *time.Time) string {
 	if t == nil {
@@ -206,4 +232,12 @@ func orDash(s string) string {
 		return "—"
 	}
 	return s
+}
+
+// wordFor translates a state of the API; one that is not known yet is shown as it is.
+func wordFor(state string, words map[string]string) string {
+	if w, ok := words[state]; ok {
+		return w
+	}
+	return state
 }

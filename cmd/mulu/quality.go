@@ -150,7 +150,7 @@ func printWorst(out io.Writer, s dataset.Score) {
 		return
 	}
 	slices.SortStableFunc(worst, func(a, b dataset.Indicator) int { return cmp.Compare(*a.X, *b.X) })
-	t := newTable("  最低的指标", "名称", ">A 合格", ">B 应判定", ">X")
+	t := newTable("  最低的指标", "~名称", ">A 合格", ">B 应判定", ">X")
 	for _, i := range worst[:min(len(worst), worstShown)] {
 		t.add("  "+i.Code, i.Title, count(i.A), count(i.B), percent(*i.X))
 	}

@@ -14,9 +14,6 @@ import (
 	"mulu/internal/httpapi/gen/share"
 )
 
-// day is how the command line writes a date.
-const day = time.DateOnly
-
 func newShare() *cobra.Command {
 	var f clientFlags
 	c := &cobra.Command{Use: "share", Short: "共享：申请、审批、授权、取数 / ask, decide, grants, pull"}
@@ -78,13 +75,13 @@ func newShareScenarios(f *clientFlags) *cobra.Command {
 
 func newShareRequests(f *clientFlags) *cobra.Command {
 	return listing(f, "approver", "requests", "共享申请 / requests", "/v1/share/requests", func(out io.Writer, list []share.ShareRequest) {
-		t := newTable("编号", "场景", "申请单位", "提出时间", "办理期限", "状态", "用途")
+		t := newTable("编号", "场景", "申请单位", "提出时间", "办理期限", "状态", "~用途")
 		for _, r := range list {
 			due := "—"
 			if r.Clock != nil {
-				due = fmt.Sprintf("%s（余 %d 个工作日）", r.Clock.Due.Local().Format(day), r.Clock.Left)
+				due = fmt.Sprintf("%s（余 %d 个工作日）", day(r.Clock.Due), r.Clock.Left)
 				if r.Clock.Overdue {
-					due = r.Clock.Due.Local().Format(day) + "（已逾期）"
+					due = day(r.Clock.Due) + "（已逾期）"
 				}
 			}
 			t.add(r.Id, r.Scenario, r.RequesterName, moment(r.At), due, r.Status, r.Purpose)
@@ -95,10 +92,10 @@ func newShareRequests(f *clientFlags) *cobra.Command {
 
 func newShareGrants(f *clientFlags) *cobra.Command {
 	return listing(f, "approver", "grants", "场景授权 / grants", "/v1/share/grants", func(out io.Writer, list []share.Grant) {
-		t := newTable("授权", "申请", "场景", "申请单位", "范围", ">取数", ">每日上限", "首日", "末日", "链上", "状态")
+		t := newTable("授权", "申请", "场景", "申请单位", "范围", ">取数", ">每日上限", "首日", "末日", "链上", "~状态")
 		for _, g := range list {
 			t.add(g.Id, g.Request, g.Scenario, g.RequesterName, g.Receiver+" "+g.ReceiverName, count(g.Reads), count(g.RowsPerDay),
-				g.From.Local().Format(day), g.Until.Add(-time.Second).Local().Format(day), onChain(g.Index), g.Status)
+				day(g.From), lastDay(g.Until), onChain(g.Index), g.Status)
 		}
 		writeOr(out, t, "没有授权 / no grants")
 	})
@@ -106,12 +103,17 @@ func newShareGrants(f *clientFlags) *cobra.Command {
 
 func newShareReceipts(f *clientFlags) *cobra.Command {
 	return listing(f, "approver", "receipts", "共享日志 / receipts", "/v1/share/receipts", func(out io.Writer, page share.ReceiptPage) {
-		t := newTable("编号", "时间", "授权", "单位", "方式", "格式", ">条数", "存证", "状态", "原因")
+		t := newTable("编号", "时间", "授权", "单位", "方式", "格式", ">条数", "存证", "状态", "~原因")
 		for _, r := range page.Items {
-			t.add(r.Id, moment(r.OpenedAt), r.Grant, r.OrgName, r.Mode, r.Format, count(r.Rows), onChain(r.Index), string(r.State), orDash(r.Reason))
+			t.add(r.Id, moment(r.OpenedAt), r.Grant, r.OrgName, r.Mode, r.Format, count(r.Rows), onChain(r.Index), outcome(string(r.State)), orDash(r.Reason))
 		}
 		writeOr(out, t, "没有共享日志 / no receipts")
 	})
+}
+
+// outcome says in Chinese how a read ended.
+func outcome(state string) string {
+	return wordFor(state, map[string]string{"open": "进行中", "delivered": "已提供", "denied": "无权", "refused": "拒绝", "failed": "失败", "aborted": "接收方中断", "interrupted": "中断"})
 }
 
 // writeOr prints a table, or what to say when it is empty.
@@ -150,14 +152,14 @@ func (a *ask) check(items []string) error {
 			return usageError{fmt.Errorf("%s 不能为空 / must not be empty", name)}
 		}
 	}
-	until, err := time.Parse(day, a.Until)
+	until, err := time.Parse(time.DateOnly, a.Until)
 	if err != nil {
 		return usageError{fmt.Errorf("--to %q 不是日期，应形如 2026-12-31 / not a date", a.Until)}
 	}
 	if a.From == "" {
 		return nil
 	}
-	from, err := time.Parse(day, a.From)
+	from, err := time.Parse(time.DateOnly, a.From)
 	if err != nil {
 		return usageError{fmt.Errorf("--from %q 不是日期，应形如 2026-12-31 / not a date", a.From)}
 	}
@@ -211,10 +213,10 @@ func newShareRequest(f *clientFlags) *cobra.Command {
 }
 
 func printRequest(out io.Writer, r share.ShareRequest) {
-	t := &table{right: []bool{false, false}}
+	t := newFields()
 	for _, kv := range [][2]string{
 		{"申请", r.Id}, {"场景", r.Scenario + " " + r.ScenarioTitle}, {"申请单位", r.RequesterName}, {"用途", r.Purpose},
-		{"接收方", strings.Join(r.Receivers, "、")}, {"期限", r.From.Local().Format(day) + " 至 " + r.Until.Add(-time.Second).Local().Format(day)},
+		{"接收方", strings.Join(r.Receivers, "、")}, {"期限", day(r.From) + " 至 " + lastDay(r.Until)},
 		{"状态", r.Status}, {"授权", strings.Join(r.Grants, "、")}, {"理由", r.Reason},
 	} {
 		if kv[1] != "" {
@@ -222,7 +224,7 @@ func printRequest(out io.Writer, r share.ShareRequest) {
 		}
 	}
 	if k := r.Clock; k != nil {
-		t.add("办理期限", fmt.Sprintf("%s，余 %d 个工作日（%s）", k.Due.Local().Format(day), k.Left, k.Article))
+		t.add("办理期限", fmt.Sprintf("%s，余 %d 个工作日（%s）", day(k.Due), k.Left, k.Article))
 	}
 	t.write(out)
 }
@@ -330,7 +332,7 @@ func newShareExplain(f *clientFlags) *cobra.Command {
 
 func printChecks(out io.Writer, checks []share.Check) {
 	failed := 0
-	t := newTable("", "条件", "说明")
+	t := newTable("", "条件", "~说明")
 	for _, k := range checks {
 		if !k.Passed {
 			failed++

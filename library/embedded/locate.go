@@ -41,7 +41,7 @@ func Locate(explicit string) (string, error) {
 }
 
 func locate(explicit, env, exe, wd string) (string, error) {
-	for _, named := range []struct{ from, path string }{{"--engine-lib", explicit}, {EnvLib, env}} {
+	for _, named := range []struct{ from, path string }{{"--lib", explicit}, {EnvLib, env}} {
 		if named.path == "" {
 			continue
 		}
