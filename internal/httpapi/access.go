@@ -45,6 +45,10 @@ func (h *house) guard(pattern string, rule Rule, next http.Handler) http.Handler
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		t := traceOf(r.Context())
+		if !rule.Public && !strings.HasPrefix(pattern, r.Method+" ") {
+			h.nowhere(w, r) // HEAD: the mux takes it for GET, and a read that nobody gets would still be one
+			return
+		}
 		t.route = pattern
 		p := pass{from: host(r.RemoteAddr), secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https"}
 		err := h.admit(r, rule, &p)

@@ -69,6 +69,7 @@ type house struct {
 	Deps
 	started time.Time
 	meter   *meter
+	signing chan struct{} // a place for each password that is being checked
 
 	totals   *recent[[]library.Total]
 	batches  *recent[[]mulu.Manifest]
@@ -78,6 +79,9 @@ type house struct {
 	scores   *recent[map[mulu.DatasetCode]catalog.ScoreView]
 	reads    *recent[map[mulu.GrantID]int64]
 }
+
+// maxSigning is how many passwords are checked at a time.
+const maxSigning = 4
 
 // New builds the handler. It fails if the routes and the policy table differ.
 func New(d Deps) (http.Handler, error) {
@@ -93,7 +97,7 @@ func New(d Deps) (http.Handler, error) {
 	if d.Metrics == nil {
 		d.Metrics = prometheus.NewRegistry()
 	}
-	h := &house{Deps: d, started: d.Now()}
+	h := &house{Deps: d, started: d.Now(), signing: make(chan struct{}, maxSigning)}
 	h.remember()
 	var err error
 	if h.meter, err = newMeter(h); err != nil {

@@ -27,6 +27,14 @@ func (h sessionRoom) SignIn(ctx context.Context, req api.SignInRequestObject) (a
 	if len(req.Body.Account) > 64 || len(req.Body.Password) > 256 {
 		return nil, fmt.Errorf("账号或口令不对: %w", errUnknown)
 	}
+	// Checking a password takes much memory on purpose: strangers must not be able to
+	// ask for it all at once.
+	select {
+	case h.signing <- struct{}{}:
+		defer func() { <-h.signing }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("登录的人较多，请稍候再试: %w", mulu.ErrBusy)
+	}
 	token, a, err := h.Auth.SignIn(ctx, req.Body.Account, req.Body.Password, p.from)
 	if errors.Is(err, mulu.ErrDenied) {
 		return nil, fmt.Errorf("账号或口令不对: %w", errUnknown)

@@ -322,6 +322,7 @@ func testPages(t *testing.T, h *house) {
 	}
 	problem(t, h.call("", "GET", "/v1/unknown", nil), 404)
 	problem(t, h.call("steward", "PUT", "/v1/flow", nil), 404)
+	problem(t, h.call("system", "HEAD", "/v1/share/grants/"+theGrant+"/rows", nil), 404)
 	problem(t, h.call("steward", "GET", "/v1/rejects?limit=x", nil), 400)
 	problem(t, h.call("steward", "GET", "/v1/datasets/none", nil), 404)
 	problem(t, h.call("officer", "POST", "/v1/share/requests", []int{1}), 400)

@@ -65,6 +65,14 @@ type ChainPage struct {
 	Total int64        `json:"total"`
 }
 
+// Check defines model for Check.
+type Check struct {
+	Code   string `json:"code"`
+	Detail string `json:"detail"`
+	Passed bool   `json:"passed"`
+	Title  string `json:"title"`
+}
+
 // Head defines model for Head.
 type Head struct {
 	At time.Time `json:"at"`
@@ -113,15 +121,20 @@ type PendingItemState string
 
 // Problem defines model for Problem.
 type Problem struct {
-	Detail string `json:"detail"`
+	// Checks 取数被拒时，逐条条件
+	Checks *[]Check `json:"checks,omitempty"`
+	Detail string   `json:"detail"`
 
 	// Instance 请求编号，可用于查日志
 	Instance string `json:"instance"`
 
 	// Mend 如何处理
-	Mend   string `json:"mend"`
-	Status int    `json:"status"`
-	Title  string `json:"title"`
+	Mend string `json:"mend"`
+
+	// Receipt 取数被拒时，该次拒绝的共享日志编号
+	Receipt *string `json:"receipt,omitempty"`
+	Status  int     `json:"status"`
+	Title   string  `json:"title"`
 
 	// Type 错误种类，形如 urn:mulu:problem:denied
 	Type string `json:"type"`

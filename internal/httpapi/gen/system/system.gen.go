@@ -14,6 +14,14 @@ import (
 	"time"
 )
 
+// Check defines model for Check.
+type Check struct {
+	Code   string `json:"code"`
+	Detail string `json:"detail"`
+	Passed bool   `json:"passed"`
+	Title  string `json:"title"`
+}
+
 // Component defines model for Component.
 type Component struct {
 	Detail  string `json:"detail"`
@@ -24,15 +32,20 @@ type Component struct {
 
 // Problem defines model for Problem.
 type Problem struct {
-	Detail string `json:"detail"`
+	// Checks 取数被拒时，逐条条件
+	Checks *[]Check `json:"checks,omitempty"`
+	Detail string   `json:"detail"`
 
 	// Instance 请求编号，可用于查日志
 	Instance string `json:"instance"`
 
 	// Mend 如何处理
-	Mend   string `json:"mend"`
-	Status int    `json:"status"`
-	Title  string `json:"title"`
+	Mend string `json:"mend"`
+
+	// Receipt 取数被拒时，该次拒绝的共享日志编号
+	Receipt *string `json:"receipt,omitempty"`
+	Status  int     `json:"status"`
+	Title   string  `json:"title"`
 
 	// Type 错误种类，形如 urn:mulu:problem:denied
 	Type string `json:"type"`
@@ -62,7 +75,7 @@ type ServerInterface interface {
 	// Healthz 进程在运行
 	// (GET /healthz)
 	Healthz(w http.ResponseWriter, r *http.Request)
-	// Metrics Prometheus 指标
+	// Metrics Prometheus 指标；本机直接访问不需登录
 	// (GET /metrics)
 	Metrics(w http.ResponseWriter, r *http.Request)
 	// Readyz 可以接受请求
@@ -416,7 +429,7 @@ type StrictServerInterface interface {
 	// Healthz 进程在运行
 	// (GET /healthz)
 	Healthz(ctx context.Context, request HealthzRequestObject) (HealthzResponseObject, error)
-	// Metrics Prometheus 指标
+	// Metrics Prometheus 指标；本机直接访问不需登录
 	// (GET /metrics)
 	Metrics(ctx context.Context, request MetricsRequestObject) (MetricsResponseObject, error)
 	// Readyz 可以接受请求
