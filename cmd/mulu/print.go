@@ -150,7 +150,7 @@ func clean(s string) string {
 // contract and nothing else.
 func printJSON(w io.Writer, raw []byte) error {
 	var b bytes.Buffer
-	if err := json.Indent(&b, raw, "", "  "); err != nil {
+	if err := json.Indent(&b, bytes.TrimSpace(raw), "", "  "); err != nil {
 		return fmt.Errorf("read answer: %w", err)
 	}
 	b.WriteByte('\n')

@@ -51,15 +51,18 @@ Rows go to standard output or --out; the receipt to standard error. A digest tha
 				}
 				q.Add("where", w)
 			}
+			to, err := newSink(c.OutOrStdout(), file)
+			if err != nil {
+				return err
+			}
+			defer to.drop()
 			resp, err := cl.open(c.Context(), http.MethodGet, "/v1/share/grants/"+url.PathEscape(args[0])+"/rows?"+q.Encode(), nil)
 			if err != nil {
 				return err
 			}
 			defer resp.Body.Close()
-			if file == "" {
-				err = receive(c.OutOrStdout(), resp)
-			} else {
-				err = receiveFile(file, resp)
+			if err = receive(to, resp); err == nil {
+				err = to.keep()
 			}
 			printReceipt(c.ErrOrStderr(), resp.Header, err)
 			return err
@@ -85,29 +88,47 @@ func receive(out io.Writer, resp *http.Response) error {
 	return nil
 }
 
-// receiveFile writes beside the file and renames when the digest is right: what is
-// under that name is whole.
-func receiveFile(file string, resp *http.Response) (err error) {
+// sink is where rows go: standard output, or a file that gets its name only when the
+// digest is right, so that what is under that name is whole.
+type sink struct {
+	io.Writer
+	tmp  *os.File // nil for standard output
+	name string
+}
+
+// newSink is made before anything is asked for: a read counts against the day's quota
+// and leaves a receipt, and a directory that can not be written must not cost one.
+func newSink(out io.Writer, file string) (*sink, error) {
+	if file == "" {
+		return &sink{Writer: out}, nil
+	}
 	tmp, err := os.CreateTemp(filepath.Dir(file), ".mulu-pull-*") // mode 0600
 	if err != nil {
+		return nil, fmt.Errorf("无法写入 %s，尚未取数 / can not write there, nothing was read: %w", file, err)
+	}
+	return &sink{Writer: tmp, tmp: tmp, name: file}, nil
+}
+
+// keep gives the file its name.
+func (s *sink) keep() error {
+	if s.tmp == nil {
+		return nil
+	}
+	if err := s.tmp.Close(); err != nil {
 		return fmt.Errorf("write rows: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			os.Remove(tmp.Name())
-		}
-	}()
-	if err := receive(tmp, resp); err != nil {
-		tmp.Close()
-		return err
-	}
-	if err := tmp.Close(); err != nil {
-		return fmt.Errorf("write rows: %w", err)
-	}
-	if err := os.Rename(tmp.Name(), file); err != nil {
+	if err := os.Rename(s.tmp.Name(), s.name); err != nil {
 		return fmt.Errorf("write rows: %w", err)
 	}
 	return nil
+}
+
+// drop removes what was not kept.
+func (s *sink) drop() {
+	if s.tmp != nil {
+		s.tmp.Close()
+		os.Remove(s.tmp.Name())
+	}
 }
 
 func printReceipt(out io.Writer, h http.Header, failed error) {
