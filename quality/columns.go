@@ -62,6 +62,14 @@ func numbers(a arrow.Array) func(i int) int64 {
 // within marks the rows of a number column outside [lo, hi].
 func within(b *batch, col int, fail bitmap, lo, hi int64) (evaluated int64) {
 	a := b.rec.Column(col)
+	switch a := a.(type) {
+	case *array.Int64:
+		return withinValues(a, a.Int64Values(), fail, lo, hi)
+	case *array.Date32:
+		return withinValues(a, a.Date32Values(), fail, lo, hi)
+	case *array.Timestamp:
+		return withinValues(a, a.TimestampValues(), fail, lo, hi)
+	}
 	at, nulls := numbers(a), a.NullN() > 0
 	for i := range b.n {
 		if nulls && a.IsNull(i) {
@@ -73,4 +81,15 @@ func within(b *batch, col int, fail bitmap, lo, hi int64) (evaluated int64) {
 		}
 	}
 	return evaluated
+}
+
+// withinValues is within for a column whose values lie side by side.
+func withinValues[T ~int32 | ~int64](a arrow.Array, values []T, fail bitmap, lo, hi int64) (evaluated int64) {
+	nulls := a.NullN() > 0
+	for i, v := range values {
+		if (int64(v) < lo || int64(v) > hi) && (!nulls || a.IsValid(i)) {
+			fail.set(i)
+		}
+	}
+	return int64(a.Len() - a.NullN())
 }

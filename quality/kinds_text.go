@@ -2,7 +2,9 @@ package quality
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -59,9 +61,10 @@ func compileLength(s *scope) (verdict, string, error) {
 	reason := fmt.Sprintf("%s应为 %d 至 %d 个字", s.title(), lo, hi)
 	return onText(s, func(v []byte) bool {
 		n := int64(len(v))
-		if n > hi || n >= lo { // only then can the number of characters decide
-			n = int64(utf8.RuneCount(v))
+		if n < lo || n <= hi && n/utf8.UTFMax >= lo { // the bytes decide already
+			return n >= lo
 		}
+		n = characters(v)
 		return n >= lo && n <= hi
 	}), reason, nil
 }
@@ -71,7 +74,7 @@ func compileFixedLength(s *scope) (verdict, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	return onText(s, func(v []byte) bool { return int64(utf8.RuneCount(v)) == n }), fmt.Sprintf("%s应为 %d 个字符", s.title(), n), nil
+	return onText(s, func(v []byte) bool { return characters(v) == n }), fmt.Sprintf("%s应为 %d 个字符", s.title(), n), nil
 }
 
 func compilePattern(s *scope) (verdict, string, error) {
@@ -80,6 +83,16 @@ func compilePattern(s *scope) (verdict, string, error) {
 		return nil, "", fmt.Errorf("参数 pattern 不是正则表达式：%w", err)
 	}
 	return onText(s, m), s.title() + "格式不符，应符合 " + s.rule.Params["pattern"], nil
+}
+
+// characters counts them by the bytes that begin one: columns hold valid UTF-8.
+func characters(v []byte) (n int64) {
+	for _, c := range v {
+		if c&0xC0 != 0x80 {
+			n++
+		}
+	}
+	return n
 }
 
 // memo remembers a verdict per value for one batch: code tables have few values.
@@ -102,9 +115,20 @@ func compileEnum(s *scope) (verdict, string, error) {
 	for v := range strings.SplitSeq(s.rule.Params["values"], ",") {
 		values[strings.TrimSpace(v)] = true
 	}
-	col := s.at[0]
+	col, has := s.at[0], func(v []byte) bool { return values[string(v)] }
+	if len(values) <= 8 { // fewer comparisons than a hash costs
+		list := slices.Collect(maps.Keys(values))
+		has = func(v []byte) bool {
+			for _, known := range list {
+				if string(v) == known {
+					return true
+				}
+			}
+			return false
+		}
+	}
 	return func(b *batch, fail bitmap) int64 {
-		return texts(b, col, fail, nil, func(v []byte) bool { return values[string(v)] })
+		return texts(b, col, fail, nil, has)
 	}, s.title() + "取值应为 " + s.rule.Params["values"] + " 之一", nil
 }
 
