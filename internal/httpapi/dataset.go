@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"mulu"
 	"mulu/catalog"
@@ -214,13 +215,25 @@ func (h datasetRoom) ListRejects(ctx context.Context, req api.ListRejectsRequest
 	raw := seesRejects(passOf(ctx).actor.Role)
 	for _, r := range list {
 		item := api.Reject{Dataset: string(r.Dataset), Topic: r.Batch.Topic, Partition: r.Batch.Partition, Offset: r.Offset, Class: r.Class,
-			Rule: string(r.Rule), Field: r.Field, Reason: r.Reason, Masked: !raw, At: r.At.UTC()}
+			Rule: string(r.Rule), Field: r.Field, Reason: hideValue(r.Reason), Masked: !raw, At: r.At.UTC()}
 		if raw {
+			item.Reason = r.Reason
 			item.Key, item.Value = base64.StdEncoding.EncodeToString(r.Key), base64.StdEncoding.EncodeToString(r.Value)
 		}
 		page.Items = append(page.Items, item)
 	}
 	return api.ListRejects200JSONResponse(page), nil
+}
+
+// hideValue takes out of a reason the value it quotes (ingest: …的值“约90平”不是…). The
+// value may hold quotes itself, so all between the first and the last is taken.
+func hideValue(reason string) string {
+	const open, end = "的值“", "”"
+	from, to := strings.Index(reason, open), strings.LastIndex(reason, end)
+	if from < 0 || to < from {
+		return reason
+	}
+	return reason[:from+len(open)] + "…" + reason[to:]
 }
 
 func (h datasetRoom) SummariseRejects(ctx context.Context, req api.SummariseRejectsRequestObject) (api.SummariseRejectsResponseObject, error) {

@@ -49,6 +49,9 @@ func textOf(k contract.Kind, key string) string {
 	if !ok {
 		text = string(k)
 	}
+	if k == contract.BatchAnchor || k == contract.QualityAnchor {
+		key, _, _ = strings.Cut(key, ":") // the dataset; what follows tells one anchor from another
+	}
 	if key == "" {
 		return text
 	}

@@ -20,7 +20,7 @@ import (
 // the time.
 func TestDoor(t *testing.T) {
 	h := openHouse(t)
-	check(t, h.lib.StoreRejects(t.Context(), []mulu.Reject{{Batch: mulu.BatchID{Topic: "mulu.resident"}, Dataset: "resident", Offset: 7, Class: "decode", Reason: "不是合法的 JSON", Key: []byte("k"), Value: []byte("{broken")}}))
+	check(t, h.lib.StoreRejects(t.Context(), []mulu.Reject{{Batch: mulu.BatchID{Topic: "mulu.resident"}, Dataset: "resident", Offset: 7, Class: "decode", Reason: "字段“年龄”(age)的值“七”十”不是整数", Key: []byte("k"), Value: []byte("{broken")}}))
 	saved, err := h.catalog.SaveScore(t.Context(), mulu.Score{Dataset: "resident", Ruleset: 1, Weights: "default-2026", Rows: 10, Through: time.Now(), Total: 0.93, Grade: "优", At: time.Now(),
 		Digest: contract.Digest([]byte("score")), Dimensions: []mulu.Dimension{{Code: "010000", Title: "规范性", Weight: 1, X: 0.93, Applicable: true, Indicators: []mulu.Indicator{{Code: "010101", A: 93, B: 100, X: 0.93}, {Code: "010102"}}}}})
 	if err != nil || !saved {
@@ -273,11 +273,11 @@ func testRejects(t *testing.T, h *house) {
 		Total int64
 	}
 	h.get("steward", "/v1/rejects?dataset=resident", &page)
-	if page.Total != 1 || len(page.Items) != 1 || page.Items[0].Value != "e2Jyb2tlbg==" || page.Items[0].Masked {
+	if page.Total != 1 || len(page.Items) != 1 || page.Items[0].Value != "e2Jyb2tlbg==" || !strings.Contains(page.Items[0].Reason, "十") || page.Items[0].Masked {
 		t.Errorf("steward sees %+v", page)
 	}
 	h.get("auditor", "/v1/rejects?dataset=resident", &page)
-	if len(page.Items) != 1 || page.Items[0].Value != "" || page.Items[0].Key != "" || !page.Items[0].Masked {
+	if len(page.Items) != 1 || page.Items[0].Value != "" || page.Items[0].Key != "" || page.Items[0].Reason != "字段“年龄”(age)的值“…”不是整数" || !page.Items[0].Masked {
 		t.Errorf("auditor sees %+v", page)
 	}
 }

@@ -144,12 +144,14 @@ type Reject struct {
 	Key string `json:"key"`
 
 	// Masked 当前角色不能看原值
-	Masked    bool   `json:"masked"`
-	Offset    int64  `json:"offset"`
-	Partition int32  `json:"partition"`
-	Reason    string `json:"reason"`
-	Rule      string `json:"rule"`
-	Topic     string `json:"topic"`
+	Masked    bool  `json:"masked"`
+	Offset    int64 `json:"offset"`
+	Partition int32 `json:"partition"`
+
+	// Reason 原因与处理办法；masked 时略去其中引用的原值
+	Reason string `json:"reason"`
+	Rule   string `json:"rule"`
+	Topic  string `json:"topic"`
 
 	// Value 原始字节的 base64；masked 时为空
 	Value string `json:"value"`
