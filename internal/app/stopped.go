@@ -10,7 +10,9 @@ import (
 
 	"mulu/catalog"
 	"mulu/internal/config"
+	"mulu/internal/declare"
 	"mulu/internal/sample"
+	"mulu/ledger/contract"
 	"mulu/quality/codes"
 )
 
@@ -59,13 +61,49 @@ func Preview(ctx context.Context, cfg config.Config, log *slog.Logger, fsys fs.F
 	return a.Diff(ctx, fsys)
 }
 
-// Diff says what Apply would change. It changes nothing.
+// Diff says what Apply would change. It changes nothing. In a preview, whether the
+// library's tables can follow is not known yet.
 func (a *App) Diff(ctx context.Context, fsys fs.FS) (catalog.Diff, error) {
 	set, err := a.Load(ctx, fsys)
 	if err != nil {
 		return nil, err
 	}
-	return a.catalog.Diff(ctx, a.machine, set)
+	if err := a.fits(ctx, set); err != nil {
+		return nil, err
+	}
+	diff, err := a.catalog.Diff(ctx, a.machine, set)
+	if err != nil {
+		return nil, err
+	}
+	scenarios, err := a.scenarioDiff(ctx, set)
+	return append(diff, scenarios...), err
+}
+
+// scenarioDiff compares declared scenarios with the newest of the sharing desk.
+func (a *App) scenarioDiff(ctx context.Context, set *declare.Set) (catalog.Diff, error) {
+	stored, err := a.share.Scenarios(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var diff catalog.Diff
+	for _, d := range set.Scenarios {
+		ch := catalog.Change{Kind: "Scenario", ID: string(d.Code), Name: d.Title, Action: catalog.Add, Note: "待上链"}
+		digest, err := contract.DigestJSON(scenarioOf(d))
+		if err != nil {
+			return nil, fmt.Errorf("compare scenario %s: %w", d.Code, err)
+		}
+		for _, s := range stored {
+			switch {
+			case s.Code != d.Code:
+			case s.Digest == digest && s.Refusal == "":
+				ch.Action, ch.Note = catalog.Same, ""
+			default:
+				ch.Action = catalog.Amend
+			}
+		}
+		diff = append(diff, ch)
+	}
+	return diff, nil
 }
 
 // ApplyOwn applies declarations in the data centre's own name and waits until the

@@ -195,6 +195,10 @@ func (a *App) Apply(ctx context.Context, who mulu.Actor, fsys fs.FS) (catalog.Di
 			}
 		}
 	}
+	scenarios, err := a.scenarioDiff(ctx, set)
+	if err != nil {
+		return nil, err
+	}
 	for _, s := range set.Scenarios {
 		if err := a.share.PutScenario(ctx, who, scenarioOf(s)); err != nil {
 			return nil, fmt.Errorf("file scenario %s: %w", s.Code, err)
@@ -204,7 +208,7 @@ func (a *App) Apply(ctx context.Context, who mulu.Actor, fsys fs.FS) (catalog.Di
 		return nil, err
 	}
 	a.wakeRelay()
-	return diff, nil
+	return append(diff, scenarios...), nil
 }
 
 // fits refuses declarations that the catalogue would take and that could not be
@@ -224,6 +228,12 @@ func (a *App) fits(ctx context.Context, set *declare.Set) error {
 			case k.Code != d.Code && k.Topic == d.Topic:
 				faults = append(faults, fmt.Errorf("主题 %s 已属于数据集 %s，数据集 %s 请用另一个主题 (topic taken): %w", d.Topic, k.Code, d.Code, mulu.ErrConflict))
 			}
+		}
+		if a.lib == nil {
+			continue // a preview of a stopped house has no engine to ask
+		}
+		if a.lib == nil { // a preview opens no engine; the start of Apply checks again
+			continue
 		}
 		if err := a.lib.Check(ctx, d.Dataset); err != nil {
 			faults = append(faults, err)
