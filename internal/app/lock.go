@@ -64,7 +64,7 @@ func lockData(dir string) (*os.File, error) {
 		pid := pidIn(f)
 		return nil, fmt.Errorf("数据目录 %s 正被进程 %s 使用；请先停止它，或用 --data 指定另一个目录 / the data directory is held by process %s: stop it or name another with --data", dir, pid, pid)
 	}
-	if err := f.Truncate(0); err == nil {
+	if err = f.Truncate(0); err == nil {
 		_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
 	if err != nil {

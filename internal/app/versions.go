@@ -232,9 +232,6 @@ func (a *App) fits(ctx context.Context, set *declare.Set) error {
 		if a.lib == nil {
 			continue // a preview of a stopped house has no engine to ask
 		}
-		if a.lib == nil { // a preview opens no engine; the start of Apply checks again
-			continue
-		}
 		if err := a.lib.Check(ctx, d.Dataset); err != nil {
 			faults = append(faults, err)
 		}
