@@ -23,7 +23,7 @@ build: engine console bin/mulu bin/mulu-verify ## bin/mulu, bin/mulu-verify
 bin/%: $(GO_SOURCES) $(CONSOLE)
 	@mkdir -p bin
 	@echo "· 编译 $@ / compiling $@"
-	@go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/$*
+	@go build -ldflags '$(LDFLAGS)' -o $@ ./cmd/$*
 
 engine: $(ENGINE) ## the embedded ClickHouse, pinned by engine/package-lock.json
 $(ENGINE): engine/package-lock.json
