@@ -65,11 +65,19 @@ func (h *house) guard(pattern string, rule Rule, next http.Handler) http.Handler
 		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), passKey{}, p), within)
 		defer cancel()
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		rc := http.NewResponseController(w)
-		rc.SetReadDeadline(time.Now().Add(ordinaryTime))           //nolint:errcheck // recorders in tests have none
-		rc.SetWriteDeadline(time.Now().Add(within + ordinaryTime)) //nolint:errcheck // ditto
+		setDeadlines(w, within)
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// setDeadlines bounds how long a connection may be held by one request. Every request
+// sets both: the server clears neither between two requests of one connection. The
+// read deadline is no shorter than the work, since the server takes one that passes
+// for a client that went away.
+func setDeadlines(w http.ResponseWriter, within time.Duration) {
+	rc, end := http.NewResponseController(w), time.Now().Add(within+ordinaryTime)
+	rc.SetReadDeadline(end)  //nolint:errcheck // recorders in tests have none
+	rc.SetWriteDeadline(end) //nolint:errcheck // ditto
 }
 
 func (h *house) admit(r *http.Request, rule Rule, p *pass) error {

@@ -67,6 +67,7 @@ func (h *house) around(next http.Handler) http.Handler {
 		c := &counter{ResponseWriter: w}
 		t := &trace{id: requestID(), w: c}
 		r = r.WithContext(context.WithValue(r.Context(), traceKey{}, t))
+		setDeadlines(c, ordinaryTime)
 		c.Header().Set("X-Request-Id", t.id)
 		if h.Sample() {
 			c.Header().Set("X-Mulu-Sample", "true")

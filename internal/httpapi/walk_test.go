@@ -31,6 +31,7 @@ func TestDoor(t *testing.T) {
 	t.Run("every route as everybody", func(t *testing.T) { testWalk(t, h) })
 	t.Run("rejects are raw for the steward alone", func(t *testing.T) { testRejects(t, h) })
 	t.Run("what another site could send is refused", func(t *testing.T) { testForgery(t, h) })
+	t.Run("every request has its deadlines", func(t *testing.T) { testDeadlines(t, h) })
 	t.Run("pages and problems", func(t *testing.T) { testPages(t, h) })
 	if strings.Contains(h.log.String(), "level=ERROR") {
 		t.Errorf("the house failed:\n%s", h.log.String())
@@ -313,6 +314,33 @@ func testForgery(t *testing.T, h *house) {
 	w = httptest.NewRecorder()
 	h.ServeHTTP(w, local)
 	problem(t, w, 401)
+}
+
+// timed is a recorder that takes deadlines, as a connection does.
+type timed struct {
+	*httptest.ResponseRecorder
+	read, write time.Time
+}
+
+func (w *timed) SetReadDeadline(t time.Time) error  { w.read = t; return nil }
+func (w *timed) SetWriteDeadline(t time.Time) error { w.write = t; return nil }
+
+func testDeadlines(t *testing.T, h *house) {
+	f := func(path string, least, most time.Duration) {
+		t.Helper()
+		r := httptest.NewRequest("GET", path, nil)
+		r.Header.Set("Authorization", "Bearer "+h.keys["system"])
+		w := &timed{ResponseRecorder: httptest.NewRecorder()}
+		h.ServeHTTP(w, r)
+		for _, d := range []time.Time{w.read, w.write} {
+			if left := time.Until(d); w.Code != 200 || left < least || left > most {
+				t.Errorf("%s: %d, deadline in %v", path, w.Code, left)
+			}
+		}
+	}
+	f("/", 30*time.Second, 2*time.Minute)
+	f("/v1/session", 30*time.Second, 2*time.Minute)
+	f("/v1/share/grants/"+theGrant+"/rows", 15*time.Minute, 16*time.Minute)
 }
 
 func testPages(t *testing.T, h *house) {
