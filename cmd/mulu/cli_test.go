@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -212,6 +213,9 @@ func TestApply(t *testing.T) {
 		if err := json.Unmarshal([]byte(stdout), &got); err != nil {
 			t.Fatal(err)
 		}
+		if !slices.ContainsFunc(got.Changes, func(ch change) bool { return ch.Kind == "Scenario" && ch.ID == "SC-2" && ch.Action == "add" }) {
+			t.Error("the scenario is not among the changes")
+		}
 		if !got.DryRun || got.Changed == 0 || got.Changed != len(got.Changes) {
 			t.Errorf("dry run %v with %d of %d changed, want all", got.DryRun, got.Changed, len(got.Changes))
 		}
@@ -219,6 +223,51 @@ func TestApply(t *testing.T) {
 			t.Error("the dry run made a data directory")
 		}
 	})
+}
+
+// TestApplyToAHouse runs the whole of it, engine and broker included.
+func TestApplyToAHouse(t *testing.T) {
+	lib := os.Getenv("MULU_ENGINE")
+	if lib == "" {
+		lib = "../../engine/node_modules/@chdb/lib-linux-x64-gnu/libchdb.so"
+	}
+	lib, err := filepath.Abs(lib)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(lib); err != nil {
+		t.Fatalf("no engine library: run `make engine` or set MULU_ENGINE: %v", err)
+	}
+	data := filepath.Join(t.TempDir(), "data")
+	apply := func(dir string, more ...string) string {
+		t.Helper()
+		args := append([]string{"apply", "-f", dir, "--data", data, "--kafka", freeAddress(t), "--lib", lib}, more...)
+		stdout, stderr, code := mulu(t, nil, args...)
+		if code != 0 {
+			t.Fatalf("exit code %d: %s", code, stderr)
+		}
+		return stdout
+	}
+	if got := apply(sampleDir(t)); !strings.Contains(got, "已装入") || !strings.Contains(got, "+  Scenario") {
+		t.Fatalf("first time: %s", got)
+	}
+	if got := apply(sampleDir(t), "--dry-run"); strings.Contains(got, "+  ") || strings.Contains(got, "~  ") {
+		t.Errorf("the same again changes something: %s", got)
+	}
+	// A file that names objects of the house only.
+	b, err := os.ReadFile(filepath.Join(sampleDir(t), "scenario-sc2.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "s.yaml"), strings.Replace(string(b), "title: 独居老人关怀", "title: 独居老人关爱", 1))
+	if got := apply(dir, "--dry-run"); !strings.Contains(got, "~  Scenario  SC-2  独居老人关爱") {
+		t.Errorf("an amended scenario: %s", got)
+	}
+	// Declarations of a stopped house are the house's, not a running process's.
+	if _, err := os.Stat(filepath.Join(data, "run.json")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("run file after apply: %v", err)
+	}
 }
 
 func TestDoctor(t *testing.T) {
