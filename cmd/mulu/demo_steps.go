@@ -293,8 +293,9 @@ func (j *journey) pull(f map[string]any) error {
 	if err := json.Unmarshal(masked, &list); err != nil || len(list) == 0 || !strings.Contains(fmt.Sprint(list[0]["name"]), "*") {
 		return fmt.Errorf("数据专员应只见脱敏姓名: %v", err)
 	}
-	f["rows"], f["receipt"], f["grade"] = j.rows, j.receipt, head.Get("X-Mulu-Grade")
-	return nil
+	grade, err := url.PathUnescape(head.Get("X-Mulu-Grade"))
+	f["rows"], f["receipt"], f["grade"] = j.rows, j.receipt, grade
+	return err
 }
 
 func (j *journey) denied(f map[string]any) error {
