@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
@@ -77,10 +78,10 @@ func (c *Ceiling) Close(ctx context.Context) error {
 	return nil
 }
 
-// Stream is the engine's own stream of the named columns of a dataset's readable
-// rows in a format of Export, over the same transport: no plan, no counting, no
+// Stream is the engine's own stream of the named columns of a dataset's first limit
+// readable rows in a format of Export, over the same transport: no plan, no counting, no
 // digest.
-func (l *Library) Stream(ctx context.Context, code mulu.DatasetCode, columns []string, f Format, w io.Writer) (bytes int64, err error) {
+func (l *Library) Stream(ctx context.Context, code mulu.DatasetCode, columns []string, limit int64, f Format, w io.Writer) (bytes int64, err error) {
 	ds, err := l.applied(code)
 	if err != nil {
 		return 0, fmt.Errorf("stream: %w", err)
@@ -98,7 +99,7 @@ func (l *Library) Stream(ctx context.Context, code mulu.DatasetCode, columns []s
 			return 0, fmt.Errorf("stream %s: no column %q: %w", code, c, mulu.ErrInvalid)
 		}
 	}
-	sql := "SELECT " + idents(columns) + " FROM " + ident(ds.Library) + "." + ident(string(code)) + " FINAL WHERE " + mulu.ColDeleted + " = 0"
+	sql := "SELECT " + idents(columns) + " FROM " + ident(ds.Library) + "." + ident(string(code)) + " FINAL WHERE " + mulu.ColDeleted + " = 0 LIMIT " + strconv.FormatInt(limit, 10)
 	r, err := l.db.QueryFormat(clickhouse.Context(ctx, clickhouse.WithSettings(settings)), ef.name, sql)
 	if err != nil {
 		return 0, fmt.Errorf("stream %s: %w", code, err)

@@ -44,6 +44,11 @@ func ingestFigures(ctx context.Context, o *Options) (figures []Figure, err error
 		return nil, err
 	}
 	defer remove()
+	lib, engine, err := openLibrary(ctx, o, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, stopEngine(engine)) }()
 	// Whole batches only: the last, part-filled one of each partition would wait for more.
 	n := (o.Rows + wholeBatch - 1) / wholeBatch * wholeBatch
 	f, err := startFeed(ctx, o, dir, n)
@@ -51,11 +56,6 @@ func ingestFigures(ctx context.Context, o *Options) (figures []Figure, err error
 		return nil, err
 	}
 	defer f.close()
-	lib, engine, err := openLibrary(ctx, o, dir)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, stopEngine(engine)) }()
 	ds := dataset(code, topic, false)
 	if err := lib.Apply(ctx, ds); err != nil {
 		return nil, err

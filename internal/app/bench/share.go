@@ -18,7 +18,8 @@ import (
 const (
 	shareRows   = 1_000_000
 	shareParts  = 30
-	lookups     = 1000
+	bulkRows    = 300_000
+	lookups     = 500
 	lookupEvery = 10 * time.Millisecond // open loop: the next comes whether or not the last is done
 	barParts    = 25                    // ms, thirty unmerged parts
 	barMerged   = 10
@@ -173,7 +174,7 @@ func verify(ctx context.Context, lib *library.Library, i int64) error {
 // streams are rows a second of an export and of the engine's own.
 type streams struct{ ours, engine float64 }
 
-// bulk exports everything in turn with the engine's own stream, three times each.
+// bulk exports bulkRows rows in turn with the engine's own stream, three times each.
 // Ours counts the rows and makes the digest of the bytes on the way.
 func bulk(ctx context.Context, o *Options, lib *library.Library, ds *mulu.Dataset, f library.Format) (streams, error) {
 	var cols []string
@@ -187,14 +188,14 @@ func bulk(ctx context.Context, o *Options, lib *library.Library, ds *mulu.Datase
 		o.Progress("批量共享 / bulk share, "+string(f), n, rounds)
 		watch := startWatch()
 		out := sha256.New()
-		count, err := lib.Export(ctx, p, f, library.ReadOptions{}, out)
+		count, err := lib.Export(ctx, p, f, library.ReadOptions{Limit: bulkRows}, out)
 		if err != nil {
 			return streams{}, err
 		}
 		ours = append(ours, perSecond(count, watch.wall()))
 		watch = startWatch()
 		var size counter
-		if _, err := lib.Stream(ctx, code, cols, f, &size); err != nil {
+		if _, err := lib.Stream(ctx, code, cols, bulkRows, f, &size); err != nil {
 			return streams{}, err
 		}
 		engine = append(engine, perSecond(count, watch.wall()))
