@@ -88,7 +88,7 @@ func level(n int) string {
 
 // entryState says in Chinese where an entry is in its life.
 func entryState(state string) string {
-	return wordFor(state, map[string]string{"draft": "草稿", "proposed": "待发布", "published": "已发布", "retired": "已撤销"})
+	return wordFor(state, map[string]string{"": "待上链", "proposed": "待发布", "published": "已发布", "changing": "已发布，新版待发布", "retired": "已撤销"})
 }
 
 func entryOnChain(e catalog.Entry) string {

@@ -84,6 +84,7 @@ func listen(t *testing.T) net.Listener {
 func TestWrongCommandLineIsExitCode2(t *testing.T) {
 	for line, words := range map[string][]string{
 		"nope":                                {`"nope"`, "--help"},
+		"help nope":                           {`"nope"`},
 		"up --bogus":                          {"--bogus"},
 		"up extra":                            {"mulu up --help"},
 		"ingest nope":                         {`"nope"`, "mulu ingest --help"},
@@ -111,6 +112,14 @@ func TestWrongCommandLineIsExitCode2(t *testing.T) {
 				t.Errorf("standard output %q, want nothing", stdout)
 			}
 		})
+	}
+}
+
+func TestHelpShowsNoSecret(t *testing.T) {
+	stdout, stderr, code := mulu(t, []string{"MULU_KEY=mulu_secret"}, "share", "pull", "--help")
+	fails(t, 0, stderr, code)
+	if !strings.Contains(stdout, "MULU_KEY") || strings.Contains(stdout, "mulu_secret") {
+		t.Errorf("help: %s", stdout)
 	}
 }
 

@@ -36,7 +36,7 @@ type clientFlags struct {
 func (f *clientFlags) add(c *cobra.Command) {
 	c.PersistentFlags().StringVar(&f.data, "data", "mulu-data", "数据目录 / data directory of the running mulu")
 	c.PersistentFlags().StringVar(&f.user, "user", "", "账号，口令取自环境变量 MULU_PASSWORD / account; password in MULU_PASSWORD")
-	c.PersistentFlags().StringVar(&f.key, "key", os.Getenv("MULU_KEY"), "系统密钥 / a system's API key (or MULU_KEY)")
+	c.PersistentFlags().StringVar(&f.key, "key", "", "系统密钥，也可放在环境变量 MULU_KEY / a system's API key, or in MULU_KEY")
 }
 
 // dial finds the running process through its run.json and signs in. as names the
@@ -50,7 +50,11 @@ func (f *clientFlags) dial(ctx context.Context, as string) (*client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make cookie jar: %w", err)
 	}
-	c := &client{base: run.URL, key: f.key, http: &http.Client{Jar: jar, Timeout: 5 * time.Minute}}
+	key := f.key
+	if key == "" && f.user == "" {
+		key = os.Getenv("MULU_KEY") // not the flag's default: --help would print it
+	}
+	c := &client{base: run.URL, key: key, http: &http.Client{Jar: jar, Timeout: 5 * time.Minute}}
 	user, password := f.user, os.Getenv("MULU_PASSWORD")
 	if c.key == "" && user == "" {
 		var ins []app.SignIn

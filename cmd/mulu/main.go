@@ -63,6 +63,7 @@ func newRoot() *cobra.Command {
 		newTorture(), newBench(),
 	)
 	strict(root)
+	speak(root)
 	return root
 }
 

@@ -56,6 +56,7 @@ Rows go to standard output or --out; the receipt to standard error. A digest tha
 				return err
 			}
 			defer to.drop()
+			cl.http.Timeout = 0 // as long as it takes; Ctrl-C ends it
 			resp, err := cl.open(c.Context(), http.MethodGet, "/v1/share/grants/"+url.PathEscape(args[0])+"/rows?"+q.Encode(), nil)
 			if err != nil {
 				return err

@@ -75,7 +75,7 @@ func newShareScenarios(f *clientFlags) *cobra.Command {
 
 func newShareRequests(f *clientFlags) *cobra.Command {
 	return listing(f, "approver", "requests", "共享申请 / requests", "/v1/share/requests", func(out io.Writer, list []share.ShareRequest) {
-		t := newTable("编号", "场景", "申请单位", "提出时间", "办理期限", "状态", "~用途")
+		t := newTable("编号", "场景", "~申请单位", "提出时间", "办理期限", "状态", "~用途")
 		for _, r := range list {
 			due := "—"
 			if r.Clock != nil {
@@ -92,7 +92,7 @@ func newShareRequests(f *clientFlags) *cobra.Command {
 
 func newShareGrants(f *clientFlags) *cobra.Command {
 	return listing(f, "approver", "grants", "场景授权 / grants", "/v1/share/grants", func(out io.Writer, list []share.Grant) {
-		t := newTable("授权", "申请", "场景", "申请单位", "范围", ">取数", ">每日上限", "首日", "末日", "链上", "~状态")
+		t := newTable("授权", "申请", "场景", "~申请单位", "~范围", ">取数", ">每日上限", "首日", "末日", "链上", "~状态")
 		for _, g := range list {
 			t.add(g.Id, g.Request, g.Scenario, g.RequesterName, g.Receiver+" "+g.ReceiverName, count(g.Reads), count(g.RowsPerDay),
 				day(g.From), lastDay(g.Until), onChain(g.Index), g.Status)
@@ -102,13 +102,50 @@ func newShareGrants(f *clientFlags) *cobra.Command {
 }
 
 func newShareReceipts(f *clientFlags) *cobra.Command {
-	return listing(f, "approver", "receipts", "共享日志 / receipts", "/v1/share/receipts", func(out io.Writer, page share.ReceiptPage) {
-		t := newTable("编号", "时间", "授权", "单位", "方式", "格式", ">条数", "存证", "状态", "~原因")
-		for _, r := range page.Items {
-			t.add(r.Id, moment(r.OpenedAt), r.Grant, r.OrgName, r.Mode, r.Format, count(r.Rows), onChain(r.Index), outcome(string(r.State)), orDash(r.Reason))
-		}
-		writeOr(out, t, "没有共享日志 / no receipts")
-	})
+	var grant, cursor string
+	var limit int
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "receipts",
+		Short: "共享日志，新的在前 / receipts, newest first",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if limit < 1 || limit > 500 {
+				return usageError{fmt.Errorf("--limit 应在 1 到 500 之间 / want 1 to 500")}
+			}
+			cl, err := f.dial(c.Context(), "approver")
+			if err != nil {
+				return err
+			}
+			q := url.Values{"limit": {strconv.Itoa(limit)}}
+			for name, s := range map[string]string{"grant": grant, "cursor": cursor} {
+				if s != "" {
+					q.Set(name, s)
+				}
+			}
+			var raw []byte
+			if err := cl.get(c.Context(), "/v1/share/receipts", q, &raw); err != nil {
+				return err
+			}
+			return printOr(c.OutOrStdout(), raw, asJSON, printReceipts)
+		},
+	}
+	c.Flags().StringVar(&grant, "grant", "", "只看一个授权的 / of one grant")
+	c.Flags().StringVar(&cursor, "cursor", "", "上一页给出的位置 / where the page before ended")
+	c.Flags().IntVar(&limit, "limit", 20, "最多几条，1–500 / at most")
+	c.Flags().BoolVar(&asJSON, "json", false, "打印 JSON / print JSON")
+	return c
+}
+
+func printReceipts(out io.Writer, page share.ReceiptPage) {
+	t := newTable("编号", "时间", "授权", "~单位", "方式", "格式", ">条数", "存证", "状态", "~原因")
+	for _, r := range page.Items {
+		t.add(r.Id, moment(r.OpenedAt), r.Grant, r.OrgName, r.Mode, r.Format, count(r.Rows), onChain(r.Index), outcome(string(r.State)), orDash(r.Reason))
+	}
+	writeOr(out, t, "没有共享日志 / no receipts")
+	if page.Next != "" {
+		fmt.Fprintf(out, "\n下一页 / next: --cursor %s\n", clean(page.Next))
+	}
 }
 
 // outcome says in Chinese how a read ended.
