@@ -21,6 +21,7 @@ const (
 	bulkRows    = 300_000
 	lookups     = 500
 	lookupEvery = 10 * time.Millisecond // open loop: the next comes whether or not the last is done
+	lookupSlots = 32                    // asked at once; more wait here, as they would at the API
 	barParts    = 25                    // ms, thirty unmerged parts
 	barMerged   = 10
 )
@@ -125,6 +126,7 @@ func lookUp(ctx context.Context, o *Options, lib *library.Library, stage string)
 	var faults []error
 	var asked sync.WaitGroup
 	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // which rows are looked up is no secret
+	slots := make(chan struct{}, lookupSlots)
 	watch := startWatch()
 	for n := range lookups {
 		due := watch.at.Add(time.Duration(n) * lookupEvery)
@@ -140,6 +142,8 @@ func lookUp(ctx context.Context, o *Options, lib *library.Library, stage string)
 			i++
 		}
 		asked.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
 			err := verify(ctx, lib, i)
 			mu.Lock()
 			defer mu.Unlock()
