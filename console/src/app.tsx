@@ -14,8 +14,10 @@ import { Rejects } from './pages/rejects'
 import { Requests } from './pages/requests'
 import { Scenarios } from './pages/scenarios'
 import { SignIn } from './pages/sign-in'
+import { System } from './pages/system'
+import { home, mayOpen } from './places'
 import { SessionProvider, useSession } from './session'
-import { mayOpen, Shell } from './shell'
+import { Shell } from './shell'
 
 export function App() {
   return (
@@ -32,7 +34,7 @@ function Gate() {
   return (
     <Shell>
       <Routes>
-        <Route path="/" element={<Navigate to="/flow" replace />} />
+        <Route path="/" element={<Navigate to={home(session.role)} replace />} />
         <Route path="/flow" element={<Guard of={Flow} />} />
         <Route path="/datasets" element={<Guard of={Datasets} />} />
         <Route path="/datasets/:code" element={<Guard of={Dataset} />} />
@@ -43,6 +45,7 @@ function Gate() {
         <Route path="/requests" element={<Guard of={Requests} />} />
         <Route path="/grants" element={<Guard of={Grants} />} />
         <Route path="/receipts" element={<Guard of={Receipts} />} />
+        <Route path="/system" element={<Guard of={System} />} />
         <Route path="*" element={<Lost />} />
       </Routes>
     </Shell>
@@ -76,8 +79,8 @@ function Lost() {
       <Nothing
         what={t('地址有误，或页面已移动。', 'The address is wrong or the page has moved.')}
         todo={
-          <Link to="/flow">
-            <Button type="link">{t('回到运行总览', 'Back to the overview')}</Button>
+          <Link to="/">
+            <Button type="link">{t('回到首页', 'Back to the start')}</Button>
           </Link>
         }
       />

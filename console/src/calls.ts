@@ -47,8 +47,13 @@ export const getRejectSummary = (dataset: string) => ok(api.GET('/v1/rejects/sum
 
 export const getEntries = (q: { q: string; offset: number; limit: number }) =>
   ok(api.GET('/v1/catalog/entries', { params: { query: { q: given(q.q), offset: q.offset, limit: q.limit } } }))
+export const getEntry = (code: string) => ok(api.GET('/v1/catalog/entry', { params: { query: { code } } }))
 export const getOrgs = () => ok(api.GET('/v1/orgs'))
 
+export const getStatus = async () => {
+  const [status, head] = await Promise.all([ok(api.GET('/v1/system/status')), ok(api.GET('/v1/ledger/head'))])
+  return { status, head }
+}
 export const getChain = async () => {
   const [head, waiting] = await Promise.all([ok(api.GET('/v1/ledger/head')), ok(api.GET('/v1/ledger/pending', { params: { query: { limit: 50 } } }))])
   return { head, ...waiting }

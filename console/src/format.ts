@@ -102,3 +102,16 @@ export const hex = (data: Uint8Array): string => {
   }
   return lines.join('\n')
 }
+
+// span says how long, from seconds, in its two largest units.
+export const span = (seconds: number, lang: Lang): string => {
+  const parts: [number, string, string][] = [[86400, ' 天', ' d'], [3600, ' 小时', ' h'], [60, ' 分', ' min'], [1, ' 秒', ' s']]
+  let left = Math.max(0, Math.floor(seconds))
+  const out: string[] = []
+  for (const [size, zh, en] of parts) {
+    const n = Math.floor(left / size)
+    left -= n * size
+    if (n > 0 && out.length < 2) out.push(n + (lang === 'zh' ? zh : en))
+  }
+  return out.join(' ') || (lang === 'zh' ? '0 秒' : '0 s')
+}

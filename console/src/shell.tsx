@@ -1,56 +1,10 @@
-import {
-  AuditOutlined, BarChartOutlined, BlockOutlined, DatabaseOutlined, FileProtectOutlined,
-  FileSearchOutlined, FormOutlined, LogoutOutlined, MenuOutlined, ProfileOutlined, SafetyCertificateOutlined, WarningOutlined,
-} from '@ant-design/icons'
+import { AuditOutlined, LogoutOutlined, MenuOutlined } from '@ant-design/icons'
 import { Button, Drawer, Layout, Menu, Segmented, Tag, Tooltip } from 'antd'
 import { useEffect, useState, type ReactNode } from 'react'
 import { Link, useLocation } from 'react-router'
 import { useLang, useT, type T } from './lang'
+import { places } from './places'
 import { roleName, useSession, type Role } from './session'
-
-interface Place {
-  path: string
-  icon: ReactNode
-  zh: string
-  en: string
-  roles: Role[]
-}
-
-const everyone: Role[] = ['steward', 'officer', 'approver', 'operator', 'auditor']
-
-// What each role may open. The server decides; the menu only does not offer what
-// it would refuse.
-export const places: { zh: string; en: string; places: Place[] }[] = [
-  {
-    zh: '数据归集与治理', en: 'Collect and govern',
-    places: [
-      { path: '/flow', icon: <BarChartOutlined />, zh: '运行总览', en: 'Overview', roles: everyone },
-      { path: '/datasets', icon: <DatabaseOutlined />, zh: '数据集', en: 'Datasets', roles: everyone },
-      { path: '/rejects', icon: <WarningOutlined />, zh: '问题数据', en: 'Rejects', roles: ['steward', 'officer', 'auditor'] },
-    ],
-  },
-  {
-    zh: '目录与链', en: 'Catalogue and chain',
-    places: [
-      { path: '/entries', icon: <ProfileOutlined />, zh: '公共数据目录', en: 'Catalogue', roles: everyone },
-      { path: '/chain', icon: <BlockOutlined />, zh: '目录链', en: 'Directory chain', roles: everyone },
-    ],
-  },
-  {
-    zh: '共享', en: 'Sharing',
-    places: [
-      { path: '/scenarios', icon: <FileSearchOutlined />, zh: '应用场景', en: 'Scenarios', roles: ['steward', 'officer', 'approver', 'auditor'] },
-      { path: '/requests', icon: <FormOutlined />, zh: '共享申请', en: 'Requests', roles: ['officer', 'approver', 'auditor', 'steward'] },
-      { path: '/grants', icon: <SafetyCertificateOutlined />, zh: '共享授权', en: 'Grants', roles: ['officer', 'approver', 'auditor', 'steward'] },
-      { path: '/receipts', icon: <FileProtectOutlined />, zh: '共享日志', en: 'Receipts', roles: ['officer', 'approver', 'auditor', 'steward'] },
-    ],
-  },
-]
-
-export const mayOpen = (path: string, role: Role): boolean => {
-  const place = places.flatMap((g) => g.places).find((p) => path === p.path || path.startsWith(p.path + '/'))
-  return place ? place.roles.includes(role) : true
-}
 
 function items(t: T, role: Role) {
   return places

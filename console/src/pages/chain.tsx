@@ -1,5 +1,5 @@
 import { DownloadOutlined } from '@ant-design/icons'
-import { Alert, Button, Card, Typography } from 'antd'
+import { Alert, Button, Card, Descriptions, Typography } from 'antd'
 import type { ColumnsType } from 'antd/es/table'
 import { useState } from 'react'
 import { getChain, getRecent, proofURL } from '../calls'
@@ -36,18 +36,11 @@ export function Chain() {
               ]}
             />
             <Card size="small">
-              <div className="row">
-                <span className="quiet">{t('根摘要', 'Root')}</span>
-                <Typography.Text copyable={{ text: h.root }} className="mono" style={{ wordBreak: 'break-all' }}>
-                  {h.root}
-                </Typography.Text>
-                <span className="quiet">{t('核验公钥', 'Key')}</span>
-                <Typography.Text copyable={{ text: h.key }} className="mono" style={{ wordBreak: 'break-all' }}>
-                  {h.key}
-                </Typography.Text>
-                <span className="quiet">{t('日志名', 'Origin')}</span>
-                <span className="mono">{h.origin}</span>
-              </div>
+              <Descriptions column={1} size="small" items={[
+                { key: 'root', label: t('根摘要', 'Root'), children: <Typography.Text copyable={{ text: h.root }} className="mono" style={{ wordBreak: 'break-all' }}>{h.root}</Typography.Text> },
+                { key: 'key', label: t('核验公钥', 'Key'), children: <Typography.Text copyable={{ text: h.key }} className="mono" style={{ wordBreak: 'break-all' }}>{h.key}</Typography.Text> },
+                { key: 'origin', label: t('日志名', 'Origin'), children: <span className="mono">{h.origin}</span> },
+              ]} />
             </Card>
             {pending.length ? <Waiting title={t('待上链', 'Awaiting the chain')} list={pending} /> : null}
             {refused.length ? <Waiting title={t('最近被链上拒绝', 'Refused by the chain')} list={refused} /> : null}

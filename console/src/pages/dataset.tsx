@@ -4,24 +4,32 @@ import { useMemo } from 'react'
 import { Link, useParams } from 'react-router'
 import { getDataset } from '../calls'
 import { count, digest, percent, points, when } from '../format'
-import { useT } from '../lang'
+import { useLang, useT } from '../lang'
 import { useLive } from '../live'
 import { Chart } from '../parts/chart'
 import { Figures, Loaded, Nothing, Page } from '../parts/page'
 import { Table } from '../parts/table'
-import { Grade, LevelTag } from '../parts/tags'
+import { Grade, LevelTag, libraryName, typeName } from '../parts/tags'
+import { mayOpen } from '../places'
+import { useSession } from '../session'
 import type { Column, DatasetDetail, Dimension, Rule, Score } from '../shapes'
 
 export function Dataset() {
   const t = useT()
   const { code = '' } = useParams()
+  const { session } = useSession()
   const live = useLive(() => getDataset(code), code, 15_000)
   const d = live.data
   return (
     <Page
       title={d?.title ?? t('数据集', 'Dataset')}
       about={d ? <><span className="mono">{d.code}</span> · {d.owner_name} · {t(`第 ${d.version} 版`, `version ${d.version}`)}</> : undefined}
-      tools={<Link to="/datasets">{t('← 全部数据集', '← All datasets')}</Link>}
+      tools={
+        <>
+          {session && mayOpen('/rejects', session.role) ? <Link to={`/rejects?dataset=${encodeURIComponent(code)}`}>{t('查看问题数据', 'Its rejects')}</Link> : null}
+          <Link to="/datasets">{t('← 全部数据集', '← All datasets')}</Link>
+        </>
+      }
     >
       <Loaded live={live}>{(detail) => <Detail d={detail} />}</Loaded>
     </Page>
@@ -72,6 +80,9 @@ function Quality({ d }: { d: DatasetDetail }) {
           <Trend d={d} />
         </Card>
       </div>
+      <Card size="small">
+        <Weakest dimensions={s.dimensions} />
+      </Card>
       <Card title={t('指标', 'Indicators')} size="small" styles={{ body: { padding: 0 } }}>
         <Indicators dimensions={s.dimensions} />
       </Card>
@@ -90,7 +101,7 @@ function Radar({ score }: { score: Score }) {
     const shown = score.dimensions.filter((d) => d.applicable)
     return {
       radar: {
-        indicator: shown.map((d) => ({ name: `${d.title} ${points(d.x)}`, max: 100 })),
+        indicator: shown.map((d) => ({ name: `${short(d.title)} ${points(d.x)}`, max: 100 })),
         radius: '66%', splitNumber: 4, axisName: { color: '#1d2733', fontSize: 12.5 }, splitArea: { show: false },
         splitLine: { lineStyle: { color: '#dde3ea' } }, axisLine: { lineStyle: { color: '#dde3ea' } },
       },
@@ -130,6 +141,30 @@ function Trend({ d }: { d: DatasetDetail }) {
   return <Chart option={option} height={280} label={t(`得分走势，最近 ${points(d.total)}`, `Score over time, latest ${points(d.total)}`)} />
 }
 
+// short leaves out what all six titles begin with.
+const short = (title: string): string => title.replace(/^公共数据/, '')
+
+// Weakest names the indicators that cost the most points, worst first.
+function Weakest({ dimensions }: { dimensions: Dimension[] }) {
+  const t = useT()
+  const low = dimensions
+    .flatMap((d) => d.indicators)
+    .filter((i) => i.applicable && i.x !== null && i.x < 1)
+    .sort((a, b) => (a.x ?? 0) - (b.x ?? 0))
+    .slice(0, 3)
+  if (!low.length) return <span className="holds">✓ {t('各项适用指标均为满分', 'Every indicator that applies is full')}</span>
+  return (
+    <div className="row">
+      <b>{t('最低的指标', 'Lowest indicators')}</b>
+      {low.map((i) => (
+        <span key={i.code}>
+          {i.title} <span className="quiet small mono">{i.code}</span> <b className={(i.x ?? 0) < 0.9 ? 'broken' : undefined}>{percent(i.x)}</b>
+        </span>
+      ))}
+    </div>
+  )
+}
+
 interface Line { key: string; dimension: string; weight: number; dx: number | null; applies: boolean; span: number; code: string; title: string; a: number; b: number; x: number | null; applicable: boolean }
 
 function lines(dimensions: Dimension[]): Line[] {
@@ -159,11 +194,10 @@ function Indicators({ dimensions }: { dimensions: Dimension[] }) {
 
 function Items({ columns }: { columns: Column[] }) {
   const t = useT()
-  const type: Record<string, string> = { string: t('字符', 'text'), int: t('整数', 'integer'), decimal: t('小数', 'decimal'), date: t('日期', 'date'), datetime: t('日期时间', 'date and time'), bool: t('布尔', 'yes/no') }
   const list: ColumnsType<Column> = [
     { title: t('数据项', 'Item'), key: 'title', render: (_, c) => <>{c.title} {c.key ? <Tag color="processing">{t('主键', 'key')}</Tag> : null}</> },
     { title: t('字段名', 'Field'), dataIndex: 'name', render: (v: string) => <span className="mono">{v}</span> },
-    { title: t('类型', 'Type'), key: 'type', render: (_, c) => (type[c.type] ?? c.type) + (c.length ? ` (${c.length})` : c.scale ? ` (${c.scale})` : '') },
+    { title: t('类型', 'Type'), key: 'type', render: (_, c) => typeName(c.type, t) + (c.length ? ` (${c.length})` : c.scale ? ` (${c.scale})` : '') },
     { title: t('必填', 'Required'), key: 'required', render: (_, c) => (c.required ? t('是', 'Yes') : t('否', 'No')) },
     { title: t('值域', 'Code table'), dataIndex: 'codes', render: (v: string) => v || '–' },
     { title: t('级别', 'Level'), key: 'level', render: (_, c) => <LevelTag level={c.level} /> },
@@ -194,6 +228,7 @@ function Rules({ rules }: { rules: Rule[] }) {
 
 function Source({ d }: { d: DatasetDetail }) {
   const t = useT()
+  const { lang } = useLang()
   return (
     <Card size="small">
       <Descriptions
@@ -203,7 +238,7 @@ function Source({ d }: { d: DatasetDetail }) {
           { key: 'system', label: t('来源系统', 'Source system'), children: d.system || '–' },
           { key: 'topic', label: t('主题', 'Topic'), children: <span className="mono">{d.topic}</span> },
           { key: 'format', label: t('格式', 'Format'), children: d.format },
-          { key: 'library', label: t('主题库', 'Library'), children: <span className="mono">{d.library}</span> },
+          { key: 'library', label: t('主题库', 'Library'), children: <>{libraryName(d.library, lang === 'zh')} <span className="quiet small mono">{d.library}</span></> },
           { key: 'catalog', label: t('目录代码', 'Catalogue code'), children: <Link to={`/entries?code=${encodeURIComponent(d.catalog)}`} className="mono">{d.catalog}</Link> },
         ]}
       />

@@ -4,16 +4,17 @@ import { useState } from 'react'
 import { Link } from 'react-router'
 import { getDatasets } from '../calls'
 import { count, points, when } from '../format'
-import { useT } from '../lang'
+import { useLang, useT } from '../lang'
 import { useLive } from '../live'
 import { Loaded, Nothing, Page } from '../parts/page'
 import { Table } from '../parts/table'
-import { Grade, LevelTag } from '../parts/tags'
+import { Grade, LevelTag, libraryName } from '../parts/tags'
 import type { DatasetRow } from '../shapes'
 import { Updated } from './flow'
 
 export function Datasets() {
   const t = useT()
+  const { lang } = useLang()
   const live = useLive(getDatasets, 'datasets', 10_000)
   const [word, setWord] = useState('')
   const columns: ColumnsType<DatasetRow> = [
@@ -33,7 +34,7 @@ export function Datasets() {
     { title: t('等级', 'Grade'), key: 'grade', render: (_, d) => <Grade grade={d.grade} /> },
     { title: t('行数', 'Rows'), key: 'rows', className: 'num', sorter: (a, b) => a.rows - b.rows, render: (_, d) => count(d.rows) },
     { title: t('数据级别', 'Level'), key: 'level', sorter: (a, b) => a.level - b.level, render: (_, d) => <LevelTag level={d.level} /> },
-    { title: t('主题库', 'Library'), dataIndex: 'library', render: (v: string) => <span className="mono">{v}</span> },
+    { title: t('主题库', 'Library'), key: 'library', render: (_, d) => <><span>{libraryName(d.library, lang === 'zh')}</span><div className="quiet small mono">{d.library}</div></> },
     { title: t('最近更新', 'Last update'), key: 'last', render: (_, d) => when(d.last_at) },
   ]
   return (

@@ -1,15 +1,15 @@
-import { Card, Input, Tag } from 'antd'
+import { Button, Card, Descriptions, Drawer, Input, Tag } from 'antd'
 import type { ColumnsType } from 'antd/es/table'
 import { useState } from 'react'
 import { Link, useSearchParams } from 'react-router'
-import { getEntries } from '../calls'
+import { getEntries, getEntry } from '../calls'
 import { day, digest } from '../format'
 import { useT } from '../lang'
 import { useLive } from '../live'
 import { Loaded, Nothing, Page } from '../parts/page'
 import { Table } from '../parts/table'
-import { Anchored, LevelTag, StateTag } from '../parts/tags'
-import type { Entry } from '../shapes'
+import { Anchored, LevelTag, StateTag, typeName } from '../parts/tags'
+import type { Entry, EntryDetail } from '../shapes'
 import { Updated } from './flow'
 
 export function Entries() {
@@ -17,6 +17,7 @@ export function Entries() {
   const [query] = useSearchParams()
   const [word, setWord] = useState(query.get('code') ?? '')
   const [page, setPage] = useState(1)
+  const [open, setOpen] = useState<Entry>()
   const size = 50
   const live = useLive(() => getEntries({ q: word.trim(), offset: (page - 1) * size, limit: size }), `${word.trim()} ${page}`, 10_000)
   const columns: ColumnsType<Entry> = [
@@ -25,7 +26,7 @@ export function Entries() {
       title: t('目录名称', 'Name'), key: 'title',
       render: (_, e) => (
         <>
-          {e.dataset ? <Link to={`/datasets/${e.dataset}`}>{e.title}</Link> : e.title}
+          <Button type="link" data-open style={{ padding: 0, height: 'auto' }} onClick={() => setOpen(e)}>{e.title}</Button>
           {e.summary ? <div className="quiet small" style={{ maxWidth: 380 }}>{e.summary}</div> : null}
         </>
       ),
@@ -63,6 +64,48 @@ export function Entries() {
           </Card>
         )}
       </Loaded>
+      <Drawer open={open !== undefined} onClose={() => setOpen(undefined)} size={760} title={open?.title} destroyOnHidden>
+        {open ? <Whole e={open} /> : null}
+      </Drawer>
     </Page>
+  )
+}
+
+// Whole shows one entry with its items, as the catalogue has it.
+function Whole({ e }: { e: Entry }) {
+  const t = useT()
+  const live = useLive(() => getEntry(e.code), e.code)
+  const columns: ColumnsType<EntryDetail['items'][number]> = [
+    { title: t('数据项', 'Item'), key: 'title', render: (_, i) => <>{i.title} {i.key ? <Tag color="processing">{t('主键', 'key')}</Tag> : null}<div className="quiet small mono">{i.name}</div></> },
+    { title: t('类型', 'Type'), key: 'type', render: (_, i) => typeName(i.type, t) },
+    { title: t('必填', 'Required'), key: 'required', render: (_, i) => (i.required ? t('是', 'Yes') : t('否', 'No')) },
+    { title: t('值域', 'Code table'), dataIndex: 'codes', render: (v: string) => v || '–' },
+    { title: t('级别', 'Level'), key: 'level', render: (_, i) => <LevelTag level={i.level} /> },
+    { title: t('个人信息', 'Personal information'), dataIndex: 'pi', render: (v: string) => v || '–' },
+  ]
+  return (
+    <Loaded live={live}>
+      {(d) => (
+        <>
+          <Descriptions column={2} size="small" items={[
+            { key: 'summary', span: 2, label: t('摘要', 'Summary'), children: d.entry.summary || '–' },
+            { key: 'code', label: t('目录代码', 'Code'), children: <span className="mono">{d.entry.code}</span> },
+            { key: 'state', label: t('状态', 'State'), children: <><StateTag state={d.entry.state} /> v{d.entry.version}</> },
+            { key: 'provider', label: t('提供单位', 'Provider'), children: d.entry.provider_name },
+            { key: 'system', label: t('来源系统', 'Source system'), children: d.system || '–' },
+            { key: 'duty', span: 2, label: t('职责依据', 'Duty'), children: d.duty || '–' },
+            { key: 'share', label: t('共享属性', 'Sharing'), children: d.entry.share_type },
+            { key: 'open', label: t('开放属性', 'Opening'), children: d.open_type || '–' },
+            ...(d.share_condition ? [{ key: 'condition', span: 2, label: t('共享条件', 'Condition'), children: d.share_condition }] : []),
+            ...(d.no_share_basis ? [{ key: 'basis', span: 2, label: t('不予共享依据', 'Basis for not sharing'), children: d.no_share_basis }] : []),
+            { key: 'cycle', label: t('更新周期', 'Cycle'), children: d.entry.update_cycle },
+            { key: 'dataset', label: t('挂接数据集', 'Dataset'), children: d.entry.dataset ? <Link to={`/datasets/${d.entry.dataset}`} className="mono">{d.entry.dataset}</Link> : t('尚未挂接', 'none yet') },
+            { key: 'index', label: t('链上序号', 'Chain index'), children: <Anchored index={d.entry.pending ? null : d.entry.index} /> },
+            { key: 'digest', label: t('摘要值', 'Digest'), children: <span className="mono" title={d.entry.digest}>{digest(d.entry.digest)}</span> },
+          ]} />
+          <Table rowKey="name" columns={columns} dataSource={d.items} pagination={false} />
+        </>
+      )}
+    </Loaded>
   )
 }

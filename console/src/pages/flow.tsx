@@ -10,6 +10,9 @@ import { Chart } from '../parts/chart'
 import { Figures, Loaded, Nothing, Page } from '../parts/page'
 import { Spark } from '../parts/spark'
 import { Table } from '../parts/table'
+import { libraryName } from '../parts/tags'
+import { mayOpen } from '../places'
+import { useSession } from '../session'
 import type { Flow as FlowShape, FlowDataset } from '../shapes'
 
 export function Flow() {
@@ -124,6 +127,7 @@ function Equation(e: { offsets: number; good: number; rejected: number; control:
 // Picture draws departments → topics → libraries, as wide as the records that went.
 function Picture({ flow }: { flow: FlowShape }) {
   const t = useT()
+  const { lang } = useLang()
   // Redrawn when the numbers have moved, not at every refresh.
   const shape = flow.datasets.map((d) => `${d.owner_name}|${d.topic}|${d.library}|${d.good}|${d.rejected}`).join('\n')
   const option = useMemo(() => {
@@ -142,7 +146,7 @@ function Picture({ flow }: { flow: FlowShape }) {
     for (const d of flow.datasets) {
       const from = node(d.owner_name, 0, '#14508c')
       const topic = node(d.topic, 1, '#2f7f86')
-      const to = node(d.library, 2, '#1b6e3c')
+      const to = node(libraryName(d.library, lang === 'zh'), 2, '#1b6e3c')
       link(from, topic, d.good + d.rejected)
       link(topic, to, d.good)
       if (d.rejected > 0) link(topic, node(t('问题数据', 'Rejects'), 2, '#b3261e'), d.rejected)
@@ -164,13 +168,14 @@ function Picture({ flow }: { flow: FlowShape }) {
       ],
     }
     // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [shape, t])
+  }, [shape, t, lang])
   const label = t('数据流向图：部门、主题、主题库；数字见下表', 'Flow from departments through topics to libraries; the numbers are in the table below')
   return <Chart option={option} height={Math.max(200, 34 * flow.datasets.length + 60)} label={label} />
 }
 
 function Rows({ flow }: { flow: FlowShape }) {
   const t = useT()
+  const { session } = useSession()
   const { lang } = useLang()
   const [now, setNow] = useState(() => Date.now())
   useEffect(() => {
@@ -182,7 +187,7 @@ function Rows({ flow }: { flow: FlowShape }) {
       title: t('数据集', 'Dataset'), key: 'title', fixed: 'left',
       render: (_, d) => (
         <>
-          <Link to={`/datasets/${d.code}`}>{d.title}</Link>
+          {session && mayOpen('/datasets', session.role) ? <Link to={`/datasets/${d.code}`}>{d.title}</Link> : d.title}
           <div className="quiet small">{d.owner_name}</div>
         </>
       ),

@@ -1,7 +1,8 @@
-import { Card, Tag } from 'antd'
+import { DownloadOutlined } from '@ant-design/icons'
+import { Button, Card, Tag } from 'antd'
 import type { ColumnsType } from 'antd/es/table'
 import { useSearchParams } from 'react-router'
-import { getReceipts } from '../calls'
+import { getReceipts, proofURL } from '../calls'
 import { count, digest, when } from '../format'
 import { useT } from '../lang'
 import { useLive } from '../live'
@@ -9,11 +10,14 @@ import { Pages, useCursor } from '../parts/cursor'
 import { Loaded, Nothing, Page } from '../parts/page'
 import { Table } from '../parts/table'
 import { Anchored, StateTag } from '../parts/tags'
+import { mayOpen } from '../places'
+import { useSession } from '../session'
 import type { Receipt } from '../shapes'
 import { Updated } from './flow'
 
 export function Receipts() {
   const t = useT()
+  const { session } = useSession()
   const [query, setQuery] = useSearchParams()
   const grant = query.get('grant') ?? ''
   const at = useCursor(grant)
@@ -28,6 +32,9 @@ export function Receipts() {
     { title: t('结果摘要', 'Digest'), key: 'digest', render: (_, r) => <span className="mono" title={r.digest}>{digest(r.digest)}</span> },
     { title: t('状态', 'State'), key: 'state', render: (_, r) => <><StateTag state={r.state} />{r.reason ? <div className="quiet small" style={{ maxWidth: 240 }}>{r.reason}</div> : null}</> },
     { title: t('存证', 'Anchored'), key: 'index', render: (_, r) => (r.anchored && r.index === null ? <Tag color="success">{t('已上链', 'On the chain')}</Tag> : <Anchored index={r.index} />) },
+    ...(session && mayOpen('/chain', session.role)
+      ? [{ title: t('存证证明', 'Proof'), key: 'proof', render: (_: unknown, r: Receipt) => (r.anchored ? <Button size="small" icon={<DownloadOutlined />} href={proofURL(r.id)} download={`${r.id}.proof.json`} aria-label={t(`下载 ${r.id} 的存证证明`, `Download the proof of ${r.id}`)}>{t('下载', 'Download')}</Button> : <span className="quiet">–</span>) }]
+      : []),
   ]
   return (
     <Page

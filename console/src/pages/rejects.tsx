@@ -10,7 +10,7 @@ import { Chart } from '../parts/chart'
 import { Pages, useCursor } from '../parts/cursor'
 import { Loaded, Nothing, Page } from '../parts/page'
 import { Table } from '../parts/table'
-import { className } from '../parts/tags'
+import { className, rejectClasses } from '../parts/tags'
 import type { Reject, RejectSummary } from '../shapes'
 import { Updated } from './flow'
 
@@ -36,9 +36,8 @@ export function Rejects() {
     { title: t('数据集', 'Dataset'), key: 'dataset', render: (_, r) => datasets.data?.find((d) => d.code === r.dataset)?.title ?? r.dataset },
     { title: t('类别', 'Class'), key: 'class', render: (_, r) => className(r.class, lang === 'zh') },
     { title: t('字段', 'Field'), dataIndex: 'field', render: (v: string) => (v ? <span className="mono">{v}</span> : t('整条', 'whole record')) },
-    { title: t('原因与整改', 'Reason and mend'), dataIndex: 'reason', render: (v: string) => <div style={{ minWidth: 260, maxWidth: 460 }}>{v}</div> },
-    { title: t('源位置', 'Position'), key: 'at', render: (_, r) => <span className="mono">{`${r.topic}/${r.partition}/${r.offset}`}</span> },
-    { title: t('时间', 'Time'), key: 'time', render: (_, r) => when(r.at) },
+    { title: t('原因与整改', 'Reason and mend'), dataIndex: 'reason', render: (v: string) => <div style={{ minWidth: 240, maxWidth: 380 }}>{v}</div> },
+    { title: t('源位置与时间', 'Position and time'), key: 'at', render: (_, r) => <><span className="mono">{`${r.topic}/${r.partition}/${r.offset}`}</span><div className="quiet small">{when(r.at)}</div></> },
     { title: t('原文', 'Original'), key: 'open', render: (_, r) => <Button type="link" size="small" data-open onClick={() => setOpen(r)}>{t('查看', 'View')}</Button> },
   ]
   return (
@@ -60,7 +59,7 @@ export function Rejects() {
             style={{ width: 140 }}
             value={kind}
             onChange={(v) => put('class', v)}
-            options={[{ value: '', label: t('全部类别', 'All classes') }, ...['decode', 'type', 'rule', 'oversize'].map((c) => ({ value: c, label: className(c, lang === 'zh') }))]}
+            options={[{ value: '', label: t('全部类别', 'All classes') }, ...rejectClasses.map((c) => ({ value: c, label: className(c, lang === 'zh') }))]}
           />
         </>
       }

@@ -1,5 +1,5 @@
 import { Tag, Tooltip } from 'antd'
-import { useT } from '../lang'
+import { useT, type T } from '../lang'
 
 // Words for the closed lists of the API. What is not in a list is shown as it came.
 type Tone = 'success' | 'processing' | 'warning' | 'error' | 'default'
@@ -76,12 +76,47 @@ export function Anchored({ index }: { index: number | null | undefined }) {
 
 const classes: Record<string, [string, string]> = {
   decode: ['无法解析', 'Undecodable'],
+  encoding: ['编码有误', 'Not UTF-8'],
   type: ['类型不符', 'Wrong type'],
+  key: ['主键缺失', 'Key missing'],
+  tombstone: ['删除标记', 'Tombstone'],
   rule: ['违反强规则', 'Blocking rule'],
   oversize: ['超出大小', 'Oversize'],
+}
+
+// rejectClasses are the closed list that a page may filter by.
+export const rejectClasses = Object.keys(classes)
+
+const libraries: Record<string, [string, string]> = {
+  lib_population: ['人口库', 'Population'],
+  lib_legal: ['法人库', 'Legal persons'],
+  lib_space: ['空间地理库', 'Space'],
+  lib_community: ['社区库', 'Community'],
+  lib_civil: ['民政库', 'Civil affairs'],
+}
+
+// libraryName says a library in words where it has a known name.
+export function libraryName(name: string, zh: boolean): string {
+  const known = libraries[name]
+  return known ? known[zh ? 0 : 1] : name
 }
 
 export function className(name: string, zh: boolean): string {
   const known = classes[name]
   return known ? known[zh ? 0 : 1] : name
+}
+
+const types: Record<string, [string, string]> = {
+  string: ['字符', 'text'],
+  int: ['整数', 'integer'],
+  decimal: ['小数', 'decimal'],
+  date: ['日期', 'date'],
+  datetime: ['日期时间', 'date and time'],
+  bool: ['布尔', 'yes/no'],
+}
+
+// typeName says a column's type in words.
+export const typeName = (type: string, t: T): string => {
+  const known = types[type]
+  return known ? t(known[0], known[1]) : type
 }

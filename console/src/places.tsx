@@ -1,0 +1,60 @@
+import {
+  BarChartOutlined, BlockOutlined, DashboardOutlined, DatabaseOutlined, FileProtectOutlined,
+  FileSearchOutlined, FormOutlined, ProfileOutlined, SafetyCertificateOutlined, WarningOutlined,
+} from '@ant-design/icons'
+import type { ReactNode } from 'react'
+import type { Role } from './session'
+
+interface Place {
+  path: string
+  icon: ReactNode
+  zh: string
+  en: string
+  roles: Role[]
+}
+
+const readers: Role[] = ['steward', 'officer', 'approver', 'auditor']
+const sharers: Role[] = ['officer', 'approver', 'auditor']
+
+// What each role may open, as internal/httpapi/policy.go has it. The server decides;
+// the menu only does not offer what it would refuse.
+export const places: { zh: string; en: string; places: Place[] }[] = [
+  {
+    zh: '数据归集与治理', en: 'Collect and govern',
+    places: [
+      { path: '/flow', icon: <BarChartOutlined />, zh: '运行总览', en: 'Overview', roles: ['steward', 'approver', 'operator', 'auditor'] },
+      { path: '/datasets', icon: <DatabaseOutlined />, zh: '数据集', en: 'Datasets', roles: readers },
+      { path: '/rejects', icon: <WarningOutlined />, zh: '问题数据', en: 'Rejects', roles: ['steward', 'auditor'] },
+    ],
+  },
+  {
+    zh: '目录与链', en: 'Catalogue and chain',
+    places: [
+      { path: '/entries', icon: <ProfileOutlined />, zh: '公共数据目录', en: 'Catalogue', roles: readers },
+      { path: '/chain', icon: <BlockOutlined />, zh: '目录链', en: 'Directory chain', roles: ['steward', 'approver', 'auditor'] },
+    ],
+  },
+  {
+    zh: '共享', en: 'Sharing',
+    places: [
+      { path: '/scenarios', icon: <FileSearchOutlined />, zh: '应用场景', en: 'Scenarios', roles: sharers },
+      { path: '/requests', icon: <FormOutlined />, zh: '共享申请', en: 'Requests', roles: sharers },
+      { path: '/grants', icon: <SafetyCertificateOutlined />, zh: '共享授权', en: 'Grants', roles: sharers },
+      { path: '/receipts', icon: <FileProtectOutlined />, zh: '共享日志', en: 'Receipts', roles: sharers },
+    ],
+  },
+  {
+    zh: '运维', en: 'Operations',
+    places: [
+      { path: '/system', icon: <DashboardOutlined />, zh: '系统状态', en: 'System', roles: ['operator', 'auditor'] },
+    ],
+  },
+]
+
+// home is where a role starts: the first place it may open.
+export const home = (role: Role): string => places.flatMap((g) => g.places).find((p) => p.roles.includes(role))?.path ?? '/'
+
+export const mayOpen = (path: string, role: Role): boolean => {
+  const place = places.flatMap((g) => g.places).find((p) => path === p.path || path.startsWith(p.path + '/'))
+  return place ? place.roles.includes(role) : true
+}
