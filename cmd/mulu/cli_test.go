@@ -25,9 +25,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// mulu runs the program and returns what it printed and its exit code. env is added
+// runMulu runs the program and returns what it printed and its exit code. env is added
 // to the environment, without an engine of the machine's own.
-func mulu(t *testing.T, env []string, args ...string) (stdout, stderr string, code int) {
+func runMulu(t *testing.T, env []string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -106,7 +106,7 @@ func TestWrongCommandLineIsExitCode2(t *testing.T) {
 		"share request --scenario S --items a --receivers 1 --purpose p --from 2026-05-02 --to 2026-05-01": {"--from"},
 	} {
 		t.Run(line, func(t *testing.T) {
-			stdout, stderr, code := mulu(t, nil, strings.Fields(line)...)
+			stdout, stderr, code := runMulu(t, nil, strings.Fields(line)...)
 			fails(t, exitUsage, stderr, code, words...)
 			if stdout != "" {
 				t.Errorf("standard output %q, want nothing", stdout)
@@ -116,7 +116,7 @@ func TestWrongCommandLineIsExitCode2(t *testing.T) {
 }
 
 func TestHelpShowsNoSecret(t *testing.T) {
-	stdout, stderr, code := mulu(t, []string{"MULU_KEY=mulu_secret"}, "share", "pull", "--help")
+	stdout, stderr, code := runMulu(t, []string{"MULU_KEY=mulu_secret"}, "share", "pull", "--help")
 	fails(t, 0, stderr, code)
 	if !strings.Contains(stdout, "MULU_KEY") || strings.Contains(stdout, "mulu_secret") {
 		t.Errorf("help: %s", stdout)
@@ -126,27 +126,27 @@ func TestHelpShowsNoSecret(t *testing.T) {
 func TestWithoutARunningMulu(t *testing.T) {
 	for _, line := range []string{"ingest status", "ingest rejects", "quality report", "catalog search x", "share grants", "share pull G1", "ledger status", "ledger proof x"} {
 		t.Run(line+" says what to start", func(t *testing.T) {
-			_, stderr, code := mulu(t, nil, append(strings.Fields(line), "--data", "nowhere")...)
+			_, stderr, code := runMulu(t, nil, append(strings.Fields(line), "--data", "nowhere")...)
 			fails(t, exitFailed, stderr, code, "没有运行中的 mulu", "mulu up --data nowhere")
 		})
 	}
 	t.Run("a process that was killed is told from one that runs", func(t *testing.T) {
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "run.json"), `{"pid":1,"url":"http://`+freeAddress(t)+`"}`)
-		_, stderr, code := mulu(t, nil, "ingest", "status", "--data", dir, "--key", "mulu_x")
+		_, stderr, code := runMulu(t, nil, "ingest", "status", "--data", dir, "--key", "mulu_x")
 		fails(t, exitFailed, stderr, code, "连不上", "mulu up")
 	})
 }
 
 func TestEngineMissing(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
-	_, stderr, code := mulu(t, []string{"MULU_ENGINE=/nowhere/libchdb.so"}, "up", "--sample", "none", "--data", dir, "--listen", "127.0.0.1:0", "--kafka", freeAddress(t))
+	_, stderr, code := runMulu(t, []string{"MULU_ENGINE=/nowhere/libchdb.so"}, "up", "--sample", "none", "--data", dir, "--listen", "127.0.0.1:0", "--kafka", freeAddress(t))
 	fails(t, exitFailed, stderr, code, "/nowhere/libchdb.so", "make engine", "MULU_ENGINE")
 }
 
 func TestPortTaken(t *testing.T) {
 	addr := listen(t).Addr().String()
-	_, stderr, code := mulu(t, nil, "up", "--sample", "none", "--data", filepath.Join(t.TempDir(), "data"), "--listen", addr, "--kafka", freeAddress(t))
+	_, stderr, code := runMulu(t, nil, "up", "--sample", "none", "--data", filepath.Join(t.TempDir(), "data"), "--listen", addr, "--kafka", freeAddress(t))
 	fails(t, exitFailed, stderr, code, addr, "--listen")
 }
 
@@ -155,14 +155,14 @@ func TestDataDirectoryHeld(t *testing.T) {
 	pid := hold(t, dir)
 	write(t, filepath.Join(dir, "run.json"), `{"pid":1,"url":"http://127.0.0.1:1"}`)
 	t.Run("up names the holder and leaves its run file", func(t *testing.T) {
-		_, stderr, code := mulu(t, nil, "up", "--sample", "none", "--data", dir, "--listen", "127.0.0.1:0", "--kafka", freeAddress(t))
+		_, stderr, code := runMulu(t, nil, "up", "--sample", "none", "--data", dir, "--listen", "127.0.0.1:0", "--kafka", freeAddress(t))
 		fails(t, exitFailed, stderr, code, dir, pid, "--data")
 		if _, err := os.Stat(filepath.Join(dir, "run.json")); err != nil {
 			t.Errorf("the running process's run file: %v", err)
 		}
 	})
 	t.Run("apply names the holder", func(t *testing.T) {
-		_, stderr, code := mulu(t, nil, "apply", "-f", sampleDir(t), "--data", dir)
+		_, stderr, code := runMulu(t, nil, "apply", "-f", sampleDir(t), "--data", dir)
 		fails(t, exitFailed, stderr, code, pid, "停止")
 	})
 }
@@ -172,7 +172,7 @@ func TestServeRefusesABadConfiguration(t *testing.T) {
 		t.Helper()
 		file := filepath.Join(t.TempDir(), "mulu.yaml")
 		write(t, file, text)
-		_, stderr, code := mulu(t, nil, "serve", "--config", file)
+		_, stderr, code := runMulu(t, nil, "serve", "--config", file)
 		return stderr, code
 	}
 	t.Run("unknown field with its line", func(t *testing.T) {
@@ -184,7 +184,7 @@ func TestServeRefusesABadConfiguration(t *testing.T) {
 		fails(t, exitFailed, stderr, code, "listen", "store")
 	})
 	t.Run("no file", func(t *testing.T) {
-		_, stderr, code := mulu(t, nil, "serve", "--config", "absent.yaml")
+		_, stderr, code := runMulu(t, nil, "serve", "--config", "absent.yaml")
 		fails(t, exitFailed, stderr, code, "absent.yaml")
 	})
 }
@@ -194,23 +194,23 @@ func TestApply(t *testing.T) {
 		dir, data := t.TempDir(), filepath.Join(t.TempDir(), "data")
 		write(t, filepath.Join(dir, "a.yaml"), "kind: Organisation\ncode: \"123\"\nname: 某局\n---\nkind: Nope\n")
 		write(t, filepath.Join(dir, "b.yaml"), "kind: Duty\n bad: [\n")
-		_, stderr, code := mulu(t, nil, "apply", "-f", dir, "--data", data)
+		_, stderr, code := runMulu(t, nil, "apply", "-f", dir, "--data", data)
 		fails(t, exitFailed, stderr, code, "a.yaml:2 code", "a.yaml:5 kind", "b.yaml:2", dir)
 		if _, err := os.Stat(data); err == nil {
 			t.Error("faulty declarations made a data directory")
 		}
 	})
 	t.Run("a directory without declarations is a fault", func(t *testing.T) {
-		_, stderr, code := mulu(t, nil, "apply", "-f", t.TempDir(), "--data", "data")
+		_, stderr, code := runMulu(t, nil, "apply", "-f", t.TempDir(), "--data", "data")
 		fails(t, exitFailed, stderr, code, ".yaml")
 	})
 	t.Run("no directory", func(t *testing.T) {
-		_, stderr, code := mulu(t, nil, "apply", "-f", "absent")
+		_, stderr, code := runMulu(t, nil, "apply", "-f", "absent")
 		fails(t, exitFailed, stderr, code, "absent")
 	})
 	t.Run("a dry run lists additions and makes nothing", func(t *testing.T) {
 		data := filepath.Join(t.TempDir(), "data")
-		stdout, stderr, code := mulu(t, nil, "apply", "-f", sampleDir(t), "--data", data, "--dry-run", "--json")
+		stdout, stderr, code := runMulu(t, nil, "apply", "-f", sampleDir(t), "--data", data, "--dry-run", "--json")
 		if code != 0 {
 			t.Fatalf("exit code %d: %s", code, stderr)
 		}
@@ -251,7 +251,7 @@ func TestApplyToAHouse(t *testing.T) {
 	apply := func(dir string, more ...string) string {
 		t.Helper()
 		args := append([]string{"apply", "-f", dir, "--data", data, "--kafka", freeAddress(t), "--lib", lib}, more...)
-		stdout, stderr, code := mulu(t, nil, args...)
+		stdout, stderr, code := runMulu(t, nil, args...)
 		if code != 0 {
 			t.Fatalf("exit code %d: %s", code, stderr)
 		}
@@ -282,7 +282,7 @@ func TestApplyToAHouse(t *testing.T) {
 func TestDoctor(t *testing.T) {
 	doctor := func(t *testing.T, env []string, args ...string) (map[string]finding, bool, int) {
 		t.Helper()
-		stdout, _, code := mulu(t, env, append([]string{"doctor", "--json"}, args...)...)
+		stdout, _, code := runMulu(t, env, append([]string{"doctor", "--json"}, args...)...)
 		var got struct {
 			OK     bool
 			Checks []finding

@@ -58,7 +58,7 @@ func newRoot() *cobra.Command {
 		return wrongUse(c, err)
 	})
 	root.AddCommand(
-		newUp(), newDemo(), newServe(), newBroker(), newDoctor(), newApply(), newSample(),
+		newUp(), newDemo(), newServe(), newBroker(), newDoctor(), newApply(), newAccount(), newSample(),
 		newIngest(), newQuality(), newCatalog(), newShare(), newLedger(),
 		newTorture(), newBench(),
 	)

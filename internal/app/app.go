@@ -172,7 +172,7 @@ func (a *App) openBroker(ctx context.Context) error {
 		s, err := broker.Supervise(childCtx, broker.Child{
 			Exe:  exe,
 			Args: []string{"broker", "--data", a.cfg.Path("broker"), "--listen", a.cfg.Broker.Listen, "--retain-mb", fmt.Sprint(a.cfg.Broker.RetainMB)},
-			Addr: a.cfg.Broker.Listen, Log: a.log,
+			Addr: a.cfg.Broker.Listen, Log: a.log, Output: slog.NewLogLogger(a.log.Handler(), slog.LevelInfo).Writer(),
 		})
 		if err != nil {
 			cancel()

@@ -72,6 +72,15 @@ func (a *App) register(ctx context.Context, who mulu.Actor) error {
 	return nil
 }
 
+// registered says whether an actor's key is on the chain.
+func (a *App) registered(ctx context.Context, id string) (bool, error) {
+	_, err := a.chain.Lookup(ctx, contract.CommandID(contract.ActorRegister, id))
+	if errors.Is(err, mulu.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // submitAs signs and submits one command, unless its id has been accepted before: a
 // second start would sign it with another time.
 func (a *App) submitAs(ctx context.Context, who mulu.Actor, id string, body contract.Body) error {

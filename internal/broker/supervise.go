@@ -29,6 +29,9 @@ type Child struct {
 	Env  []string // in addition to this process's
 	Addr string   // where it will listen, "127.0.0.1:19092"
 	Log  *slog.Logger
+	// Output gets what the child writes to standard error; nil throws it away. The
+	// last line is kept in any case, to say why a child died.
+	Output io.Writer
 }
 
 // Supervisor keeps a broker child running.
@@ -142,7 +145,10 @@ func (s *Supervisor) run(ctx context.Context) (reached bool, err error) {
 	cmd.ExtraFiles = []*os.File{lifeline}
 	cmd.SysProcAttr = childAttributes()
 	var tail lastLine
-	cmd.Stderr = io.MultiWriter(os.Stderr, &tail)
+	cmd.Stderr = &tail
+	if s.c.Output != nil {
+		cmd.Stderr = io.MultiWriter(s.c.Output, &tail)
+	}
 	err = cmd.Start() // stdin is the null device
 	lifeline.Close()
 	if err != nil {
