@@ -37,7 +37,7 @@ func TestPull(t *testing.T) {
 	const body = "\"a\"\n1\n"
 	t.Run("gives the bytes and says the receipt", func(t *testing.T) {
 		dir, _ := serving(t, body, sha(body))
-		stdout, stderr, code := mulu(t, nil, "share", "pull", "G1", "--data", dir, "--key", "k")
+		stdout, stderr, code := runMulu(t, nil, "share", "pull", "G1", "--data", dir, "--key", "k")
 		fails(t, 0, stderr, code, "R1", sha(body), "✓")
 		if stdout != body {
 			t.Errorf("got %q, want %q", stdout, body)
@@ -46,14 +46,14 @@ func TestPull(t *testing.T) {
 	t.Run("a digest that does not match leaves no file", func(t *testing.T) {
 		dir, _ := serving(t, body, sha("other"))
 		out := filepath.Join(t.TempDir(), "rows.csv")
-		_, stderr, code := mulu(t, nil, "share", "pull", "G1", "--data", dir, "--key", "k", "--out", out)
+		_, stderr, code := runMulu(t, nil, "share", "pull", "G1", "--data", dir, "--key", "k", "--out", out)
 		fails(t, exitFailed, stderr, code, "摘要不符", sha("other"), sha(body))
 		empty(t, filepath.Dir(out))
 	})
 	t.Run("a good file holds the bytes and nothing lies beside it", func(t *testing.T) {
 		dir, _ := serving(t, body, sha(body))
 		out := filepath.Join(t.TempDir(), "rows.csv")
-		_, stderr, code := mulu(t, nil, "share", "pull", "G1", "--data", dir, "--key", "k", "--out", out)
+		_, stderr, code := runMulu(t, nil, "share", "pull", "G1", "--data", dir, "--key", "k", "--out", out)
 		fails(t, 0, stderr, code)
 		if b, err := os.ReadFile(out); err != nil || string(b) != body {
 			t.Errorf("file %q, %v", b, err)
@@ -64,7 +64,7 @@ func TestPull(t *testing.T) {
 	})
 	t.Run("nothing is read when the file can not be written", func(t *testing.T) {
 		dir, asked := serving(t, body, sha(body))
-		_, stderr, code := mulu(t, nil, "share", "pull", "G1", "--data", dir, "--key", "k", "--out", filepath.Join(t.TempDir(), "absent", "rows.csv"))
+		_, stderr, code := runMulu(t, nil, "share", "pull", "G1", "--data", dir, "--key", "k", "--out", filepath.Join(t.TempDir(), "absent", "rows.csv"))
 		fails(t, exitFailed, stderr, code, "尚未取数")
 		if *asked != 0 {
 			t.Errorf("the server was asked %d times", *asked)
