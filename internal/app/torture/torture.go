@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -40,7 +41,7 @@ type Result struct {
 	Batches     int64          `json:"batches"`
 	Unbalanced  int64          `json:"unbalanced"`   // partitions whose equation does not hold
 	ChainBroken int64          `json:"chain_broken"` // commands acknowledged and not on the chain
-	KilledAt    map[string]int `json:"killed_at"`    // kills by stage; "time" is a random moment
+	KilledAt    map[string]int `json:"killed_at"`    // kills by stage; "time" is a random moment, "part rename" see Options.Strace
 }
 
 // OK says whether the promise held.
@@ -50,13 +51,17 @@ func (r *Result) OK() bool {
 
 // Options of a run.
 type Options struct {
-	Dir      string // empty working directory
-	Exe      string // the mulu binary
-	Kills    int
-	Seed     uint64
-	Listen   string // address of the console of the mulu under torture
-	Kafka    string // address of the broker, which is not killed
-	Lib      string // libchdb.so, "" looks in the usual places
+	Dir    string // empty working directory
+	Exe    string // the mulu binary
+	Kills  int
+	Seed   uint64
+	Listen string // address of the console of the mulu under torture
+	Kafka  string // address of the broker, which is not killed
+	Lib    string // libchdb.so, "" looks in the usual places
+	// Strace is the program that kills at the engine's renames, "" for none: between
+	// writing a part and naming it there is a tenth of a millisecond that kills by
+	// time do not hit.
+	Strace   string
 	Log      *slog.Logger
 	Progress app.Progress
 }
@@ -126,9 +131,13 @@ func killLoop(ctx context.Context, o Options, res *Result) (ready []float64, err
 // life runs one worker until it is killed, and says where, and how long it took to
 // be ready (0 if it died before).
 func life(ctx context.Context, o Options, rng *rand.Rand) (at string, took time.Duration, err error) {
-	cmd := exec.Command(o.Exe, "torture", "worker", "--dir", o.Dir, "--listen", o.Listen, "--kafka", o.Kafka, "--lib", o.Lib)
+	worker := []string{o.Exe, "torture", "worker", "--dir", o.Dir, "--listen", o.Listen, "--kafka", o.Kafka, "--lib", o.Lib}
+	cmd := exec.Command(worker[0], worker[1:]...)
 	at = "time"
-	if rng.IntN(2) == 0 {
+	if o.Strace != "" && rng.IntN(4) != 0 {
+		at = renamed
+		cmd = exec.Command(o.Strace, append(atRename(o, 1+rng.IntN(3)), worker...)...)
+	} else if rng.IntN(2) == 0 {
 		at = stages[rng.IntN(len(stages))]
 		cmd.Env = append(os.Environ(), EnvCrash+"="+at+":"+strconv.Itoa(1+rng.IntN(4)))
 	}
@@ -164,6 +173,9 @@ func life(ctx context.Context, o Options, rng *rand.Rand) (at string, took time.
 			if err := wasKilled(err); err != nil {
 				return "", 0, err
 			}
+			if at == renamed && partRenamed(o) {
+				at = partRename
+			}
 			return at, took, nil
 		case <-deadline:
 			_ = cmd.Process.Kill()
@@ -173,17 +185,47 @@ func life(ctx context.Context, o Options, rng *rand.Rand) (at string, took time.
 			}
 			return "time", took, nil // its stage never came: the kill counts all the same
 		case <-killAt:
+			at = "time"
 			_ = cmd.Process.Kill()
 		case <-tick.C:
 			if readyAt.IsZero() && isReady(o, cmd.Process.Pid) {
 				readyAt = time.Now()
 				took = readyAt.Sub(start)
-				if at == "time" {
+				switch at {
+				case "time":
 					killAt = time.After(pause)
+				case renamed: // strace counts by thread: none may get that far
+					killAt = time.After(renameWithin)
 				}
 			}
 		}
 	}
+}
+
+// What KilledAt says of a kill by strace: at a rename of the engine, and at the one
+// that makes an inserted part visible.
+const renamed, partRename = "rename", "part rename"
+
+// renameWithin is how long a ready worker may go on without its rename.
+const renameWithin = 4 * time.Second
+
+func traceLog(o Options) string { return filepath.Join(o.Dir, "strace.log") }
+
+// atRename makes strace kill the worker when one of its threads enters rename(2) for
+// the nth time. Only the engine uses that call; Go's os.Rename is renameat(2). With
+// -D the worker keeps the PID it was started with.
+func atRename(o Options, n int) []string {
+	return []string{"-D", "-f", "-qq", "--seccomp-bpf", "-o", traceLog(o), "-e", "trace=rename", "-e", fmt.Sprintf("inject=rename:signal=SIGKILL:when=%d", n)}
+}
+
+// partRenamed says whether the last rename that strace saw was of an inserted part.
+func partRenamed(o Options) bool {
+	b, err := os.ReadFile(traceLog(o))
+	if err != nil {
+		return false
+	}
+	i := strings.LastIndex(string(b), "rename(\"")
+	return i >= 0 && strings.Contains(strings.SplitN(string(b[i:]), ",", 2)[0], "/tmp_insert_")
 }
 
 // wasKilled is nil if the worker died of SIGKILL: any other end is a finding.
