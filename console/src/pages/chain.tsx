@@ -98,7 +98,7 @@ function HowTo() {
     <Card title={t('如何离线核验', 'How to verify offline')} size="small">
       <ol style={{ margin: 0, paddingInlineStart: 20, lineHeight: 1.9 }}>
         <li>{t('在上表下载某一条的存证证明（一个文件，含条目、包含证明、检查点及签名）。', 'Download the proof of an entry above: one file with the entry, its inclusion proof, the checkpoint and its signatures.')}</li>
-        <li>{t('在任何一台机器上（无需联网、无需本系统）运行：', 'On any machine, without a network and without this system, run:')} <code className="mono">mulu-verify {t('证明文件', 'BUNDLE')}</code></li>
+        <li>{t('在任何一台机器上（无需联网、无需本系统）运行：', 'On any machine, without a network and without this system, run:')} <code className="mono">mulu-verify --key {t('日志公钥文件', 'KEYFILE')} {t('证明文件', 'BUNDLE')}</code></li>
         <li>{t('输出“通过”即说明该条目确在链上、内容未被改动、签名者属实；否则会指出哪一步不符。', 'If it passes, the entry is on the chain, unchanged, and signed by whom it says; if not, it names the step that failed.')}</li>
       </ol>
       <Alert style={{ marginTop: 10 }} type="info" showIcon title={t('核验只信任您另行取得的日志公钥，不信任本页面。', 'The verifier trusts the log key you obtained by another way, not this page.')} />

@@ -1,0 +1,129 @@
+// One application from end to end, each step by the person whose it is: a street
+// applies for two of its communities, the bureau agrees, the street's system reads,
+// the proof is taken, the grants are revoked, the system is refused.
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+
+const communities = ['310107005001', '310107005022'] // of 曹杨新村街道
+
+export async function journey({ base, people, check, enter, look, verify, logKey }) {
+  const of = (name) => people.find((p) => p.name === name)
+  const by = async (name) => enter(of(name).account, of(name).password)
+  const purpose = `走访独居老人（浏览器测试 ${Date.now()}）`
+  const pull = (grant) => fetch(`${base}/v1/share/grants/${grant}/rows?format=json`, { headers: { authorization: `Bearer ${of('system').key}` } })
+
+  // The steward: from the score to the worst indicator to a problem row as it came.
+  const steward = await by('steward')
+  await steward.page.goto(base + '/datasets')
+  await steward.page.getByRole('link', { name: '标准地址与房屋' }).click()
+  await steward.page.getByText('最低的指标').waitFor({ timeout: 10_000 })
+  await steward.page.getByRole('link', { name: '查看问题数据' }).click()
+  await steward.page.locator('[data-open]').first().click()
+  const bytes = await steward.page.locator('pre.bytes').first().textContent()
+  check('steward: a problem row shows its original bytes', bytes.length > 10, bytes)
+  check('steward: and why it was refused', (await steward.page.locator('.ant-drawer-body').textContent()).includes('原因与整改'))
+  await steward.quiet('steward journey')
+  await steward.context.close()
+
+  // The street applies.
+  const street = await by('street')
+  await street.page.goto(base + '/scenarios')
+  await street.page.locator('tr', { hasText: 'SC-2' }).getByRole('button', { name: '申请共享' }).click()
+  await street.page.getByLabel('用途说明').fill(purpose)
+  const receivers = street.page.locator('#receivers')
+  for (const code of communities) {
+    await receivers.click()
+    await receivers.pressSequentially(code)
+    await street.page.keyboard.press('Enter')
+  }
+  await street.page.keyboard.press('Escape')
+  await street.page.getByLabel('个人信息保护影响评估编号').fill('PIA-2026-0017')
+  await look(street.page, 'street', 'journey-form')
+  await street.page.getByRole('button', { name: '提交申请' }).click()
+  await street.page.locator('tr', { hasText: purpose }).waitFor({ timeout: 15_000 }).catch(() => {})
+  const row = await street.page.locator('tr', { hasText: purpose }).textContent({ timeout: 1000 }).catch(() => '')
+  check('street: the request is in the list, awaiting a decision', row.includes('待审批'), row || (await street.page.locator('.ant-modal, .ant-form-item-explain-error').allTextContents()).join(' | '))
+  const request = row.match(/[A-Z]{1,3}[\w-]*\d{4,}[\w-]*/)?.[0] ?? ''
+
+  // The bureau agrees.
+  const bureau = await by('approver')
+  await bureau.page.goto(base + '/requests')
+  await bureau.page.locator('tr', { hasText: purpose }).getByRole('button', { name: '同意', exact: true }).click()
+  await look(bureau.page, 'approver', 'journey-decide')
+  await bureau.page.locator('.ant-modal-footer').getByRole('button', { name: '同意', exact: true }).click()
+  await bureau.page.locator('tr', { hasText: purpose }).getByText('已同意').first().waitFor({ timeout: 15_000 }).catch(() => {})
+  check('approver: the request is agreed', (await bureau.page.locator('tr', { hasText: purpose }).textContent()).includes('已同意'))
+
+  const mine = (await bureau.page.evaluate(() => fetch('/v1/share/requests').then((r) => r.json()))).find((r) => r.purpose === purpose)
+  check('approver: a grant for each community', mine?.grants.length === communities.length, JSON.stringify([request, mine?.grants]))
+  const grants = mine?.grants ?? []
+  await bureau.page.goto(base + '/grants')
+  for (const g of grants) {
+    const active = bureau.page.locator('tr', { hasText: g }).getByText('生效中')
+    await active.first().waitFor({ timeout: 45_000 }).catch(() => {})
+    check(`approver: ${g} becomes active`, (await active.count()) > 0, await bureau.page.locator('tr', { hasText: g }).textContent().catch(() => ''))
+  }
+  await look(bureau.page, 'approver', 'journey-active')
+
+  // The street's system reads.
+  const answer = await pull(grants[0])
+  const body = await answer.text()
+  check('system: reads under the grant', answer.status === 200, `${answer.status} ${body.slice(0, 300)}`)
+
+  // The receipt goes on the chain; its proof is a file that verifies elsewhere.
+  await bureau.page.goto(`${base}/receipts?grant=${encodeURIComponent(grants[0])}`)
+  const proof = bureau.page.getByRole('link', { name: /存证证明/ }).first()
+  await proof.waitFor({ timeout: 60_000 }).catch(() => {})
+  check('approver: the receipt is on the chain', (await proof.count()) > 0)
+  if (await proof.count()) {
+    const [file] = await Promise.all([bureau.page.waitForEvent('download', { timeout: 15_000 }), proof.click()])
+    const path = await file.path()
+    const bundle = JSON.parse(readFileSync(path, 'utf8'))
+    check('approver: the proof is a bundle with its subject', Boolean(bundle.subject ?? bundle.Subject), Object.keys(bundle).join(','))
+    if (verify) {
+      let said = ''
+      try {
+        said = execFileSync(verify, [...(logKey ? ['--key', logKey] : []), path], { encoding: 'utf8' })
+      } catch (err) {
+        said = `failed: ${err.stdout}${err.stderr}`
+      }
+      check('mulu-verify: the proof holds', !said.startsWith('failed'), said)
+    }
+  }
+  await look(bureau.page, 'approver', 'journey-receipts')
+
+  // The street sees its own; another department does not.
+  await street.page.goto(base + '/grants')
+  for (const g of grants) {
+    await street.page.locator('tr', { hasText: g }).waitFor({ timeout: 10_000 }).catch(() => {})
+    check(`street: sees ${g}`, (await street.page.locator('tr', { hasText: g }).count()) > 0)
+  }
+  const other = await by('officer')
+  await other.page.goto(base + '/grants')
+  await other.page.locator('.ant-table').waitFor({ timeout: 10_000 })
+  check('another department: sees none of them', (await other.page.locator('tr', { hasText: grants[0] }).count()) === 0)
+  await other.context.close()
+
+  // Revoked: at once.
+  await bureau.page.goto(base + '/grants')
+  for (const g of grants) {
+    await bureau.page.locator('tr', { hasText: g }).getByRole('button', { name: '撤销' }).click()
+    await bureau.page.getByLabel('理由（必填）').fill('用途已完成')
+    if (g === grants[0]) await look(bureau.page, 'approver', 'journey-revoke')
+    await bureau.page.locator('.ant-modal-footer').getByRole('button', { name: '撤销' }).click()
+    await bureau.page.locator('.ant-modal-footer').waitFor({ state: 'hidden', timeout: 15_000 }).catch(() => {})
+    const over = bureau.page.locator('tr', { hasText: g }).getByText(/已(终止|撤销)/)
+    await over.first().waitFor({ timeout: 30_000 }).catch(() => {})
+    check(`approver: ${g} is over`, (await over.count()) > 0, await bureau.page.locator('tr', { hasText: g }).textContent().catch(() => ''))
+  }
+  const after = await pull(grants[0])
+  check('system: refused from then on', after.status === 403, `${after.status} ${(await after.text()).slice(0, 200)}`)
+  await street.page.goto(base + '/receipts')
+  await street.page.getByText('已拒绝').first().waitFor({ timeout: 10_000 }).catch(() => {})
+  check('street: the refused read left a receipt too', (await street.page.getByText('已拒绝').count()) > 0)
+  await look(street.page, 'street', 'journey-receipts')
+  await street.quiet('street journey')
+  await bureau.quiet('approver journey')
+  await street.context.close()
+  await bureau.context.close()
+}
