@@ -226,6 +226,16 @@ func (c *Catalog) AnchoredThrough(ctx context.Context) (time.Time, error) {
 	return store.FromMicros(at), nil
 }
 
+// Anchored counts the batches that AnchorBatches has seen, to compare with the
+// manifests there are.
+func (c *Catalog) Anchored(ctx context.Context) (int64, error) {
+	var n int64
+	if err := c.db.Read.QueryRowContext(ctx, `SELECT COUNT(*) FROM catalog_batch`).Scan(&n); err != nil {
+		return 0, fmt.Errorf("count anchored batches: %w", err)
+	}
+	return n, nil
+}
+
 // BatchProof shows that a batch's manifest is under an anchored root: Path leads
 // from Leaf, number Pos of Count, to Root, which the command Command put on the
 // chain at Index.

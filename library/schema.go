@@ -86,8 +86,8 @@ func (l *Library) Apply(ctx context.Context, ds *mulu.Dataset) error {
 	key := idents(ds.Key)
 	tables := []struct{ name, extra, engine string }{
 		{string(ds.Code), "", "ReplacingMergeTree(_version, _deleted) ORDER BY (" + key + ")"},
-		{string(ds.Code) + "_history", ", `_ingested` DateTime DEFAULT now()",
-			fmt.Sprintf("MergeTree ORDER BY (_topic, _partition, _offset) TTL _ingested + INTERVAL %d SECOND", int64(l.ttl.Seconds()))},
+		{string(ds.Code) + "_history", ", " + ident(colIngested) + " DateTime DEFAULT now()",
+			fmt.Sprintf("MergeTree ORDER BY (_topic, _partition, _offset) TTL %s + INTERVAL %d SECOND", ident(colIngested), int64(l.ttl.Seconds()))},
 	}
 	if !ds.History {
 		tables = tables[:1]

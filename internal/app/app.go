@@ -5,6 +5,8 @@ package app
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -328,7 +330,8 @@ func (a *App) openIngest(ctx context.Context) error {
 		host = "localhost"
 	}
 	a.source, err = ingest.NewSource(ingest.Options{
-		Seeds: a.cfg.Seeds(), Datasets: datasets, Journal: a.journal, Instance: "mulu-" + host,
+		Seeds: a.cfg.Seeds(), Datasets: datasets, Journal: a.journal,
+		Group: a.group(), Instance: a.group() + "-" + host,
 		BatchRows: a.cfg.Ingest.BatchRows, Linger: a.cfg.Ingest.Linger, BufferBytes: a.cfg.Ingest.MemoryMB << 20, Log: a.log,
 	})
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 const (
 	scoreEvery  = 5 * time.Second
 	expireEvery = time.Minute
+	sweepEvery  = 10 * time.Minute
 	// lateManifests is how far back anchoring looks: partitions finish out of order.
 	lateManifests = 5 * time.Minute
 	// settleManifests is how old a manifest must be to be anchored: it may become
@@ -36,6 +37,7 @@ func (a *App) startWorkers() {
 		}
 		return err
 	})
+	a.every(sweepEvery, "sweep batches", a.sweepBatches)
 	a.every(expireEvery, "expire grants", func(ctx context.Context) error {
 		_, err := a.share.Expire(ctx)
 		return err
@@ -142,6 +144,29 @@ func (a *App) AnchorBatches(ctx context.Context) error {
 	if !through.IsZero() {
 		cursor = library.CursorAt(through.Add(-lateManifests))
 	}
+	return a.anchorFrom(ctx, cursor)
+}
+
+// sweepBatches anchors what AnchorBatches may have passed by: a manifest that was
+// dated before the newest one seen, after the clock had stepped back, say.
+func (a *App) sweepBatches(ctx context.Context) error {
+	totals, err := a.lib.Totals(ctx)
+	if err != nil {
+		return err
+	}
+	var stored int64
+	for _, t := range totals {
+		stored += t.Batches
+	}
+	anchored, err := a.catalog.Anchored(ctx)
+	if err != nil || anchored >= stored {
+		return err
+	}
+	return a.anchorFrom(ctx, "")
+}
+
+// anchorFrom anchors every manifest after a cursor that is not anchored yet.
+func (a *App) anchorFrom(ctx context.Context, cursor string) error {
 	const page = 5000
 	for {
 		list, next, err := a.lib.Manifests(ctx, cursor, time.Now().Add(-settleManifests), page)
