@@ -306,6 +306,13 @@ func (a *App) SignIns() []SignIn { return a.signIns }
 // Library is the running library, for the checks of torture, demo and bench.
 func (a *App) Library() *library.Library { return a.lib }
 
+// group is this house's consumer group: two houses on one Kafka must each read all
+// of it. The chain's key is a house's own from its first start.
+func (a *App) group() string {
+	sum := sha256.Sum256([]byte(a.chain.Key()))
+	return "mulu-" + hex.EncodeToString(sum[:4])
+}
+
 // openIngest readies the reader of every dataset's topic; startWorkers runs it.
 func (a *App) openIngest(ctx context.Context) error {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(a.cfg.Seeds()...), kgo.ClientID("mulu-admin"))

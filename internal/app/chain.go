@@ -29,7 +29,51 @@ func (a *App) openChain(ctx context.Context) (err error) {
 		return fmt.Errorf("打开目录链 / open the directory chain: %w", err)
 	}
 	a.onClose("directory chain", a.chain.Close)
-	return a.found(ctx)
+	if err := a.sameHouse(ctx); err != nil {
+		return err
+	}
+	if err := a.found(ctx); err != nil {
+		return err
+	}
+	return a.sameMachine(ctx)
+}
+
+// otherHouse is the error of a control store and a chain that do not belong together:
+// one was lost, or comes from elsewhere. Going on would found a second chain, or sign
+// with keys that the chain refuses.
+func (a *App) otherHouse(found string) error {
+	return fmt.Errorf("目录链 %s 与控制库不属于同一套数据，%s：请从同一备份恢复两者（控制库是数据目录中的 control.db，或 store 所指的 PostgreSQL），或用 --data 换一个空目录重新开始 / control store and chain do not belong together, restore both from one backup: %w",
+		a.cfg.Path("chain"), found, mulu.ErrConflict)
+}
+
+// sameHouse refuses an empty chain under a control store that has entries on one.
+func (a *App) sameHouse(ctx context.Context) error {
+	begun, err := a.known(ctx, contract.CommandID(contract.ChainInit))
+	if err != nil || begun {
+		return err
+	}
+	accepted, err := outbox.NewRelay(a.db, a.chain, nil, a.log, time.Now).Accepted(ctx, 0, 1)
+	if err == nil && len(accepted) > 0 {
+		err = a.otherHouse("控制库中有已上链的记录，而链是空的")
+	}
+	return err
+}
+
+// sameMachine refuses a control store whose own signing key is not the chain's.
+func (a *App) sameMachine(ctx context.Context) error {
+	raw, err := a.chain.Get(ctx, contract.Key(contract.Actors, machineID))
+	if err != nil {
+		return err
+	}
+	var onChain contract.ActorValue
+	if err := contract.Decode(raw, &onChain); err != nil {
+		return fmt.Errorf("read actor %s on the chain: %w", machineID, err)
+	}
+	key, err := a.auth.PublicKey(ctx, machineID)
+	if err == nil && contract.KeyText(key) != onChain.Key {
+		err = a.otherHouse("控制库中的签名密钥不是链上登记的")
+	}
+	return err
 }
 
 // found makes the chain's first two entries: the root key of the bureau, and the
@@ -74,7 +118,12 @@ func (a *App) register(ctx context.Context, who mulu.Actor) error {
 
 // registered says whether an actor's key is on the chain.
 func (a *App) registered(ctx context.Context, id string) (bool, error) {
-	_, err := a.chain.Lookup(ctx, contract.CommandID(contract.ActorRegister, id))
+	return a.known(ctx, contract.CommandID(contract.ActorRegister, id))
+}
+
+// known says whether a command is on the chain.
+func (a *App) known(ctx context.Context, id string) (bool, error) {
+	_, err := a.chain.Lookup(ctx, id)
 	if errors.Is(err, mulu.ErrNotFound) {
 		return false, nil
 	}
