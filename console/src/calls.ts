@@ -82,5 +82,10 @@ export const step = (what: Step, id: string, reason: string) => {
 export const getReceipts = (q: { grant: string; cursor: string; limit: number }) =>
   ok(api.GET('/v1/share/receipts', { params: { query: { grant: given(q.grant), cursor: given(q.cursor), limit: q.limit } } }))
 
-// getAreas gives the streets of the district by division code: who may receive.
-export const getAreas = async () => new Map((await getOrgs()).filter((o) => o.kind === 'street').map((o) => [o.division, o.short || o.name] as const))
+// getAreas gives the streets inside an organisation's own division by division code:
+// who may receive what it applies for.
+export const getAreas = async (org: string) => {
+  const list = await getOrgs()
+  const own = list.find((o) => o.code === org)?.division ?? ''
+  return new Map(list.filter((o) => o.kind === 'street' && o.division.startsWith(own)).map((o) => [o.division, o.short || o.name] as const))
+}

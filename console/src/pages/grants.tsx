@@ -18,17 +18,15 @@ export function Grants() {
   const live = useLive(getGrants, 'grants', 8000)
   const [closing, setClosing] = useState<{ g: Grant; what: Step }>()
   const columns: ColumnsType<Grant> = [
-    { title: t('共享授权', 'Grant'), key: 'id', render: (_, g) => <><b>{g.scenario_title}</b><div className="quiet small mono">{g.id}</div></> },
-    { title: t('申请单位', 'Requested by'), dataIndex: 'requester_name' },
-    { title: t('接收方', 'Receiver'), key: 'receiver', render: (_, g) => <>{g.receiver_name}<div className="quiet small mono">{g.receiver}</div></> },
+    { title: t('共享授权与申请单位', 'Grant and requester'), key: 'id', render: (_, g) => <><b>{g.scenario_title}</b><div className="quiet small">{g.requester_name}</div><div className="quiet small mono">{g.id}</div></> },
+    { title: t('接收方', 'Receiver'), key: 'receiver', render: (_, g) => <><span className="mono">{g.receiver}</span><div className="quiet small">{g.receiver_name.replace(g.receiver, '').trim()}</div></> },
     { title: t('数据项', 'Items'), key: 'items', render: (_, g) => <Picks items={g.items} /> },
-    { title: t('有效期', 'Term'), key: 'term', render: (_, g) => `${day(g.from)} ~ ${lastDay(g.until)}` },
-    { title: t('每日上限', 'Rows a day'), key: 'rows', className: 'num', render: (_, g) => (g.rows_per_day ? count(g.rows_per_day) : t('不限', 'no limit')) },
+    { title: t('有效期与每日上限', 'Term and rows a day'), key: 'term', render: (_, g) => <>{`${day(g.from)} ~ ${lastDay(g.until)}`}<div className="quiet small">{g.rows_per_day ? t(`每日 ${count(g.rows_per_day)} 行`, `${count(g.rows_per_day)} rows a day`) : t('每日不限', 'no daily limit')}</div></> },
     { title: t('共享日志', 'Receipts'), key: 'reads', className: 'num', render: (_, g) => <Link to={`/receipts?grant=${encodeURIComponent(g.id)}`}>{t(`${count(g.reads)} 次`, `${count(g.reads)} reads`)}</Link> },
-    { title: t('状态', 'State'), key: 'state', render: (_, g) => <><StateTag state={g.state} />{g.status ? <div className="small">{g.status}</div> : null}{g.refusal ? <div className="small broken">{t('链上拒绝：', 'Refused: ') + g.refusal}</div> : null}</> },
+    { title: t('状态', 'State'), key: 'state', render: (_, g) => <><StateTag state={g.state} />{g.pending && g.status ? <div className="small">{g.status}</div> : null}{g.refusal ? <div className="small broken">{t('链上拒绝：', 'Refused: ') + g.refusal}</div> : null}</> },
     { title: t('链上序号', 'Chain index'), key: 'index', render: (_, g) => <Anchored index={g.index} /> },
     {
-      title: t('操作', 'Actions'), key: 'act',
+      title: t('操作', 'Actions'), key: 'act', fixed: 'right',
       render: (_, g) => (
         <div className="row" style={{ flexWrap: 'nowrap' }}>
           {g.may_suspend ? <Button size="small" onClick={() => setClosing({ g, what: 'suspend' })}>{t('暂停', 'Suspend')}</Button> : null}

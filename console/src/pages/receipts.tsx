@@ -23,14 +23,13 @@ export function Receipts() {
   const at = useCursor(grant)
   const live = useLive(() => getReceipts({ grant, cursor: at.cursor, limit: 20 }), `${grant} ${at.cursor}`, 8000)
   const columns: ColumnsType<Receipt> = [
-    { title: t('日志编号', 'Receipt'), dataIndex: 'id', render: (v: string) => <span className="mono">{v}</span> },
-    { title: t('时间', 'Time'), key: 'at', render: (_, r) => when(r.opened_at) },
+    { title: t('时间与日志编号', 'Time and receipt'), key: 'at', render: (_, r) => <>{when(r.opened_at)}<div className="quiet small mono" title={r.id}>{r.id.length > 24 ? r.id.slice(0, 22) + '…' : r.id}</div></> },
     { title: t('取数单位', 'Read by'), key: 'org', render: (_, r) => <>{r.org_name || r.receiver_name}<div className="quiet small mono">{r.actor}</div></> },
     { title: t('场景与授权', 'Scenario and grant'), key: 'grant', render: (_, r) => <>{r.scenario_title || r.scenario}<div className="quiet small mono">{r.grant}</div></> },
     { title: t('方式', 'Mode'), key: 'mode', render: (_, r) => [r.mode, r.format.toUpperCase()].filter(Boolean).join(' · ') },
     { title: t('行数', 'Rows'), key: 'rows', className: 'num', render: (_, r) => count(r.rows) },
     { title: t('结果摘要', 'Digest'), key: 'digest', render: (_, r) => <span className="mono" title={r.digest}>{digest(r.digest)}</span> },
-    { title: t('状态', 'State'), key: 'state', render: (_, r) => <><StateTag state={r.state} />{r.reason ? <div className="quiet small" style={{ maxWidth: 240 }}>{r.reason}</div> : null}</> },
+    { title: t('状态', 'State'), key: 'state', render: (_, r) => <><StateTag state={r.state} />{r.reason ? <div className="quiet small" style={{ minWidth: 180, maxWidth: 260, whiteSpace: 'normal' }}>{r.reason}</div> : null}</> },
     { title: t('存证', 'Anchored'), key: 'index', render: (_, r) => (r.anchored && r.index === null ? <Tag color="success">{t('已上链', 'On the chain')}</Tag> : <Anchored index={r.index} />) },
     ...(session && mayOpen('/chain', session.role)
       ? [{ title: t('存证证明', 'Proof'), key: 'proof', render: (_: unknown, r: Receipt) => (r.anchored ? <Button size="small" icon={<DownloadOutlined />} href={proofURL(r.id)} download={`${r.id}.proof.json`} aria-label={t(`下载 ${r.id} 的存证证明`, `Download the proof of ${r.id}`)}>{t('下载', 'Download')}</Button> : <span className="quiet">–</span>) }]

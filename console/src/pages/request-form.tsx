@@ -10,6 +10,7 @@ import { maskName } from '../parts/masks'
 import { Loaded } from '../parts/page'
 import { Table } from '../parts/table'
 import { LevelTag } from '../parts/tags'
+import { useSession } from '../session'
 import type { Application, Scenario, ScenarioItem } from '../shapes'
 
 export function RequestForm({ scenario, done }: { scenario: string; done: () => void }) {
@@ -29,8 +30,9 @@ const division = /^(\d{9}|\d{12})$/
 
 function Fill({ list, first, done }: { list: Scenario[]; first: string; done: () => void }) {
   const t = useT()
+  const { session } = useSession()
   const { busy, act } = useAct()
-  const areas = useLive(getAreas, 'areas')
+  const areas = useLive(() => getAreas(session?.org ?? ''), 'areas')
   const [code, setCode] = useState(first || list[0]?.code || '')
   const chosen = list.find((s) => s.code === code)
   const [picks, setPicks] = useState<string[]>([])
@@ -50,7 +52,7 @@ function Fill({ list, first, done }: { list: Scenario[]; first: string; done: ()
     },
     { title: t('数据项', 'Item'), key: 'title', render: (_, i) => <>{i.title}<div className="quiet small mono">{i.name}</div></> },
     { title: t('级别', 'Level'), key: 'level', render: (_, i) => <LevelTag level={i.level} /> },
-    { title: t('展示方式', 'Shown as'), key: 'mask', render: (_, i) => maskName(i.mask, t) },
+    { title: t('信息系统所见', 'Seen by systems'), key: 'mask', render: (_, i) => maskName(i.mask, t) },
   ]
   const send = async (v: Values) => {
     const body: Application = {
@@ -68,7 +70,7 @@ function Fill({ list, first, done }: { list: Scenario[]; first: string; done: ()
   }
   const options = [...(areas.data ?? new Map<string, string>())].map(([value, name]) => ({ value, label: `${name} ${value}` }))
   return (
-    <Form layout="vertical" onFinish={(v: Values) => void send(v)} initialValues={{ term: [dayjs(), dayjs().add(1, 'year')], receivers: [], formats: ['json'] }}>
+    <Form layout="vertical" onFinish={(v: Values) => void send(v)} initialValues={{ term: [dayjs(), dayjs().add(1, 'year').subtract(1, 'day')], receivers: [], formats: ['json'] }}>
       <Form.Item label={t('应用场景', 'Scenario')} htmlFor="scenario">
         <Select id="scenario" value={code} onChange={setCode} options={list.map((s) => ({ value: s.code, label: `${s.code} ${s.title}` }))} />
         {chosen ? <div className="quiet small" style={{ marginTop: 4 }}>{[chosen.purpose, chosen.legal_basis].filter(Boolean).join(' · ')}</div> : null}

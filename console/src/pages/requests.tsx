@@ -26,15 +26,14 @@ export function Requests() {
   const officer = session?.role === 'officer'
   const approver = session?.role === 'approver'
   const columns: ColumnsType<ShareRequest> = [
-    { title: t('申请', 'Request'), key: 'id', render: (_, r) => <><b>{r.scenario_title}</b><div className="quiet small mono">{r.id}</div></> },
-    { title: t('申请单位', 'Requested by'), dataIndex: 'requester_name' },
+    { title: t('申请与申请单位', 'Request and requester'), key: 'id', render: (_, r) => <><b>{r.scenario_title}</b><div className="quiet small">{r.requester_name}</div><div className="quiet small mono">{r.id}</div></> },
     { title: t('数据项', 'Items'), key: 'items', render: (_, r) => <Picks items={r.items} /> },
+    { title: t('接收方', 'Receivers'), key: 'receivers', render: (_, r) => <Tooltip title={r.receivers.join('、')}><span tabIndex={0}>{t(`${r.receivers.length} 个`, String(r.receivers.length))}</span></Tooltip> },
     { title: t('用途', 'Purpose'), dataIndex: 'purpose', render: (v: string) => <div style={{ maxWidth: 260 }}>{v}</div> },
     { title: t('申请时间', 'Requested'), key: 'at', render: (_, r) => when(r.at).slice(0, 16) },
     { title: t('法定时限', 'Legal clock'), key: 'clock', render: (_, r) => <LegalClock clock={r.clock} /> },
-    { title: t('状态', 'State'), key: 'state', render: (_, r) => <><StateTag state={r.state} />{r.status ? <div className="small">{r.status}</div> : null}{r.reason ? <div className="quiet small" style={{ maxWidth: 220 }}>{r.reason}</div> : null}</> },
+    { title: t('状态', 'State'), key: 'state', render: (_, r) => <><StateTag state={r.state} />{r.status && r.state === 'agreed' ? <div className="small">{r.status}</div> : null}{r.reason ? <div className="quiet small" style={{ maxWidth: 220 }}>{r.reason}</div> : null}</> },
     { title: t('链上序号', 'Chain index'), key: 'index', render: (_, r) => <Anchored index={r.index} /> },
-    { title: t('接收方', 'Receivers'), key: 'receivers', render: (_, r) => <Tooltip title={r.receivers.join('、')}><span tabIndex={0}>{t(`${r.receivers.length} 个`, String(r.receivers.length))}</span></Tooltip> },
     ...(approver
       ? [{
           title: t('审批', 'Decide'), key: 'decide', fixed: 'right' as const,

@@ -61,7 +61,7 @@ function Detail({ s }: { s: Scenario }) {
   const columns: ColumnsType<ScenarioItem> = [
     { title: t('数据项', 'Item'), key: 'title', render: (_, i) => <>{i.title}<div className="quiet small mono">{i.name}</div></> },
     { title: t('级别', 'Level'), key: 'level', render: (_, i) => <LevelTag level={i.level} /> },
-    { title: t('展示方式', 'Shown as'), key: 'mask', render: (_, i) => maskName(i.mask, t) },
+    { title: t('信息系统所见', 'Seen by systems'), key: 'mask', render: (_, i) => maskName(i.mask, t) },
   ]
   return (
     <div className="stack">
