@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -166,6 +167,9 @@ func (a *App) onClose(name string, stop func(context.Context) error) {
 
 func (a *App) openBroker(ctx context.Context) error {
 	if len(a.cfg.Broker.Seeds) == 0 {
+		if err := a.takeBrokerPort(ctx); err != nil {
+			return err
+		}
 		exe, err := os.Executable()
 		if err != nil {
 			return fmt.Errorf("find own executable: %w", err)
@@ -178,7 +182,7 @@ func (a *App) openBroker(ctx context.Context) error {
 		})
 		if err != nil {
 			cancel()
-			return fmt.Errorf("启动内嵌试用 Kafka（%s；端口被占用时请用 --kafka 换一个）/ start the trial broker: %w", a.cfg.Broker.Listen, err)
+			return fmt.Errorf("启动内嵌试用 Kafka（%s）/ start the trial broker: %w", a.cfg.Broker.Listen, err)
 		}
 		a.onClose("broker", func(context.Context) error { cancel(); s.Wait(); return nil })
 	}
@@ -188,6 +192,29 @@ func (a *App) openBroker(ctx context.Context) error {
 		return fmt.Errorf("连不上 Kafka %v（请检查 broker.seeds）/ reach Kafka: %w", a.cfg.Seeds(), err)
 	}
 	return nil
+}
+
+// portWait is how long the broker of a mulu that was just killed may take to vanish.
+const portWait = 2 * time.Second
+
+// takeBrokerPort says that the broker's port is taken before a child has to, and
+// turns port 0 into one that is free.
+func (a *App) takeBrokerPort(ctx context.Context) error {
+	for end := time.Now().Add(portWait); ; {
+		l, err := net.Listen("tcp", a.cfg.Broker.Listen)
+		if err == nil {
+			a.cfg.Broker.Listen = l.Addr().String()
+			return l.Close()
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) || time.Now().After(end) {
+			return fmt.Errorf("试用 Kafka 的地址 %s 无法监听（可能已被占用，请用 --kafka 换一个）/ address of the trial broker not available: %w", a.cfg.Broker.Listen, err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 func (a *App) openLibrary(ctx context.Context) error {
@@ -201,6 +228,9 @@ func (a *App) openLibrary(ctx context.Context) error {
 		opt.Transport = engine.Transport()
 	}
 	lib, err := library.Open(ctx, opt)
+	if err != nil && opt.URL != "" {
+		return fmt.Errorf("打不开外部 ClickHouse（请检查 engine.url 或 --engine 的地址、账号和权限）/ open the library on an outside ClickHouse: %w", err)
+	}
 	if err != nil {
 		return fmt.Errorf("打开主题库 / open the library: %w", err)
 	}
@@ -299,6 +329,9 @@ func (a *App) stopWorkers(ctx context.Context) error {
 
 // URL is where the console and the API are.
 func (a *App) URL() string { return a.url }
+
+// Seeds are the brokers that clients dial; the embedded one's port is known here.
+func (a *App) Seeds() []string { return a.cfg.Seeds() }
 
 // SignIns are the sample district's accounts, if it is loaded.
 func (a *App) SignIns() []SignIn { return a.signIns }
