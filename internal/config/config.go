@@ -126,13 +126,13 @@ func Load(path string) (Config, error) { return LoadOver(Default(), path) }
 func LoadOver(c Config, path string) (Config, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return c, fmt.Errorf("read configuration: %w", err)
+		return c, fmt.Errorf("读取配置 / read configuration: %w", err)
 	}
 	defer f.Close()
 	dec := yaml.NewDecoder(f)
 	dec.KnownFields(true)
 	if err := dec.Decode(&c); err != nil && !errors.Is(err, io.EOF) { // an empty file names nothing
-		return c, fmt.Errorf("read configuration %s: %w", path, err)
+		return c, fmt.Errorf("配置 %s 有误（字段见 mulu.example.yaml）/ read configuration: %w", path, err)
 	}
 	return c, nil
 }
