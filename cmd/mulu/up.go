@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,10 +27,16 @@ type placeFlags struct {
 	verbose                          bool
 }
 
+// add takes the default data directory; without one the command runs on fresh data,
+// and so as not to meet a mulu that runs already, on free ports.
 func (f *placeFlags) add(c *cobra.Command, data string) {
+	listen, kafka := "127.0.0.1:8480", "127.0.0.1:19092"
+	if data == "" {
+		listen, kafka = "127.0.0.1:0", "127.0.0.1:0"
+	}
 	c.Flags().StringVar(&f.data, "data", data, "数据目录 / data directory")
-	c.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8480", "控制台与接口地址 / address of console and API")
-	c.Flags().StringVar(&f.kafka, "kafka", "127.0.0.1:19092", "内嵌试用 Kafka 的地址 / address of the embedded trial broker")
+	c.Flags().StringVar(&f.listen, "listen", listen, "控制台与接口地址，端口 0 取空闲端口 / address of console and API")
+	c.Flags().StringVar(&f.kafka, "kafka", kafka, "内嵌试用 Kafka 的地址，端口 0 取空闲端口 / address of the embedded trial broker")
 	c.Flags().StringSliceVar(&f.brokers, "brokers", nil, "改用外部 Kafka / an outside Kafka instead (host:port,…)")
 	c.Flags().StringVar(&f.engine, "engine", "", "改用外部 ClickHouse（http://…）/ an outside ClickHouse instead")
 	c.Flags().StringVar(&f.lib, "lib", "", "libchdb.so 的路径 / path of libchdb.so")
@@ -95,16 +102,25 @@ func printWelcome(out io.Writer, cfg config.Config, a *app.App) {
 	if err != nil {
 		data = cfg.Data
 	}
-	fmt.Fprintf(out, "\n  控制台 console   %s\n  Kafka            %v\n  数据目录 data    %s\n  核验公钥 log key %s\n", a.URL(), cfg.Seeds(), data, filepath.Join(data, "chain", "log.key.pub"))
+	place := newFields()
+	place.add("  控制台 console", a.URL())
+	place.add("  Kafka", strings.Join(a.Seeds(), ","))
+	place.add("  数据目录 data", data)
+	place.add("  核验公钥 log key", filepath.Join(data, "chain", "log.key.pub"))
+	fmt.Fprintln(out)
+	place.write(out)
 	if ins := a.SignIns(); len(ins) > 0 {
 		fmt.Fprintf(out, "\n  演示数据：以下账号与数据均为虚构 / demonstration data, all of it invented\n\n")
+		t := newTable("", "", "", "", "")
+		t.rows = t.rows[1:]
 		for _, s := range ins {
 			if s.Key != "" {
-				fmt.Fprintf(out, "  %-22s %s  密钥 key %s\n", s.Title, s.Org, s.Key)
+				t.add("  "+s.Title, s.Org, "密钥 key", s.Key)
 				continue
 			}
-			fmt.Fprintf(out, "  %-22s %s  账号 %s  口令 %s\n", s.Title, s.Org, s.Account, s.Password)
+			t.add("  "+s.Title, s.Org, "账号 "+s.Account, "口令 "+s.Password)
 		}
+		t.write(out)
 	}
 	fmt.Fprintf(out, "\n  按 Ctrl-C 停止 / Ctrl-C stops\n")
 }
@@ -112,12 +128,15 @@ func printWelcome(out io.Writer, cfg config.Config, a *app.App) {
 // openLog writes the running log below the data directory, and on standard error
 // too when asked.
 func openLog(cfg config.Config, verbose bool) (*slog.Logger, func(), error) {
+	if err := cfg.Validate(); err != nil { // before anything is made
+		return nil, nil, fmt.Errorf("配置有误 / configuration:\n%w", err)
+	}
 	if err := os.MkdirAll(cfg.Path("log"), 0o700); err != nil {
-		return nil, nil, fmt.Errorf("创建日志目录 / make log directory: %w", err)
+		return nil, nil, fmt.Errorf("数据目录 %s 无法写入（请检查路径和权限，或用 --data 指定另一个目录）/ data directory can not be written: %w", cfg.Data, err)
 	}
 	f, err := os.OpenFile(cfg.Path("log", "mulu.log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
-		return nil, nil, fmt.Errorf("打开日志 / open log: %w", err)
+		return nil, nil, fmt.Errorf("数据目录 %s 无法写入（请检查权限，或用 --data 指定另一个目录）/ data directory can not be written: %w", cfg.Data, err)
 	}
 	var w io.Writer = f
 	if verbose {
