@@ -113,7 +113,6 @@ type journey struct {
 	grant                             string // the first community's
 	receipt                           string
 	rows                              int64
-	batch                             string
 	totals                            map[string]int64
 }
 
