@@ -10,6 +10,7 @@ import { Chart } from '../parts/chart'
 import { Figures, Loaded, Nothing, Page } from '../parts/page'
 import { Table } from '../parts/table'
 import { Grade, LevelTag, libraryName, typeName } from '../parts/tags'
+import { piName, tableName } from '../parts/words'
 import { mayOpen } from '../places'
 import { useSession } from '../session'
 import type { Column, DatasetDetail, Dimension, Rule, Score } from '../shapes'
@@ -199,9 +200,9 @@ function Items({ columns }: { columns: Column[] }) {
     { title: t('字段名', 'Field'), dataIndex: 'name', render: (v: string) => <span className="mono">{v}</span> },
     { title: t('类型', 'Type'), key: 'type', render: (_, c) => typeName(c.type, t) + (c.length ? ` (${c.length})` : c.scale ? ` (${c.scale})` : '') },
     { title: t('必填', 'Required'), key: 'required', render: (_, c) => (c.required ? t('是', 'Yes') : t('否', 'No')) },
-    { title: t('值域', 'Code table'), dataIndex: 'codes', render: (v: string) => v || '–' },
+    { title: t('值域', 'Code table'), dataIndex: 'codes', render: (v: string) => tableName(v, t) },
     { title: t('级别', 'Level'), key: 'level', render: (_, c) => <LevelTag level={c.level} /> },
-    { title: t('个人信息', 'Personal information'), dataIndex: 'pi', render: (v: string) => v || '–' },
+    { title: t('个人信息', 'Personal information'), dataIndex: 'pi', render: (v: string) => piName(v, t) },
   ]
   return (
     <Card size="small" styles={{ body: { padding: 0 } }}>

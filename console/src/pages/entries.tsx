@@ -9,6 +9,7 @@ import { useLive } from '../live'
 import { Loaded, Nothing, Page } from '../parts/page'
 import { Table } from '../parts/table'
 import { Anchored, LevelTag, StateTag, typeName } from '../parts/tags'
+import { piName, tableName } from '../parts/words'
 import type { Entry, EntryDetail } from '../shapes'
 import { Updated } from './flow'
 
@@ -79,9 +80,9 @@ function Whole({ e }: { e: Entry }) {
     { title: t('数据项', 'Item'), key: 'title', render: (_, i) => <>{i.title} {i.key ? <Tag color="processing">{t('主键', 'key')}</Tag> : null}<div className="quiet small mono">{i.name}</div></> },
     { title: t('类型', 'Type'), key: 'type', render: (_, i) => typeName(i.type, t) },
     { title: t('必填', 'Required'), key: 'required', render: (_, i) => (i.required ? t('是', 'Yes') : t('否', 'No')) },
-    { title: t('值域', 'Code table'), dataIndex: 'codes', render: (v: string) => v || '–' },
+    { title: t('值域', 'Code table'), dataIndex: 'codes', render: (v: string) => tableName(v, t) },
     { title: t('级别', 'Level'), key: 'level', render: (_, i) => <LevelTag level={i.level} /> },
-    { title: t('个人信息', 'Personal information'), dataIndex: 'pi', render: (v: string) => v || '–' },
+    { title: t('个人信息', 'Personal information'), dataIndex: 'pi', render: (v: string) => piName(v, t) },
   ]
   return (
     <Loaded live={live}>
@@ -90,7 +91,7 @@ function Whole({ e }: { e: Entry }) {
           <Descriptions column={2} size="small" items={[
             { key: 'summary', span: 2, label: t('摘要', 'Summary'), children: d.entry.summary || '–' },
             { key: 'code', label: t('目录代码', 'Code'), children: <span className="mono">{d.entry.code}</span> },
-            { key: 'state', label: t('状态', 'State'), children: <><StateTag state={d.entry.state} /> v{d.entry.version}</> },
+            { key: 'state', label: t('状态', 'State'), children: <><StateTag state={d.entry.state} /> <span className="quiet small">v{d.entry.version}</span></> },
             { key: 'provider', label: t('提供单位', 'Provider'), children: d.entry.provider_name },
             { key: 'system', label: t('来源系统', 'Source system'), children: d.system || '–' },
             { key: 'duty', span: 2, label: t('职责依据', 'Duty'), children: d.duty || '–' },

@@ -16,8 +16,7 @@ export function System() {
   const columns: ColumnsType<Component> = [
     { title: t('组件', 'Part'), dataIndex: 'name' },
     { title: t('状态', 'State'), key: 'ok', render: (_, c) => (c.ok ? <Tag color="success">{t('正常', 'Working')}</Tag> : <Tag color="error">{t('异常', 'Failing')}</Tag>) },
-    { title: t('说明', 'Detail'), dataIndex: 'detail', render: (v: string) => v || '–' },
-    { title: t('版本', 'Version'), dataIndex: 'version', render: (v: string) => <span className="mono">{v || '–'}</span> },
+    { title: t('说明', 'Detail'), dataIndex: 'detail', render: (v: string, c) => [v, c.version].filter(Boolean).join(' · ') || '–' },
   ]
   return (
     <Page
