@@ -239,7 +239,9 @@ func (a *App) openLibrary(ctx context.Context) error {
 }
 
 func (a *App) openStore(ctx context.Context) (err error) {
-	if a.db, err = store.Open(ctx, a.cfg.StoreDSN()); err != nil {
+	if a.db, err = store.Open(ctx, a.cfg.StoreDSN()); err != nil && a.cfg.Store != "" {
+		return fmt.Errorf("打不开控制库（请检查 store 所指 PostgreSQL 的地址、账号和权限）/ open the control store: %w", err)
+	} else if err != nil {
 		return err
 	}
 	a.onClose("control store", func(context.Context) error { return a.db.Close() })

@@ -26,7 +26,7 @@ func (a *App) center() mulu.Org { return a.cfg.House.Org(a.cfg.House.Center, "ce
 func (a *App) openChain(ctx context.Context) (err error) {
 	a.chain, err = tilelog.Open(ctx, tilelog.Options{Dir: a.cfg.Path("chain"), Origin: a.cfg.Ledger.Origin, Now: time.Now, Log: a.log})
 	if err != nil {
-		return fmt.Errorf("打开目录链 / open the directory chain: %w", err)
+		return fmt.Errorf("打不开目录链 %s（若文件缺失或损坏，请从备份整体恢复该目录）/ open the directory chain: %w", a.cfg.Path("chain"), err)
 	}
 	a.onClose("directory chain", a.chain.Close)
 	if err := a.sameHouse(ctx); err != nil {
