@@ -40,11 +40,29 @@ func (h catalogRoom) GetEntry(ctx context.Context, req api.GetEntryRequestObject
 	if err != nil {
 		return nil, err
 	}
-	d := api.EntryDetail{Entry: entryOf(&e), Items: []api.EntryItem{}, Duty: e.Duty, System: e.System, ShareCondition: e.ShareCondition, NoShareBasis: e.NoShareBasis, OpenType: e.OpenType}
+	duties, err := h.Catalog.Duties(ctx)
+	if err != nil {
+		return nil, err
+	}
+	systems, err := h.Catalog.Systems(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d := api.EntryDetail{Entry: entryOf(&e), Items: []api.EntryItem{}, Duty: named(duties, e.Duty), System: named(systems, e.System), ShareCondition: e.ShareCondition, NoShareBasis: e.NoShareBasis, OpenType: e.OpenType}
 	for _, i := range e.Items {
 		d.Items = append(d.Items, api.EntryItem{Name: i.Name, Title: i.Title, Type: i.Type, Required: i.Required, Key: i.Key, Codes: i.Codes, Level: levelOf(i.Level), Pi: i.PI})
 	}
 	return api.GetEntry200JSONResponse(d), nil
+}
+
+// named says a declared object as people know it, with its id; an id that is not
+// declared stays as it is.
+func named(list []catalog.Declared, id string) string {
+	i := slices.IndexFunc(list, func(d catalog.Declared) bool { return d.ID == id })
+	if i < 0 || list[i].Name == "" {
+		return id
+	}
+	return list[i].Name + "（" + id + "）"
 }
 
 func entryOf(e *catalog.EntryView) api.Entry {
