@@ -38,7 +38,7 @@ export function Rejects() {
     { title: t('字段', 'Field'), dataIndex: 'field', render: (v: string) => (v ? <span className="mono">{v}</span> : t('整条', 'whole record')) },
     { title: t('原因与整改', 'Reason and mend'), dataIndex: 'reason', render: (v: string) => <div style={{ minWidth: 240, maxWidth: 380 }}>{v}</div> },
     { title: t('源位置与时间', 'Position and time'), key: 'at', render: (_, r) => <><span className="mono">{`${r.topic}/${r.partition}/${r.offset}`}</span><div className="quiet small">{when(r.at)}</div></> },
-    { title: t('原文', 'Original'), key: 'open', render: (_, r) => <Button type="link" size="small" data-open onClick={() => setOpen(r)}>{t('查看', 'View')}</Button> },
+    { title: t('原文', 'Original'), key: 'open', fixed: 'right', render: (_, r) => <Button type="link" size="small" data-open onClick={() => setOpen(r)}>{t('查看', 'View')}</Button> },
   ]
   return (
     <Page
