@@ -93,8 +93,12 @@ func measure(c *compiler, ds *mulu.Dataset, m plan.Measure) string {
 	case plan.NonNull:
 		e = "countIf(" + cols[0] + " IS NOT NULL)"
 	case plan.Distinct:
-		// Several arguments: a row with any null is left out, as with one.
-		e = "uniqExact(" + strings.Join(cols, ", ") + ")"
+		e = "uniqExact(" + cols[0] + ")"
+		if len(cols) > 1 {
+			// A tuple is not null when a part of it is: an address without a lane is an
+			// address all the same.
+			e = "uniqExact(tuple(" + strings.Join(cols, ", ") + "))"
+		}
 	case plan.Flag:
 		e = "countIf(bitTest(_base.`_flags`, " + strconv.Itoa(m.Bit) + "))"
 	case plan.AnyFlag:

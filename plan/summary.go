@@ -29,7 +29,7 @@ type MeasureKind string
 const (
 	Rows     MeasureKind = "rows"
 	NonNull  MeasureKind = "non_null" // rows where Columns[0] is not null
-	Distinct MeasureKind = "distinct" // distinct values of Columns, nulls left out
+	Distinct MeasureKind = "distinct" // distinct values: of one column without nulls; of several, where a null is a value
 	Max      MeasureKind = "max"
 	Min      MeasureKind = "min"
 	Flag     MeasureKind = "flag" // rows whose row rule Bit failed
