@@ -75,6 +75,12 @@ function answer(req, url, who, body) {
     case 'GET /rejects': return [200, page(rejects.filter((r) => (!url.searchParams.get('dataset') || r.dataset === url.searchParams.get('dataset')) && (!url.searchParams.get('class') || r.class === url.searchParams.get('class'))), url)]
     case 'GET /rejects/summary': return [200, summary]
     case 'GET /catalog/entries': return [200, { items: entries.filter((e) => (e.title + e.code).includes(url.searchParams.get('q') ?? '')), total: entries.length }]
+    case 'GET /catalog/entry': {
+      const entry = entries.find((e) => e.code === url.searchParams.get('code'))
+      const i = entries.indexOf(entry)
+      return [200, { entry, items: detail(sets[i], i).columns, duty: '实有人口管理（ga-hjgl）', system: '实有人口系统（ga-syrk）', share_condition: '按应用场景授权的数据项和行范围使用', no_share_basis: '', open_type: '非开放' }]
+    }
+    case 'GET /system/status': return [200, { version: 'dev', started_at: t(4000), uptime_s: 4000, sample: true, ready: true, components: ['主题库', '目录链', '归集'].map((name) => ({ name, ok: true, version: '', detail: '正常' })) }]
     case 'GET /orgs': return [200, [['310107005', '曹杨新村街道'], ['310107014', '长风新村街道'], ['310107102', '长征镇']].map(([division, name]) => ({ code: '', name, short: name, kind: 'street', division }))]
     case 'GET /ledger/head': return [200, { origin: 'mulu/putuo-demo', key: 'mulu/putuo-demo+1a2b3c4d+AX0pLbE3uQ', size: 1284, root: 'sha256:' + hex(64), at: t(1), checkpoint: '', pending: 1 }]
     case 'GET /ledger/pending': return [200, { pending: [{ id: hex(32), kind: 'receipt.anchor', subject: 'r', actor: 'mulu', at: t(2), state: 'pending', attempts: 1, error: '', message: '', text: '共享日志存证：2 条' }], refused: [] }]

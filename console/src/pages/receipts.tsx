@@ -32,7 +32,7 @@ export function Receipts() {
     { title: t('状态', 'State'), key: 'state', render: (_, r) => <><StateTag state={r.state} />{r.reason ? <div className="quiet small" style={{ minWidth: 180, maxWidth: 260, whiteSpace: 'normal' }}>{r.reason}</div> : null}</> },
     { title: t('存证', 'Anchored'), key: 'index', render: (_, r) => (r.anchored && r.index === null ? <Tag color="success">{t('已上链', 'On the chain')}</Tag> : <Anchored index={r.index} />) },
     ...(session && mayOpen('/chain', session.role)
-      ? [{ title: t('存证证明', 'Proof'), key: 'proof', render: (_: unknown, r: Receipt) => (r.anchored ? <Button size="small" icon={<DownloadOutlined />} href={proofURL(r.id)} download={`${r.id}.proof.json`} aria-label={t(`下载 ${r.id} 的存证证明`, `Download the proof of ${r.id}`)}>{t('下载', 'Download')}</Button> : <span className="quiet">–</span>) }]
+      ? [{ title: t('存证证明', 'Proof'), key: 'proof', fixed: 'right' as const, render: (_: unknown, r: Receipt) => (r.anchored ? <Button size="small" icon={<DownloadOutlined />} href={proofURL(r.id)} download={`${r.id}.proof.json`} aria-label={t(`下载 ${r.id} 的存证证明`, `Download the proof of ${r.id}`)}>{t('下载', 'Download')}</Button> : <span className="quiet">–</span>) }]
       : []),
   ]
   return (
