@@ -9,6 +9,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -42,7 +43,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	var files []string
 	for { // flags may stand after the file too
 		if err := fs.Parse(args); err != nil {
-			return 1
+			return unusable
 		}
 		if fs.NArg() == 0 {
 			break
@@ -51,7 +52,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	if len(files) != 1 {
 		fs.Usage()
-		return 1
+		return unusable
 	}
 	report, err := check(files[0], *keyFile)
 	if *asJSON {
@@ -66,23 +67,37 @@ func run(args []string, stdout, stderr io.Writer) int {
 			fmt.Fprintln(stderr, "写出结果失败 (write):", werr)
 			return 1
 		}
+	} else if errors.As(err, new(unreadable)) {
+		fmt.Fprintf(stderr, "没有核验：文件读不出来 (nothing was checked): %v\n", err)
 	} else if err != nil {
 		fmt.Fprintf(stdout, "验证不通过 (NOT VERIFIED)\n原因 (reason): %v\n", err)
 	} else {
 		show(stdout, report)
 	}
-	if err != nil {
-		return 1
+	switch {
+	case errors.As(err, new(unreadable)):
+		return unusable
+	case err != nil:
+		return notVerified
 	}
 	return 0
 }
+
+// Exit codes: a proof that does not hold is told from one that was never looked at.
+const (
+	notVerified = 1
+	unusable    = 2 // wrong call, or a file that can not be read
+)
+
+// unreadable marks a file that could not be read: it says nothing about a proof.
+type unreadable struct{ error }
 
 func check(file, keyFile string) (*verify.Report, error) {
 	var vkey string
 	if keyFile != "" {
 		b, err := read(keyFile)
 		if err != nil {
-			return nil, fmt.Errorf("read key file: %w", err)
+			return nil, unreadable{fmt.Errorf("read key file: %w", err)}
 		}
 		if vkey = strings.TrimSpace(string(b)); vkey == "" {
 			return nil, fmt.Errorf("read key file: %s is empty", keyFile)
@@ -90,7 +105,7 @@ func check(file, keyFile string) (*verify.Report, error) {
 	}
 	raw, err := read(file)
 	if err != nil {
-		return nil, fmt.Errorf("read bundle: %w", err)
+		return nil, unreadable{fmt.Errorf("read bundle: %w", err)}
 	}
 	return verify.Check(raw, vkey)
 }

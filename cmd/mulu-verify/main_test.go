@@ -53,9 +53,10 @@ func TestRun(t *testing.T) {
 	does(0, `"pinned": true`, good, "--key", key, "--json")
 	does(1, "验证不通过", bad)
 	does(1, "验证不通过", "--key", empty, good)
-	does(1, "验证不通过", filepath.Join(dir, "absent"))
-	does(1, "用法")
-	does(1, "用法", good, good)
+	does(2, "没有核验", filepath.Join(dir, "absent"))
+	does(2, "没有核验", "--key", filepath.Join(dir, "absent"), good)
+	does(2, "用法")
+	does(2, "用法", good, good)
 	var out bytes.Buffer
 	run([]string{"--json", bad}, &out, &out)
 	var a answer

@@ -22,7 +22,7 @@ import (
 
 // placeFlags say where an embedded mulu lives and listens.
 type placeFlags struct {
-	data, listen, kafka, engine, lib string
+	data, listen, kafka, engine, lib, store string
 	brokers                          []string
 	verbose                          bool
 }
@@ -39,6 +39,7 @@ func (f *placeFlags) add(c *cobra.Command, data string) {
 	c.Flags().StringVar(&f.kafka, "kafka", kafka, "内嵌试用 Kafka 的地址，端口 0 取空闲端口 / address of the embedded trial broker")
 	c.Flags().StringSliceVar(&f.brokers, "brokers", nil, "改用外部 Kafka / an outside Kafka instead (host:port,…)")
 	c.Flags().StringVar(&f.engine, "engine", "", "改用外部 ClickHouse（http://…）/ an outside ClickHouse instead")
+	c.Flags().StringVar(&f.store, "store", "", "改用 PostgreSQL 控制库（postgres://…）/ a PostgreSQL control store instead")
 	c.Flags().StringVar(&f.lib, "lib", "", "libchdb.so 的路径 / path of libchdb.so")
 	c.Flags().BoolVar(&f.verbose, "verbose", false, "打印运行日志 / print the running log")
 }
@@ -48,6 +49,7 @@ func (f *placeFlags) config(sample string) config.Config {
 	c.Data, c.Listen, c.Sample = f.data, f.listen, sample
 	c.Broker.Listen, c.Broker.Seeds = f.kafka, f.brokers
 	c.Engine.URL, c.Engine.Library = f.engine, f.lib
+	c.Store = f.store
 	return c
 }
 

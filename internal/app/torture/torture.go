@@ -171,7 +171,7 @@ func life(ctx context.Context, o Options, rng *rand.Rand) (at string, took time.
 			return "", 0, ctx.Err()
 		case err := <-gone:
 			if err := wasKilled(err); err != nil {
-				return "", 0, err
+				return "", 0, fmt.Errorf("%w: %s", err, lastLine(logFile.Name()))
 			}
 			if at == renamed && partRenamed(o) {
 				at = partRename
@@ -236,6 +236,16 @@ func wasKilled(err error) error {
 		}
 	}
 	return fmt.Errorf("worker ended by itself: %v", err)
+}
+
+// lastLine is the last thing a worker said.
+func lastLine(path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
+	return lines[len(lines)-1]
 }
 
 func isReady(o Options, pid int) bool {
