@@ -42,7 +42,7 @@ func failedOf(checks []Check) string {
 	var why []string
 	for _, c := range checks {
 		if !c.Passed {
-			why = append(why, c.Title+"："+c.Detail)
+			why = append(why, "未满足「"+c.Title+"」（"+c.Detail+"）")
 		}
 	}
 	return strings.Join(why, "；")

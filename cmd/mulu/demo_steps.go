@@ -334,9 +334,13 @@ func (j *journey) proofs(f map[string]any) error {
 		return err
 	}
 	ids := map[string]string{
-		"entry": "entry.publish:310107/3005/000001:2", "grant": "", "receipt": j.receipt,
+		"entry": "", "grant": "", "score": "", "batches": "", "receipt": j.receipt,
 	}
-	if err := j.findCommands(ids); err != nil {
+	err := j.until("目录、授权、评分与批次上链", func() (bool, error) {
+		err := j.findCommands(ids)
+		return ids["grant"] != "" && ids["score"] != "" && ids["batches"] != "", err
+	})
+	if err != nil {
 		return err
 	}
 	for name, id := range ids {
@@ -388,9 +392,6 @@ func (j *journey) findCommands(ids map[string]string) error {
 		case e.Kind == "batch.anchor":
 			ids["batches"] = e.ID
 		}
-	}
-	if ids["grant"] == "" {
-		return fmt.Errorf("链上没有授权 %s 的生效记录", j.grant)
 	}
 	return nil
 }

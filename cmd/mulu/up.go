@@ -23,8 +23,8 @@ import (
 // placeFlags say where an embedded mulu lives and listens.
 type placeFlags struct {
 	data, listen, kafka, engine, lib, store string
-	brokers                          []string
-	verbose                          bool
+	brokers                                 []string
+	verbose                                 bool
 }
 
 // add takes the default data directory; without one the command runs on fresh data,

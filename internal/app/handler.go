@@ -2,8 +2,8 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"mulu/console"
@@ -45,7 +45,7 @@ func (a *App) probeBroker(ctx context.Context) (string, error) {
 	if err := broker.Reach(ctx, a.cfg.Seeds()); err != nil {
 		return "连不上", err
 	}
-	return fmt.Sprintf("%v", a.cfg.Seeds()), nil
+	return strings.Join(a.cfg.Seeds(), "、"), nil
 }
 
 func (a *App) probeStore(ctx context.Context) (string, error) {

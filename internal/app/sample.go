@@ -109,7 +109,7 @@ func (a *App) samplePeople(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		who := mulu.Actor{ID: p.account, Name: org.Short + strings.Fields(p.title)[0], Org: org, Role: p.role}
+		who := mulu.Actor{ID: p.account, Name: strings.Fields(p.title)[0] + "（演示）", Org: org, Role: p.role}
 		if p.role == mulu.RoleSystem {
 			err = a.sampleKey(ctx, who, &a.signIns[i])
 		} else {
