@@ -131,9 +131,6 @@ func arrowType(c mulu.Column) (kind, arrow.DataType, error) {
 	return 0, nil, fmt.Errorf("column %s: type %q is not known: %w", c.Name, c.Type, mulu.ErrInvalid)
 }
 
-// Schema is the schema of every record batch this decoder makes.
-func (d *Decoder) Schema() *arrow.Schema { return d.schema }
-
 // Decode reads every record of b. A record that can not be read becomes a reject,
 // with its bytes copied; an error means that the batch itself is unusable.
 func (d *Decoder) Decode(b *Batch) (*Decoded, error) {

@@ -177,6 +177,10 @@ func compileCredit(s *scope) (verdict, string, error) {
 	return onText(s, ident.Credit), s.title() + "不符合 GB 32100：应为 18 位，且两个校验码都要正确；请核对营业执照后在源系统更正", nil
 }
 
+func compileRegistration(s *scope) (verdict, string, error) {
+	return onText(s, ident.Registration), s.title() + "不是有效的 15 位工商注册号（GB/T 17710 校验）；请核对旧营业执照", nil
+}
+
 func compileMobile(s *scope) (verdict, string, error) {
 	return onText(s, ident.Mobile), s.title() + "不是有效的手机号（11 位，1 开头）", nil
 }

@@ -55,6 +55,7 @@ var kinds = map[string]kind{
 	"gb11643":          {columns: 1, types: text, compile: compileCitizen},
 	"gb32100":          {columns: 1, types: text, compile: compileCredit},
 	"mobile":           {columns: 1, types: text, compile: compileMobile},
+	"gbt17710":         {columns: 1, types: text, compile: compileRegistration},
 	"luhn":             {columns: 1, types: text, compile: compileLuhn},
 	"division":         {columns: 1, types: text, compile: compileDivision},
 	"birth_matches_id": {columns: 2, compile: compileBirthMatches},

@@ -120,6 +120,7 @@ var cases = []struct {
 	{mulu.Rule{ID: "gb", Kind: "gb11643", Columns: []string{"id"}, Blocking: true}, func(r row) (bool, bool) {
 		return r.id != nil && !(ident.Citizen([]byte(*r.id)) && (strings.HasPrefix(*r.id, "110105") || strings.HasPrefix(*r.id, "310199"))), r.id != nil
 	}},
+	{mulu.Rule{ID: "reg", Kind: "gbt17710", Columns: []string{"id"}}, onText(func(r row) *string { return r.id }, func(s string) bool { return s != "110108000000016" })},
 	{mulu.Rule{ID: "birth", Kind: "birth_matches_id", Columns: []string{"birth", "id"}}, func(r row) (bool, bool) {
 		if r.birth == nil || r.id == nil {
 			return false, false
@@ -159,7 +160,7 @@ var someDate = rapid.Custom(func(t *rapid.T) time.Time {
 
 var someRow = rapid.Custom(func(t *rapid.T) row {
 	return row{
-		id:     maybe(t, "id", rapid.SampledFrom([]string{"11010519491231002X", "11010519491231002x", "310199194912310019", "31019919491231001X", "无", "", "1234", "99010519491231002X"})),
+		id:     maybe(t, "id", rapid.SampledFrom([]string{"11010519491231002X", "11010519491231002x", "310199194912310019", "31019919491231001X", "无", "", "1234", "110108000000016", "110108000000017", "99010519491231002X"})),
 		name:   maybe(t, "name", rapid.SampledFrom([]string{"张三", "张", "不详", "欧阳修远之", "A", "王小明", "测试", " "})),
 		sex:    maybe(t, "sex", rapid.SampledFrom([]string{"1", "2", "0", "9", "3", "男"})),
 		n:      maybe(t, "n", rapid.Int64Range(-3, 5)),

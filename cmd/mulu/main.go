@@ -32,11 +32,10 @@ func run(args []string) int {
 	root.SetArgs(args)
 	if err := root.ExecuteContext(ctx); err != nil {
 		var usage usageError
+		fmt.Fprintf(os.Stderr, "mulu: %v\n", err)
 		if errors.As(err, &usage) {
-			fmt.Fprintf(os.Stderr, "mulu: %v\n", err)
 			return exitUsage
 		}
-		fmt.Fprintf(os.Stderr, "mulu: %v\n", err)
 		return exitFailed
 	}
 	return 0

@@ -155,7 +155,7 @@ func (a *App) start(ctx context.Context) error {
 	// Registered last, so removed first; and never by a start that found the directory
 	// held, since the file is then another process's.
 	a.onClose("run file", func(context.Context) error { return os.Remove(filepath.Join(a.cfg.Data, RunFileName)) })
-	return a.writeRunFile(true)
+	return a.writeRunFile()
 }
 
 // onClose registers what undoes a step. Broker and engine start side by side.
@@ -277,9 +277,9 @@ func (a *App) serve(l net.Listener) error {
 	return nil
 }
 
-func (a *App) writeRunFile(ready bool) error {
+func (a *App) writeRunFile() error {
 	return writeJSON(filepath.Join(a.cfg.Data, RunFileName), 0o600, RunFile{
-		PID: os.Getpid(), URL: a.url, Kafka: a.cfg.Seeds(), Ready: ready, Sample: a.sample.Load(), Started: a.began.UTC(), Version: a.opt.Version,
+		PID: os.Getpid(), URL: a.url, Kafka: a.cfg.Seeds(), Ready: true, Sample: a.sample.Load(), Started: a.began.UTC(), Version: a.opt.Version,
 	})
 }
 

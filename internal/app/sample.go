@@ -74,7 +74,7 @@ func (a *App) LoadSample(ctx context.Context) error {
 	if err := writeJSON(a.cfg.Path(sampleMark), 0o600, map[string]any{"scale": a.cfg.Sample, "seed": SampleSeed, "loaded": time.Now().UTC()}); err != nil {
 		return err
 	}
-	return a.writeRunFile(true)
+	return a.writeRunFile()
 }
 
 func (a *App) declareSample(ctx context.Context) error {

@@ -141,9 +141,6 @@ func (e *Engine) connect() (*conn, error) {
 // once; more wait for their turn or their context.
 func (e *Engine) Transport() http.RoundTripper { return (*transport)(e) }
 
-// ServerVersion is what SELECT version() says, e.g. "26.7.2.1".
-func (e *Engine) ServerVersion() string { return e.version }
-
 // Stop refuses new statements, waits for running ones until ctx ends, then kills
 // them, and closes the engine. Afterwards Start may be called again.
 func (e *Engine) Stop(ctx context.Context) error {

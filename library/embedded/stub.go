@@ -21,9 +21,6 @@ func Start(context.Context, Options) (*Engine, error) {
 // Transport is nil: no Engine can be made here.
 func (e *Engine) Transport() http.RoundTripper { return nil }
 
-// ServerVersion is empty: no Engine can be made here.
-func (e *Engine) ServerVersion() string { return "" }
-
 // Stop does nothing.
 func (e *Engine) Stop(context.Context) error { return nil }
 

@@ -29,9 +29,8 @@ const (
 	Township = "division_town"   // every township of China, nine digits
 )
 
-// row is one meaning of one code. Years are exclusive at the end; 0 is open.
+// row is one time that a code was valid in. Years are exclusive at the end; 0 is open.
 type row struct {
-	name     string
 	from, to int
 }
 
@@ -92,10 +91,10 @@ func (t *Tables) add(name string, r io.Reader) error {
 	if err != nil {
 		return fmt.Errorf("read code table %s: %w", name, err)
 	}
-	code, title := slices.Index(head, "code"), slices.Index(head, "name")
+	code := slices.Index(head, "code")
 	from, to := slices.Index(head, "valid_from"), slices.Index(head, "valid_to")
-	if code < 0 || title < 0 {
-		return fmt.Errorf("read code table %s: no column code or name", name)
+	if code < 0 {
+		return fmt.Errorf("read code table %s: no column code", name)
 	}
 	table := &Table{Name: name, rows: map[string][]row{}}
 	for {
@@ -106,7 +105,7 @@ func (t *Tables) add(name string, r io.Reader) error {
 		if err != nil {
 			return fmt.Errorf("read code table %s: %w", name, err)
 		}
-		r := row{name: rec[title]}
+		r := row{}
 		if from >= 0 {
 			r.from = year(rec[from])
 		}
@@ -158,14 +157,6 @@ func (t *Table) Has(code string, at time.Time) bool {
 		}
 	}
 	return false
-}
-
-// Title is the newest name of a code, "" if it is unknown.
-func (t *Table) Title(code string) string {
-	if rows := t.rows[code]; len(rows) > 0 {
-		return slices.MaxFunc(rows, func(a, b row) int { return a.from - b.from }).name
-	}
-	return ""
 }
 
 // Division says whether a division code of 6, 9 or 12 digits was valid at that time
