@@ -214,7 +214,7 @@ func TestServe(t *testing.T) {
 }
 
 func TestServeKeepsWithinItsBound(t *testing.T) {
-	addr := serve(t, broker.Config{Dir: t.TempDir(), Retain: 400_000, Sweep: 50 * time.Millisecond})
+	addr := serve(t, broker.Config{Dir: t.TempDir(), Retain: 200_000, Sweep: 50 * time.Millisecond})
 	if err := broker.EnsureTopics(t.Context(), []string{addr}, []broker.TopicSpec{{Name: "a", Partitions: 1}}); err != nil {
 		t.Fatal(err)
 	}
