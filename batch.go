@@ -47,6 +47,7 @@ type Reject struct {
 	Batch   BatchID
 	Dataset DatasetCode // "": the applied dataset that reads Batch.Topic
 	Offset  int64
+	Row     int32  // which row of a record that carries several, from 0
 	Class   string // "decode", "type", "rule", "oversize" …
 	Rule    RuleID // the blocking rule, "" unless Class is "rule"
 	Field   string // "" if the whole record is at fault
@@ -70,11 +71,13 @@ type Finding struct {
 }
 
 // Manifest is the last thing stored of a batch and the proof that all of it was:
-// Last-First+1 = Good + Rejected + Control (the equation of design invariant 1).
+// Last-First+1 = Good + Rejected + Control (the equation of design invariant 1). It
+// counts records; one record of a change feed may carry several rows.
 type Manifest struct {
 	Plan
-	Good     int64
-	Rejected int64
+	Good     int64  // records all of whose rows were stored
+	Rejected int64  // records with a row that was not
+	Rows     int64  // rows stored
 	Control  int64  // transaction markers, aborted and compacted offsets
 	Bytes    int64  // source bytes
 	Digest   string // "sha256:…" over length-prefixed source values in offset order

@@ -73,7 +73,7 @@ type Dataset struct {
 	System   string // source system id
 	Library  string // ClickHouse database, e.g. "lib_population"
 	Topic    string
-	Format   string // "json" or "csv" (records, no header line; fields in column order)
+	Format   string // what a record is, see the Format constants
 	Columns  []Column
 	Key      []string // business key, in sorting order
 	History  bool     // keep every change in <code>_history
@@ -107,16 +107,35 @@ func (d *Dataset) Level() Level {
 	return top
 }
 
+// What a record of a dataset's topic is.
+const (
+	FormatJSON     = "json"     // one JSON object, one row
+	FormatCSV      = "csv"      // one CSV record without header line, fields in column order
+	FormatChanges  = "changes"  // one of the three below, told by the envelope
+	FormatDebezium = "debezium" // JSON with or without the schema block
+	FormatCanal    = "canal"    // flat JSON message
+	FormatMaxwell  = "maxwell"  // JSON
+)
+
 // Provenance columns, on every row of a library table, after the business
-// columns. _version is the source position (the offset): wall time never orders rows.
+// columns. _version is the source position (the offset, or where a change stands in
+// the log of its database): wall time never orders rows.
 const (
 	ColTopic     = "_topic"     // LowCardinality(String)
 	ColPartition = "_partition" // UInt32
 	ColOffset    = "_offset"    // UInt64
+	ColRow       = "_row"       // UInt16, which row of a record that carries several
 	ColBatch     = "_batch"     // UInt64, first offset of the batch
 	ColFlags     = "_flags"     // UInt64, bit i set: row rule i failed
 	ColRuleset   = "_ruleset"   // UInt32, dataset version whose rules were run
 	ColDeleted   = "_deleted"   // UInt8
 	ColVersion   = "_version"   // UInt64
+	ColOrigin    = "_origin"    // UInt8, OriginTopic or OriginReplay
 	ColExtra     = "_extra"     // String, JSON object of unknown fields, "" for none
+)
+
+// Where a row came from.
+const (
+	OriginTopic  uint8 = 0 // read from its topic
+	OriginReplay uint8 = 1 // a problem row that was mended and replayed
 )

@@ -3,6 +3,7 @@ package ingest
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -28,7 +29,8 @@ const MaxRecord = 4 << 20
 // maxText bounds one text column of one batch: Arrow counts it in an int32.
 const maxText = 1 << 30
 
-// Decoded is a decoded batch. Rows + rejects = records.
+// Decoded is a decoded batch. For formats of one row a record, rows + rejects =
+// records.
 type Decoded struct {
 	// Record holds the business columns in dataset order, then _extra. Release it:
 	// its memory is used again for a later batch.
@@ -36,10 +38,36 @@ type Decoded struct {
 	Offsets []int64 // offset of each row
 	Index   []int   // index into Batch.Records of each row
 	Rejects []mulu.Reject
+	// Rows, Versions and Deleted are per row, and nil for formats of one row a record
+	// that know no change: the row of its record, the position in the source's log,
+	// and a bitmap of the rows that delete their key.
+	Rows     []uint16
+	Versions []uint64
+	Deleted  []uint64
 	// Normalised counts, per column, values that were given in another form than the
 	// column's own and read without loss of meaning: a number in quotes, 是 for
 	// true, an empty text for no value, a time finer than a millisecond.
 	Normalised map[string]int64
+}
+
+// Row is which row of its record row i is.
+func (d *Decoded) Row(i int) int32 {
+	if d.Rows == nil {
+		return 0
+	}
+	return int32(d.Rows[i])
+}
+
+// Records counts the records that rejects come from.
+func Records(rejects []mulu.Reject) int64 {
+	if !slices.ContainsFunc(rejects, func(r mulu.Reject) bool { return r.Row > 0 }) {
+		return int64(len(rejects))
+	}
+	seen := make(map[int64]struct{}, len(rejects))
+	for i := range rejects {
+		seen[rejects[i].Offset] = struct{}{}
+	}
+	return int64(len(seen))
 }
 
 // Release lets go of the record's memory.

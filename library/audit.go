@@ -10,7 +10,7 @@ import (
 )
 
 // Audit is what the tables of one dataset hold, counted from the rows themselves
-// and not from manifests. A position is (topic identity, partition, offset).
+// and not from manifests. A position is (topic identity, partition, offset, row of the record).
 type Audit struct {
 	History          int64 // rows of the history
 	HistoryPositions int64 // distinct positions among them
@@ -28,7 +28,7 @@ func (l *Library) Audit(ctx context.Context, code mulu.DatasetCode) (Audit, erro
 	if err != nil {
 		return Audit{}, err
 	}
-	const position = "(_topic_id, _partition, _offset)"
+	const position = "(_topic_id, _partition, _offset, _row)"
 	table := ident(ds.Library) + "." + ident(string(ds.Code))
 	history := ident(ds.Library) + "." + ident(string(ds.Code)+"_history")
 	var a Audit

@@ -30,6 +30,12 @@ type Batch struct {
 	// Offsets and Flags are per row of Record; Flags nil is no flag.
 	Offsets []int64
 	Flags   []uint64
+	// Rows says which row of its record a row is, nil if every record is one row.
+	// Versions are positions up to MaxPosition that order the rows of one key; nil
+	// takes the offsets.
+	Rows     []uint16
+	Versions []uint64
+	Origin   uint8 // mulu.OriginTopic or mulu.OriginReplay
 	// Drop is a bitmap of rows that must NOT be stored (they are rejects), bit i of
 	// word i/64; nil drops none. Deleted, likewise, marks rows that delete their key.
 	Drop    []uint64
@@ -133,12 +139,19 @@ func checkBatch(ds *mulu.Dataset, b Batch) error {
 		return fmt.Errorf("%d rows, %d offsets, %d flags: %w", n, len(b.Offsets), len(b.Flags), mulu.ErrInvalid)
 	case int(b.Record.NumCols()) != len(ds.Columns)+1:
 		return fmt.Errorf("%d columns, the dataset has %d and %s: %w", b.Record.NumCols(), len(ds.Columns), mulu.ColExtra, mulu.ErrInvalid)
+	case b.Rows != nil && len(b.Rows) != n || b.Versions != nil && len(b.Versions) != n:
+		return fmt.Errorf("%d rows, %d row numbers, %d versions: %w", n, len(b.Rows), len(b.Versions), mulu.ErrInvalid)
 	case b.Drop != nil && len(b.Drop)*64 < n || b.Deleted != nil && len(b.Deleted)*64 < n:
 		return fmt.Errorf("bitmap shorter than %d rows: %w", n, mulu.ErrInvalid)
 	}
 	for i, o := range b.Offsets {
 		if o < b.Plan.First || o > b.Plan.Last {
 			return fmt.Errorf("row %d has offset %d outside the plan: %w", i, o, mulu.ErrInvalid)
+		}
+	}
+	for i, v := range b.Versions {
+		if v > MaxPosition {
+			return fmt.Errorf("row %d has position %d, at most %d can be ordered: %w", i, v, uint64(MaxPosition), mulu.ErrInvalid)
 		}
 	}
 	for i, c := range ds.Columns {
@@ -230,17 +243,30 @@ type provenanceColumn struct {
 // for the whole batch travels as one dictionary entry or as a filled buffer.
 func provenanceColumns(b Batch, keep []run, n int, epoch uint64) []provenanceColumn {
 	offset, version, flags, deleted := make([]uint64, 0, n), make([]uint64, 0, n), make([]uint64, n), make([]uint8, n)
+	row, origin := make([]uint16, n), make([]uint8, n)
+	if b.Origin != mulu.OriginTopic {
+		for i := range origin {
+			origin[i] = b.Origin
+		}
+	}
 	at := 0
 	for _, r := range keep {
 		for i := r.from; i < r.to; i++ {
 			offset = append(offset, uint64(b.Offsets[i]))
-			version = append(version, epoch<<epochShift|uint64(b.Offsets[i]))
+			position := uint64(b.Offsets[i])
+			if b.Versions != nil {
+				position = b.Versions[i]
+			}
+			version = append(version, epoch<<epochShift|position)
 			if b.Deleted != nil && b.Deleted[i>>6]>>(i&63)&1 == 1 {
 				deleted[at+i-r.from] = 1
 			}
 		}
 		if b.Flags != nil {
 			copy(flags[at:], b.Flags[r.from:r.to])
+		}
+		if b.Rows != nil {
+			copy(row[at:], b.Rows[r.from:r.to])
 		}
 		at += r.to - r.from
 	}
@@ -250,11 +276,13 @@ func provenanceColumns(b Batch, keep []run, n int, epoch uint64) []provenanceCol
 		{colTopicID, constant(id.TopicID.String(), n)},
 		{mulu.ColPartition, fixed(arrow.PrimitiveTypes.Uint32, filled(uint32(id.Partition), n))},
 		{mulu.ColOffset, fixed(arrow.PrimitiveTypes.Uint64, offset)},
+		{mulu.ColRow, fixed(arrow.PrimitiveTypes.Uint16, row)},
 		{mulu.ColBatch, fixed(arrow.PrimitiveTypes.Uint64, filled(uint64(id.First), n))},
 		{mulu.ColFlags, fixed(arrow.PrimitiveTypes.Uint64, flags)},
 		{mulu.ColRuleset, fixed(arrow.PrimitiveTypes.Uint32, filled(b.Plan.Version, n))},
 		{mulu.ColDeleted, fixed(arrow.PrimitiveTypes.Uint8, deleted)},
 		{mulu.ColVersion, fixed(arrow.PrimitiveTypes.Uint64, version)},
+		{mulu.ColOrigin, fixed(arrow.PrimitiveTypes.Uint8, origin)},
 	}
 }
 
@@ -266,7 +294,7 @@ func filled[T uint32 | uint64](v T, n int) []T {
 	return out
 }
 
-func fixed[T uint8 | uint32 | uint64](t arrow.DataType, v []T) arrow.Array {
+func fixed[T uint8 | uint16 | uint32 | uint64](t arrow.DataType, v []T) arrow.Array {
 	d := array.NewData(t, len(v), []*memory.Buffer{nil, memory.NewBufferBytes(arrow.GetBytes(v))}, nil, 0, 0)
 	defer d.Release()
 	return array.MakeFromData(d)

@@ -28,7 +28,7 @@ func (l *Library) StoreRejects(ctx context.Context, rejects []mulu.Reject) error
 				return nil, err
 			}
 		}
-		return []any{string(code), r.Batch.Topic, r.Batch.TopicID.String(), uint32(r.Batch.Partition), uint64(r.Offset), uint64(r.Batch.First), uint64(r.Batch.Last),
+		return []any{string(code), r.Batch.Topic, r.Batch.TopicID.String(), uint32(r.Batch.Partition), uint64(r.Offset), uint16(r.Row), uint64(r.Batch.First), uint64(r.Batch.Last),
 			r.Class, string(r.Rule), r.Field, r.Reason, string(r.Key), string(r.Value), at}, nil
 	})
 }
@@ -68,7 +68,7 @@ func (l *Library) StoreManifests(ctx context.Context, ms []mulu.Manifest) error 
 			return nil, fmt.Errorf("manifest %s: %d offsets are not %d good + %d rejected + %d control: %w", m.BatchID, m.Last-m.First+1, m.Good, m.Rejected, m.Control, mulu.ErrInvalid)
 		}
 		return []any{string(m.Dataset), m.Version, m.Topic, m.TopicID.String(), uint32(m.Partition), uint64(m.First), uint64(m.Last),
-			m.Good, m.Rejected, m.Control, m.Bytes, m.Digest, m.At.UTC()}, nil
+			m.Good, m.Rejected, m.Rows, m.Control, m.Bytes, m.Digest, m.At.UTC()}, nil
 	})
 }
 

@@ -20,8 +20,9 @@ type Total struct {
 	From      int64 // first offset of the first batch
 	Through   int64 // last offset of the last batch
 	Offsets   int64 // sum of Last-First+1; less than Through-From+1 if a batch is missing
-	Good      int64
+	Good      int64 // records
 	Rejected  int64
+	Rows      int64 // rows stored
 	Control   int64
 	Bytes     int64
 	Batches   int64
@@ -37,12 +38,12 @@ func (t *Total) Balanced() bool {
 func (l *Library) Totals(ctx context.Context) ([]Total, error) {
 	var out []Total
 	err := l.each(ctx, "totals", `SELECT dataset, any(_topic), _topic_id, _partition, toInt64(min(first)), toInt64(max(last)), toInt64(sum(last - first + 1)),
-		sum(good), sum(rejected), sum(control), sum(bytes), toInt64(count()), max(at)
+		sum(good), sum(rejected), sum(rows), sum(control), sum(bytes), toInt64(count()), max(at)
 		FROM mulu.manifest FINAL GROUP BY dataset, _topic_id, _partition ORDER BY dataset, any(_topic), _topic_id, _partition`, nil, func(rows driver.Rows) error {
 		var t Total
 		var dataset, id string
 		var p uint32
-		if err := rows.Scan(&dataset, &t.Topic, &id, &p, &t.From, &t.Through, &t.Offsets, &t.Good, &t.Rejected, &t.Control, &t.Bytes, &t.Batches, &t.Last); err != nil {
+		if err := rows.Scan(&dataset, &t.Topic, &id, &p, &t.From, &t.Through, &t.Offsets, &t.Good, &t.Rejected, &t.Rows, &t.Control, &t.Bytes, &t.Batches, &t.Last); err != nil {
 			return err
 		}
 		var err error
@@ -76,13 +77,13 @@ func (l *Library) each(ctx context.Context, what, sql string, args []any, row fu
 	return nil
 }
 
-const manifestColumns = `dataset, version, _topic, _topic_id, _partition, first, last, good, rejected, control, bytes, digest, at`
+const manifestColumns = `dataset, version, _topic, _topic_id, _partition, first, last, good, rejected, rows, control, bytes, digest, at`
 
 func scanManifest(rows driver.Rows) (m mulu.Manifest, err error) {
 	var dataset, id string
 	var partition uint32
 	var first, last uint64
-	if err = rows.Scan(&dataset, &m.Version, &m.Topic, &id, &partition, &first, &last, &m.Good, &m.Rejected, &m.Control, &m.Bytes, &m.Digest, &m.At); err != nil {
+	if err = rows.Scan(&dataset, &m.Version, &m.Topic, &id, &partition, &first, &last, &m.Good, &m.Rejected, &m.Rows, &m.Control, &m.Bytes, &m.Digest, &m.At); err != nil {
 		return m, err
 	}
 	m.Dataset, m.Partition, m.First, m.Last = mulu.DatasetCode(dataset), int32(partition), int64(first), int64(last)

@@ -67,7 +67,7 @@ func (f RejectFilter) args() []any {
 	return []any{named("ds", string(f.Dataset)), named("class", f.Class), named("rule", string(f.Rule)), named("field", f.Field)}
 }
 
-const rejectColumns = `dataset, _topic, _topic_id, _partition, _offset, _batch, _last, class, rule, field, reason, key, value, at`
+const rejectColumns = `dataset, _topic, _topic_id, _partition, _offset, _row, _batch, _last, class, rule, field, reason, key, value, at`
 
 const rejectFilter = `({ds:String} = '' OR dataset = {ds:String}) AND ({class:String} = '' OR class = {class:String})
 	AND ({rule:String} = '' OR rule = {rule:String}) AND ({field:String} = '' OR field = {field:String})`
@@ -123,11 +123,13 @@ func (l *Library) Reject(ctx context.Context, dataset mulu.DatasetCode, topic mu
 func scanReject(rows driver.Rows) (r StoredReject, err error) {
 	var dataset, id, rule, key, value string
 	var partition uint32
+	var row uint16
 	var offset, first, last uint64
-	if err = rows.Scan(&dataset, &r.Batch.Topic, &id, &partition, &offset, &first, &last, &r.Class, &rule, &r.Field, &r.Reason, &key, &value, &r.At); err != nil {
+	if err = rows.Scan(&dataset, &r.Batch.Topic, &id, &partition, &offset, &row, &first, &last, &r.Class, &rule, &r.Field, &r.Reason, &key, &value, &r.At); err != nil {
 		return r, err
 	}
 	r.Dataset, r.Rule, r.Key, r.Value = mulu.DatasetCode(dataset), mulu.RuleID(rule), []byte(key), []byte(value)
+	r.Row = int32(row)
 	r.Batch.Partition, r.Offset, r.Batch.First, r.Batch.Last = int32(partition), int64(offset), int64(first), int64(last)
 	r.Batch.TopicID, err = parseTopicID(id)
 	return r, err

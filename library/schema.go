@@ -36,14 +36,14 @@ type houseTable struct {
 }
 
 var (
-	rejectsTable = houseTable{"rejects", []column{{"dataset", lc}, {"_topic", lc}, {"_topic_id", lc}, {"_partition", "UInt32"}, {"_offset", "UInt64"},
+	rejectsTable = houseTable{"rejects", []column{{"dataset", lc}, {"_topic", lc}, {"_topic_id", lc}, {"_partition", "UInt32"}, {"_offset", "UInt64"}, {"_row", "UInt16"},
 		{"_batch", "UInt64"}, {"_last", "UInt64"}, {"class", lc}, {"rule", lc}, {"field", lc}, {"reason", "String"}, {"key", "String"}, {"value", "String"}, {"at", instant}},
-		"ReplacingMergeTree(at) ORDER BY (dataset, _topic_id, _partition, _offset)"}
+		"ReplacingMergeTree(at) ORDER BY (dataset, _topic_id, _partition, _offset, _row)"}
 	findingsTable = houseTable{"findings", []column{{"dataset", lc}, {"_topic", lc}, {"_topic_id", lc}, {"_partition", "UInt32"}, {"first", "UInt64"}, {"last", "UInt64"},
 		{"ruleset", "UInt32"}, {"rule", lc}, {"indicator", lc}, {"evaluated", "Int64"}, {"failed", "Int64"}, {"sample", "Array(Int64)"}, {"at", instant}},
 		"ReplacingMergeTree(at) ORDER BY (dataset, _topic_id, _partition, first, rule)"}
 	manifestTable = houseTable{"manifest", []column{{"dataset", lc}, {"version", "UInt32"}, {"_topic", lc}, {"_topic_id", lc}, {"_partition", "UInt32"}, {"first", "UInt64"}, {"last", "UInt64"},
-		{"good", "Int64"}, {"rejected", "Int64"}, {"control", "Int64"}, {"bytes", "Int64"}, {"digest", "String"}, {"at", instant}},
+		{"good", "Int64"}, {"rejected", "Int64"}, {"rows", "Int64"}, {"control", "Int64"}, {"bytes", "Int64"}, {"digest", "String"}, {"at", instant}},
 		"ReplacingMergeTree(at) ORDER BY (_topic_id, _partition, first)"}
 	topicsTable = houseTable{"topics", []column{{"dataset", lc}, {"_topic_id", "String"}, {"epoch", "UInt32"}},
 		"ReplacingMergeTree ORDER BY (dataset, _topic_id)"}
@@ -87,7 +87,9 @@ func (l *Library) Apply(ctx context.Context, ds *mulu.Dataset) error {
 	tables := []struct{ name, extra, engine string }{
 		{string(ds.Code), "", "ReplacingMergeTree(_version, _deleted) ORDER BY (" + key + ")"},
 		{string(ds.Code) + "_history", ", " + ident(colIngested) + " DateTime DEFAULT now()",
-			fmt.Sprintf("MergeTree ORDER BY (_topic, _partition, _offset) TTL %s + INTERVAL %d SECOND", ident(colIngested), int64(l.ttl.Seconds()))},
+			// Replacing: the INSERT of an owner that lost its partition may end after the
+			// new owner has settled the batch. Both rows are the same; readers use FINAL.
+			fmt.Sprintf("ReplacingMergeTree ORDER BY (_topic_id, _partition, _offset, _row) TTL %s + INTERVAL %d SECOND", ident(colIngested), int64(l.ttl.Seconds()))},
 	}
 	if !ds.History {
 		tables = tables[:1]
@@ -182,8 +184,8 @@ type column struct{ name, typ string }
 // provenance are the columns after the business columns, in the order they are inserted.
 var provenance = []column{
 	{mulu.ColExtra, "String"}, {mulu.ColTopic, "LowCardinality(String)"}, {colTopicID, "LowCardinality(String)"},
-	{mulu.ColPartition, "UInt32"}, {mulu.ColOffset, "UInt64"}, {mulu.ColBatch, "UInt64"}, {mulu.ColFlags, "UInt64"},
-	{mulu.ColRuleset, "UInt32"}, {mulu.ColDeleted, "UInt8"}, {mulu.ColVersion, "UInt64"},
+	{mulu.ColPartition, "UInt32"}, {mulu.ColOffset, "UInt64"}, {mulu.ColRow, "UInt16"}, {mulu.ColBatch, "UInt64"}, {mulu.ColFlags, "UInt64"},
+	{mulu.ColRuleset, "UInt32"}, {mulu.ColDeleted, "UInt8"}, {mulu.ColVersion, "UInt64"}, {mulu.ColOrigin, "UInt8"},
 }
 
 func columnsOf(ds *mulu.Dataset) []column {

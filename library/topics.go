@@ -8,11 +8,18 @@ import (
 	"mulu"
 )
 
-// A row's _version is epoch<<48 | offset. The epoch counts the identities a
+// A row's _version is epoch<<56 | position, the position being the offset or where a
+// change stands in the log of its database. The epoch counts the identities a
 // dataset's topic has had, from 0, so that the rows of a topic that was made anew
 // (its offsets start at 0 again) replace the rows of the old one and not the other
-// way round. With one identity, _version is the offset.
-const epochShift = 48
+// way round. With one identity, _version is the position. 56 bits hold a PostgreSQL
+// LSN of 64 PiB of log, and a MySQL position of 2^24 files of 4 GiB.
+const (
+	epochShift = 56
+	maxEpoch   = 1<<8 - 1
+	// MaxPosition is the greatest position a row may carry.
+	MaxPosition = 1<<epochShift - 1
+)
 
 func (l *Library) loadTopics(ctx context.Context) error {
 	rows, err := l.db.Query(ctx, "SELECT dataset, _topic_id, min(epoch) FROM mulu.topics GROUP BY dataset, _topic_id")
@@ -69,6 +76,9 @@ func (l *Library) epoch(ctx context.Context, code mulu.DatasetCode, t mulu.Topic
 	l.mu.RUnlock()
 	if ok {
 		return n, nil
+	}
+	if next > maxEpoch {
+		return 0, fmt.Errorf("topic of dataset %q was made anew %d times, at most %d can be told apart: %w", code, next, maxEpoch, mulu.ErrInvalid)
 	}
 	err := l.insert(ctx, topicsTable, 1, func(int) ([]any, error) {
 		return []any{string(code), t.String(), uint32(next)}, nil

@@ -96,15 +96,18 @@ func (l *Lane) Step(ctx context.Context) error {
 	// One block per table, all of it or none; in doubt, each table is asked first.
 	err = l.Library.StoreData(ctx, library.Batch{
 		Plan: plan, Record: decoded.Record, Offsets: decoded.Offsets,
+		Rows: decoded.Rows, Versions: decoded.Versions, Deleted: decoded.Deleted,
 		Flags: checked.Flags, Drop: checked.Drop, InDoubt: batch.InDoubt,
 	})
 	if err != nil {
 		return fmt.Errorf("store data of batch %s: %w", plan.BatchID, err)
 	}
 	l.passed(Stored)
+	rejected := ingest.Records(rejects)
 	manifest := mulu.Manifest{
 		Plan: plan,
-		Good: int64(len(batch.Records) - len(rejects)), Rejected: int64(len(rejects)), Control: batch.Control(),
+		Good: int64(len(batch.Records)) - rejected, Rejected: rejected, Control: batch.Control(),
+		Rows:  decoded.Record.NumRows() - int64(len(checked.Rejected)),
 		Bytes: batch.Bytes, Digest: ingest.Digest(batch.Records), At: l.Now(),
 	}
 	// The manifest says that all above is durable. Without it the batch is done again.
@@ -149,7 +152,7 @@ func ruleRejects(b *ingest.Batch, d *ingest.Decoded, c *quality.Checked) []mulu.
 	for _, f := range c.Rejected {
 		r := &b.Records[d.Index[f.Row]]
 		rejects = append(rejects, mulu.Reject{
-			Dataset: b.Plan.Dataset, Batch: b.Plan.BatchID, Offset: r.Offset,
+			Dataset: b.Plan.Dataset, Batch: b.Plan.BatchID, Offset: r.Offset, Row: d.Row(f.Row),
 			Class: "rule", Rule: f.Rule, Field: f.Field, Reason: f.Reason,
 			Key: slices.Clone(r.Key), Value: slices.Clone(r.Value),
 		})
