@@ -41,6 +41,7 @@ type Deps struct {
 	Auth    *auth.Service
 	Library *library.Library
 	Source  *ingest.Source // optional: nil when this process does not ingest
+	Journal *ingest.Journal
 	Share   *share.Service
 	Catalog *catalog.Catalog
 	Ledger  *tilelog.Log
