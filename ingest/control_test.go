@@ -70,16 +70,16 @@ func TestHoldAndRelease(t *testing.T) {
 	if strings.Contains(notices[0].Detail, "张三") {
 		t.Errorf("the notice tells a value: %s", notices[0].Detail)
 	}
-	if err := j.Release(t.Context(), h.Plan.TopicID, 0, ingest.DecideVersion, 1, 0, "s", ""); !errors.Is(err, mulu.ErrInvalid) {
+	if err := j.Release(t.Context(), h.Plan.TopicID, 0, ingest.DecideVersion, 1, "s", ""); !errors.Is(err, mulu.ErrInvalid) {
 		t.Errorf("released with the version that is held: %v", err)
 	}
-	if err := j.Release(t.Context(), h.Plan.TopicID, 0, ingest.DecideVersion, 2, 0, "s", "mended"); err != nil {
+	if err := j.Release(t.Context(), h.Plan.TopicID, 0, ingest.DecideVersion, 2, "s", "mended"); err != nil {
 		t.Fatal(err)
 	}
 	if effects, err := j.Effects(t.Context(), h.Plan.TopicID, 0); err != nil || len(effects) != 2 || effects[1] != (ingest.Effect{Version: 2, From: 10}) {
 		t.Errorf("effects %v, %v", effects, err)
 	}
-	if err := j.Release(t.Context(), h.Plan.TopicID, 0, ingest.DecideProceed, 0, 40, "s", ""); !errors.Is(err, mulu.ErrNotFound) {
+	if err := j.Release(t.Context(), h.Plan.TopicID, 0, ingest.DecideProceed, 0, "s", ""); !errors.Is(err, mulu.ErrNotFound) {
 		t.Errorf("released twice: %v", err)
 	}
 	done(t, j, plan(1, 10, 29, 2))
@@ -202,7 +202,7 @@ func TestSourceHold(t *testing.T) {
 	if err := s.Add(renamed); err != nil {
 		t.Fatal(err)
 	}
-	if err := j.Release(t.Context(), holds[0].Plan.TopicID, 0, ingest.DecideVersion, 2, 0, "steward", "the vendor renamed it"); err != nil {
+	if err := j.Release(t.Context(), holds[0].Plan.TopicID, 0, ingest.DecideVersion, 2, "steward", "the vendor renamed it"); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "what was held, by the new version", func() bool { return h.distinct() == 90 })
@@ -215,7 +215,7 @@ func TestSourceHold(t *testing.T) {
 
 	send(t, b, "a", 20, `{"third_id":"y%d"}`)
 	eventually(t, "the second hold", func() bool { return s.Status()[0].State == ingest.StateHeld })
-	if err := j.Release(t.Context(), holds[0].Plan.TopicID, 0, ingest.DecideProceed, 0, s.Status()[0].End-1, "steward", "take them as problem rows"); err != nil {
+	if err := j.Release(t.Context(), holds[0].Plan.TopicID, 0, ingest.DecideProceed, 0, "steward", "take them as problem rows"); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "what was let in", func() bool { return h.distinct() == 110 })

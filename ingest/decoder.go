@@ -107,7 +107,7 @@ type field struct {
 	kind  kind
 	scale int32
 	key   bool
-	must  bool // required
+	must  bool // required, and no key: a key that is absent is a fault of the record
 }
 
 // NewDecoder prepares decoding for one dataset version. mulu.ErrInvalid says that
@@ -132,7 +132,7 @@ func NewDecoder(d *mulu.Dataset) (*Decoder, error) {
 			return nil, fmt.Errorf("decode dataset %s: column name %q is empty, quoted or given twice: %w", d.Code, c.Name, mulu.ErrInvalid)
 		}
 		dec.byName[c.Name] = i
-		f := field{name: c.Name, label: fmt.Sprintf("字段“%s”", c.Name), kind: k, scale: int32(c.Scale), must: c.Required}
+		f := field{name: c.Name, label: fmt.Sprintf("字段“%s”", c.Name), kind: k, scale: int32(c.Scale), must: c.Required && !slices.Contains(d.Key, c.Name)}
 		if c.Title != "" {
 			f.label = fmt.Sprintf("字段“%s”(%s)", c.Title, c.Name)
 		}

@@ -1,10 +1,13 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"mulu"
@@ -43,7 +46,7 @@ type Decision string
 // The decisions.
 const (
 	// DecideProceed lets the records in as they are: those at fault become problem
-	// rows. It covers what the broker holds by then.
+	// rows. It covers what was sent until then.
 	DecideProceed Decision = "proceed"
 	// DecideVersion reads on under another, newer version of the dataset.
 	DecideVersion Decision = "version"
@@ -84,7 +87,10 @@ func (v Review) judge(s streak, b *Batch, d *Decoded) *Hold {
 			delete(s, k)
 		}
 	}
-	for k, t := range now {
+	for _, k := range slices.SortedFunc(maps.Keys(now), func(a, b misfit) int {
+		return cmp.Or(cmp.Compare(now[b].failed, now[a].failed), cmp.Compare(a.class, b.class), cmp.Compare(a.field, b.field))
+	}) {
+		t := now[k]
 		if float64(t.failed) < v.Share*float64(n) {
 			delete(s, k)
 			continue
@@ -152,8 +158,8 @@ func (j *Journal) Hold(ctx context.Context, h *Hold) error {
 
 // Release is a person's answer to an open hold. With DecideVersion, version (newer
 // than the one held) takes effect where the partition stands; with DecideProceed,
-// records up to through are not held again. mulu.ErrNotFound: no hold is open.
-func (j *Journal) Release(ctx context.Context, topic mulu.TopicID, partition int32, d Decision, version uint32, through int64, by, note string) error {
+// records sent until now are not held again. mulu.ErrNotFound: no hold is open.
+func (j *Journal) Release(ctx context.Context, topic mulu.TopicID, partition int32, d Decision, version uint32, by, note string) error {
 	err := j.db.Tx(ctx, func(tx *sql.Tx) error {
 		h, err := openHold(ctx, tx, topic, partition)
 		if err != nil {
@@ -164,13 +170,11 @@ func (j *Journal) Release(ctx context.Context, topic mulu.TopicID, partition int
 		}
 		switch d {
 		case DecideProceed:
-			through = max(through, h.Plan.Last)
 			version = 0
 		case DecideVersion:
 			if version <= h.Plan.Version {
 				return fmt.Errorf("应改用比 %d 新的版本，给的是 %d / want a version newer than %d: %w", h.Plan.Version, version, h.Plan.Version, mulu.ErrInvalid)
 			}
-			through = -1
 			p := h.Plan
 			p.Version = version
 			if err := j.effect(ctx, tx, p); err != nil {
@@ -184,8 +188,8 @@ func (j *Journal) Release(ctx context.Context, topic mulu.TopicID, partition int
 		default:
 			return fmt.Errorf("decision %q: want %s or %s: %w", d, DecideProceed, DecideVersion, mulu.ErrInvalid)
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE ingest_hold SET decision = $1, to_version = $2, through = $3, note = $4, decided_by = $5, decided_at = $6
-			WHERE topic_id = $7 AND part = $8 AND decision = ''`, string(d), int64(version), through, note, by, store.Micros(j.now()), topic.String(), partition)
+		_, err = tx.ExecContext(ctx, `UPDATE ingest_hold SET decision = $1, to_version = $2, note = $3, decided_by = $4, decided_at = $5
+			WHERE topic_id = $6 AND part = $7 AND decision = ''`, string(d), int64(version), note, by, store.Micros(j.now()), topic.String(), partition)
 		return err
 	})
 	if err != nil {
@@ -256,7 +260,7 @@ type standing struct {
 	open    *mulu.Plan // a batch in doubt
 	effects []Effect
 	held    *Hold
-	let     int64 // records up to here were let in by a person, -1 for none
+	let     time.Time // records sent until then were let in by a person
 }
 
 // standing asks for all of it at one moment.
@@ -272,8 +276,11 @@ func (j *Journal) standing(ctx context.Context, topic mulu.TopicID, partition in
 		if s.held, err = openHold(ctx, tx, topic, partition); err != nil {
 			return err
 		}
-		return tx.QueryRowContext(ctx, `SELECT coalesce(max(through), -1) FROM ingest_hold WHERE topic_id = $1 AND part = $2 AND decision = 'proceed'`,
-			topic.String(), partition).Scan(&s.let)
+		var let int64
+		err := tx.QueryRowContext(ctx, `SELECT coalesce(max(decided_at), 0) FROM ingest_hold WHERE topic_id = $1 AND part = $2 AND decision = 'proceed'`,
+			topic.String(), partition).Scan(&let)
+		s.let = store.FromMicros(let)
+		return err
 	})
 	if err != nil {
 		return s, fmt.Errorf("resume partition %s/%d: %w", topic, partition, err)

@@ -28,7 +28,7 @@ type Partition struct {
 	open    *mulu.Plan    // range that must be rebuilt exactly
 	effects []Effect      // versions by the offset they take effect at
 	held    *Hold         // waits for a person
-	let     int64         // records up to here were let in by a person
+	let     time.Time     // records sent until then were let in by a person
 	halted  bool          // the dataset is paused
 	current *Batch        // cut, not committed
 	end     int64         // broker's end offset, as last heard
@@ -237,13 +237,14 @@ func (p *Partition) cut() (*Batch, time.Duration) {
 		}
 		plan.Last = last
 	}
-	b := &Batch{Plan: plan, InDoubt: doubt, Reviewed: plan.First <= p.let}
+	b := &Batch{Plan: plan, InDoubt: doubt}
 	n := 0
 	for n < len(p.buf) && p.buf[n].Offset <= plan.Last {
 		b.Bytes += size(&p.buf[n])
 		n++
 	}
 	b.Records = p.buf[:n:n]
+	b.Reviewed = n > 0 && !p.buf[0].Time.After(p.let)
 	p.current = b
 	out := *b
 	return &out, 0

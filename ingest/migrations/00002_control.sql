@@ -26,9 +26,8 @@ CREATE TABLE ingest_hold (
     reason       TEXT   NOT NULL,
     at_offset    BIGINT NOT NULL, -- the first record at fault
     held_at      BIGINT NOT NULL,
-    decision     TEXT   NOT NULL DEFAULT '', -- '' open, 'proceed', 'version'
+    decision     TEXT   NOT NULL DEFAULT '', -- '' open, 'proceed' with what was sent until decided_at, 'version'
     to_version   BIGINT NOT NULL DEFAULT 0,
-    through      BIGINT NOT NULL DEFAULT -1, -- 'proceed': records up to here are not held again
     note         TEXT   NOT NULL DEFAULT '',
     decided_by   TEXT   NOT NULL DEFAULT '',
     decided_at   BIGINT NOT NULL DEFAULT 0,

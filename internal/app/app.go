@@ -60,19 +60,20 @@ type App struct {
 	log   *slog.Logger
 	began time.Time
 
-	db      *store.DB
-	auth    *auth.Service
-	lib     *library.Library
-	chain   *tilelog.Log
-	relay   *outbox.Relay
-	catalog *catalog.Catalog
-	share   *share.Service
-	journal *ingest.Journal
-	source  *ingest.Source
-	admin   *kadm.Client
-	rules   *versions
-	weights atomic.Pointer[quality.Weights]
-	told    sync.Map // dataset and field → when its owner was last told of it
+	db       *store.DB
+	auth     *auth.Service
+	lib      *library.Library
+	chain    *tilelog.Log
+	relay    *outbox.Relay
+	catalog  *catalog.Catalog
+	share    *share.Service
+	journal  *ingest.Journal
+	source   *ingest.Source
+	admin    *kadm.Client
+	rules    *versions
+	weights  atomic.Pointer[quality.Weights]
+	applying sync.Mutex
+	told     sync.Map // dataset and field → when its owner was last told of it
 
 	machine mulu.Actor // the data centre's own system
 	url     string

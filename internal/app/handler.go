@@ -19,7 +19,7 @@ func (a *App) handler() (http.Handler, error) {
 			{Name: a.brokerName(), Probe: a.probeBroker},
 			{Name: a.storeName(), Probe: a.probeStore},
 		},
-		Sample: a.sample.Load, Version: a.opt.Version, Log: a.log, Now: time.Now,
+		Declare: a.ApplyLive, Sample: a.sample.Load, Version: a.opt.Version, Log: a.log, Now: time.Now,
 	}
 	if console.Built() {
 		d.Console = console.FS()

@@ -101,7 +101,7 @@ func (h ingestRoom) ReleaseHold(ctx context.Context, r api.ReleaseHoldRequestObj
 		if err := h.note(ctx, "ingest.release", fmt.Sprintf("%s %s %d", p.BatchID, r.Body.Decision, version), r.Body.Note); err != nil {
 			return nil, err
 		}
-		return api.ReleaseHold204Response{}, h.Journal.Release(ctx, id, p.Partition, ingest.Decision(r.Body.Decision), version, h.heldThrough(p), passOf(ctx).actor.ID, r.Body.Note)
+		return api.ReleaseHold204Response{}, h.Journal.Release(ctx, id, p.Partition, ingest.Decision(r.Body.Decision), version, passOf(ctx).actor.ID, r.Body.Note)
 	}
 	return nil, fmt.Errorf("分区没有待审 / no hold is open: %w", mulu.ErrNotFound)
 }
@@ -119,16 +119,6 @@ func (h ingestRoom) releaseVersion(ctx context.Context, r *api.Release, p *mulu.
 		return 0, fmt.Errorf("数据集 %s 没有版本 %d，请先用 mulu apply 登记: %w", p.Dataset, version, err)
 	}
 	return version, nil
-}
-
-// heldThrough is the last offset the broker held of a partition, as last heard.
-func (h ingestRoom) heldThrough(p *mulu.Plan) int64 {
-	for _, s := range h.status()[p.Dataset] {
-		if s.Partition == p.Partition {
-			return s.End - 1
-		}
-	}
-	return p.Last
 }
 
 func (h ingestRoom) AcceptTopic(ctx context.Context, r api.AcceptTopicRequestObject) (api.AcceptTopicResponseObject, error) {

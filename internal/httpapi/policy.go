@@ -35,6 +35,7 @@ func (r Rule) Scope(a mulu.Actor) mulu.OrgCode {
 const (
 	ordinaryTime = 30 * time.Second
 	exportTime   = 15 * time.Minute
+	declareTime  = 2 * time.Minute // tables and topics are made
 )
 
 const (
@@ -61,7 +62,7 @@ var (
 //	steward   flow and what is decided about it, datasets, rejects with their original bytes, catalogue, chain
 //	officer   datasets, catalogue, what its own organisation sends and shares
 //	approver  flow, datasets, catalogue, chain, everybody's share; no row
-//	operator  flow, pauses, topics put right, system, head of the chain; no row
+//	operator  flow, pauses, topics put right, declarations, system, head of the chain; no row
 //	auditor   the records of everything; no row, changes nothing
 //	system    rows of its own organisation's grants
 var policy = map[string]Rule{
@@ -89,6 +90,7 @@ var policy = map[string]Rule{
 
 	"GET /v1/catalog/entries": {Roles: roles(steward, officer, approver, auditor)},
 	"GET /v1/catalog/entry":   {Roles: roles(steward, officer, approver, auditor)},
+	"POST /v1/declarations":   {Roles: roles(operator), Within: declareTime},
 	"GET /v1/orgs":            {Roles: roles(steward, officer, approver, auditor)},
 
 	"GET /v1/ledger/head":    {Roles: roles(steward, approver, operator, auditor)},

@@ -100,6 +100,7 @@ GET /v1/rejects                          s u
 GET /v1/rejects/summary                  s u
 GET /v1/catalog/entries                  s o a u
 GET /v1/catalog/entry                    s o a u
+POST /v1/declarations                    p
 GET /v1/orgs                             s o a u
 GET /v1/ledger/head                      s a p u
 GET /v1/ledger/recent                    s a u
