@@ -41,13 +41,20 @@ type Lane struct {
 	Journal *ingest.Journal
 	Library *library.Library
 	Now     func() time.Time
+	// Seen takes note of each batch that is done. Nil is fine.
+	Seen *ingest.Seen
 	// Passed is told each stage that has just been made durable; torture kills the
 	// process there. Nil is fine.
 	Passed func(stage string)
+
+	took map[string]time.Duration // how long the stages of this batch took
+	lap  time.Time                // when the last of them ended
 }
 
-// Stages that a crash can fall between, in order.
+// Stages of the walk, in order. A crash can fall between any two.
 const (
+	Decoded   = "decode" // nothing is durable yet
+	Checked   = "check"  // nothing is durable yet
 	Planned   = "planned"
 	Rejected  = "rejects"
 	Found     = "findings"
@@ -65,6 +72,7 @@ func (l *Lane) Step(ctx context.Context) error {
 		return fmt.Errorf("read source: %w", err)
 	}
 	plan := batch.Plan
+	l.begin()
 	version, err := l.Version(plan.Dataset, plan.Version)
 	if err != nil {
 		return fmt.Errorf("find version of batch %s: %w", plan.BatchID, err)
@@ -74,8 +82,10 @@ func (l *Lane) Step(ctx context.Context) error {
 		return fmt.Errorf("decode batch %s: %w", plan.BatchID, err)
 	}
 	defer decoded.Release()
+	l.ended(Decoded)
 	checked := version.Rules.Check(decoded.Record, decoded.Offsets, today(batch))
 	rejects := append(decoded.Rejects, ruleRejects(batch, decoded, checked)...)
+	l.ended(Checked)
 
 	// Before this line nothing is durable. After it the range and the version are
 	// fixed: a second owner is refused, and a restart builds this very batch again.
@@ -108,8 +118,9 @@ func (l *Lane) Step(ctx context.Context) error {
 		Plan: plan,
 		Good: int64(len(batch.Records)) - rejected, Rejected: rejected, Control: batch.Control(),
 		Rows:  decoded.Record.NumRows() - int64(len(checked.Rejected)),
-		Bytes: batch.Bytes, Digest: ingest.Digest(batch.Records), At: l.Now(),
+		Bytes: batch.Bytes, Digest: ingest.Digest(batch.Records), At: l.lap, // when the data was in
 	}
+	manifest.Oldest, manifest.Newest = ingest.Span(batch.Records)
 	// The manifest says that all above is durable. Without it the batch is done again.
 	if err := l.Library.StoreManifest(ctx, manifest); err != nil {
 		return fmt.Errorf("store manifest of batch %s: %w", plan.BatchID, err)
@@ -119,6 +130,10 @@ func (l *Lane) Step(ctx context.Context) error {
 		return fmt.Errorf("close batch %s: %w", plan.BatchID, err)
 	}
 	l.passed(Done)
+	// Not before: a batch that is not closed comes again and would count twice.
+	if l.Seen != nil {
+		l.Seen.Batch(ingest.Walk{Manifest: manifest, Records: batch.Records, Rejects: rejects, Stages: l.took})
+	}
 	// Last and least: if it is lost, only the lag shown by the broker is behind.
 	if err := l.Source.Commit(ctx, plan.BatchID); err != nil {
 		return fmt.Errorf("commit batch %s: %w", plan.BatchID, err)
@@ -127,7 +142,19 @@ func (l *Lane) Step(ctx context.Context) error {
 	return nil
 }
 
+// begin starts the clock of a batch that is in hand.
+func (l *Lane) begin() { l.took, l.lap = map[string]time.Duration{}, l.Now() }
+
+// ended takes the time of a stage.
+func (l *Lane) ended(stage string) {
+	now := l.Now()
+	l.took[stage] = now.Sub(l.lap)
+	l.lap = now
+}
+
+// passed is ended for a stage that is durable.
 func (l *Lane) passed(stage string) {
+	l.ended(stage)
 	if l.Passed != nil {
 		l.Passed(stage)
 	}
