@@ -16,6 +16,7 @@ import (
 	"mulu"
 	"mulu/catalog"
 	declared "mulu/deploy/sample"
+	"mulu/ingest"
 	"mulu/internal/auth"
 	"mulu/internal/clock"
 	"mulu/internal/declare"
@@ -53,6 +54,7 @@ type house struct {
 	catalog *catalog.Catalog
 	share   *share.Service
 	lib     *library.Library
+	seen    *ingest.Seen
 	people  map[string]mulu.Actor
 	keys    map[string]string
 	cookies map[string]*http.Cookie
@@ -127,9 +129,10 @@ func openHouse(t *testing.T) *house {
 	go func() { done <- h.relay.Run(run) }()
 	t.Cleanup(func() { stop(); <-done })
 
+	h.seen = ingest.NewSeen(time.Now)
 	h.Handler = need[http.Handler](t)(httpapi.New(httpapi.Deps{
-		Auth: h.auth, Library: h.lib, Share: h.share, Catalog: h.catalog, Ledger: h.chain, Relay: h.relay,
-		Sample: func() bool { return true }, Version: "test", Console: built, Log: log,
+		Auth: h.auth, Library: h.lib, Share: h.share, Catalog: h.catalog, Ledger: h.chain, Relay: h.relay, Seen: h.seen,
+		Broker: func(context.Context) error { return mulu.ErrBusy }, Sample: func() bool { return true }, Version: "test", Console: built, Log: log,
 	}))
 	h.declare(machine)
 	return h

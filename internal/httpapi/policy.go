@@ -69,7 +69,8 @@ var policy = map[string]Rule{
 	"POST /v1/session":   {Public: true},
 	"DELETE /v1/session": {Roles: everybody},
 
-	"GET /v1/flow": {Roles: roles(steward, approver, operator, auditor)},
+	"GET /v1/flow":        {Roles: roles(steward, approver, operator, auditor)},
+	"GET /v1/flow/{code}": {Roles: roles(steward, approver, operator, auditor)},
 
 	"GET /v1/datasets":               {Roles: roles(steward, officer, approver, auditor)},
 	"GET /v1/datasets/{code}":        {Roles: roles(steward, officer, approver, auditor)},
