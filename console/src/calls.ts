@@ -38,6 +38,7 @@ export const signIn = (account: string, password: string) => ok(api.POST('/v1/se
 export const signOut = () => ok(api.DELETE('/v1/session'))
 
 export const getFlow = () => ok(api.GET('/v1/flow'))
+export const getFlowDetail = (code: string) => ok(api.GET('/v1/flow/{code}', { params: { path: { code } } }))
 export const getDatasets = () => ok(api.GET('/v1/datasets'))
 export const getDataset = (code: string) => ok(api.GET('/v1/datasets/{code}', { params: { path: { code } } }))
 

@@ -31,8 +31,18 @@ const sets = [
 const flowRow = ([code, title, owner_name, library, , rows], i) => {
   const rejected = Math.floor(rows * 0.012 * (i + 1)) % 4000
   const control = i % 3
-  return { code, title, owner_name, library, topic: `putuo.${code}`, rate: i === 5 ? 0 : 1200 / (i + 1) + (Date.now() / 1000) % 40, series: [...Array(40)].map((_, k) => Math.max(0, (1000 + 300 * Math.sin(k / 3 + i) + 60 * ((k * 7) % 5)) / (i + 1))), lag: i === 1 ? 1320 : 0, position: rows + rejected + control, offsets: rows + rejected + control, good: rows, rejected, control, balanced: true, last_at: t(i * 40 + 1), partitions: [{ partition: 0, position: rows, high_watermark: rows, lag: 0, rate: 0, stopped: i === 4, error: i === 4 ? '主题被删除并重建，须人工确认后继续' : '' }] }
+  return { code, title, owner_name, library, topic: `putuo.${code}`, rate: i === 5 ? 0 : 1200 / (i + 1) + (Date.now() / 1000) % 40, series: [...Array(40)].map((_, k) => Math.max(0, (1000 + 300 * Math.sin(k / 3 + i) + 60 * ((k * 7) % 5)) / (i + 1))), lag: i === 1 ? 1320 : 0, position: rows + rejected + control, offsets: rows + rejected + control, good: rows, rejected, control, balanced: true, last_at: t(i * 40 + 1), partitions: [{ partition: 0, position: rows, high_watermark: rows, lag: 0, rate: 0, stopped: i === 4, error: i === 4 ? '主题被删除并重建，须人工确认后继续' : '', state: i === 4 ? 'stopped' : 'running' }],
+    state: ['running', 'running', 'paused', 'held', 'stopped', 'idle'][i], p50_ms: i === 5 ? null : 612 + i * 100, p99_ms: i === 5 ? null : 1834 * (i + 1), p50_all_ms: 650, p99_all_ms: 2400, batch_rows_p50: 1160, batch_rows_last: 1201,
+    rejects: i === 5 ? [] : [{ class: 'rule', rows: Math.ceil(rejected * 0.8) }, { class: 'type', rows: Math.ceil(rejected * 0.15) }, { class: 'decode', rows: Math.ceil(rejected * 0.05) }].slice(0, 3 - (i % 2)),
+    lag_series: [...Array(30)].map((_, k) => (k < 4 ? null : Math.floor((900 + 800 * Math.sin(k / 4)) / (i + 1)))), latency_series: [...Array(30)].map((_, k) => (k % 12 > 9 ? null : 1500 + 500 * Math.sin(k / 5))) }
 }
+const hour = (f) => [...Array(360)].map((_, k) => f(k))
+const flowHour = (code, i) => ({
+  at: t(0), code, step_s: 10, ahead: i === 1 ? 214 : 0, undated: 0,
+  rate: hour((k) => Math.max(0, (1000 + 300 * Math.sin(k / 30 + i) + 60 * ((k * 7) % 5)) / (i + 1))), rejected: hour((k) => ((k * 13) % 7) / (i + 1)),
+  lag: hour((k) => (k < 40 ? null : Math.floor(900 + 800 * Math.sin(k / 18)))), p50_ms: hour((k) => (k % 90 > 80 ? null : 600 + (k * 37) % 90)), p99_ms: hour((k) => (k % 90 > 80 ? null : 1500 + 700 * Math.abs(Math.sin(k / 25)))),
+  batches: [...Array(20)].map((_, k) => ({ partition: k % 4, first: 90000 - k * 1200, last: 91199 - k * 1200, good: 1188, rejected: 12, control: 0, rows: 1188, bytes: 402_113, version: 1, at: t(k * 3), wait_ms: 1200 + k * 20 })),
+})
 const datasetRow = ([code, title, owner_name, library, level, rows, total, grade], i) => ({ code, title, owner_name, library, level, rows, total, grade, last_at: t(i * 40), version: 1 + (i % 2), sample: true, owner: '' })
 const dims = [
   ['010000', '规范性', 0.2, 0.985, [['010101', '数据类型约束规范性', 8921140, 8921140], ['010102', '数据格式约束规范性', 8800120, 8921140], ['010500', '权威参考数据', 1783900, 1784228]]],
@@ -70,7 +80,7 @@ function answer(req, url, who, body) {
   const mine = (p) => ({ ...p, may_decide: p.may_decide && who.role === 'approver' })
   switch (`${req.method} ${path}`) {
     case 'GET /session': return [200, who]
-    case 'GET /flow': return [200, { at: t(0), datasets: sets.map(flowRow) }]
+    case 'GET /flow': return [200, { at: t(0), sample: true, held_bytes: 12e6, budget_bytes: 268435456, datasets: sets.map(flowRow) }]
     case 'GET /datasets': return [200, sets.map(datasetRow)]
     case 'GET /rejects': return [200, page(rejects.filter((r) => (!url.searchParams.get('dataset') || r.dataset === url.searchParams.get('dataset')) && (!url.searchParams.get('class') || r.class === url.searchParams.get('class'))), url)]
     case 'GET /rejects/summary': return [200, summary]
@@ -90,6 +100,11 @@ function answer(req, url, who, body) {
     case 'POST /share/requests': requests = [{ ...requests[0], ...body, id: 'R-2026-0008', items: picks, scenario_title: scenarios.find((s) => s.code === body.scenario).title, at: t(0) }, ...requests]; return [201, requests[0]]
     case 'GET /share/grants': return [200, grants.map((g) => ({ ...g, may_revoke: g.may_revoke && who.role === 'approver', may_suspend: g.may_suspend && who.role === 'approver' }))]
     case 'GET /share/receipts': return [200, page(receipts, url)]
+  }
+  const flow = path.match(/^\/flow\/(\w+)$/)
+  if (flow) {
+    const i = sets.findIndex((s) => s[0] === flow[1])
+    return i < 0 ? [404, { title: '没有这个数据集' }] : [200, flowHour(sets[i][0], i)]
   }
   const one = path.match(/^\/datasets\/(\w+)$/)
   if (one) {

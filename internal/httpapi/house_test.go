@@ -55,6 +55,7 @@ type house struct {
 	share   *share.Service
 	lib     *library.Library
 	journal *ingest.Journal
+	seen    *ingest.Seen
 	people  map[string]mulu.Actor
 	keys    map[string]string
 	cookies map[string]*http.Cookie
@@ -130,9 +131,10 @@ func openHouse(t *testing.T) *house {
 	go func() { done <- h.relay.Run(run) }()
 	t.Cleanup(func() { stop(); <-done })
 
+	h.seen = ingest.NewSeen(time.Now)
 	h.Handler = need[http.Handler](t)(httpapi.New(httpapi.Deps{
-		Auth: h.auth, Library: h.lib, Journal: h.journal, Share: h.share, Catalog: h.catalog, Ledger: h.chain, Relay: h.relay,
-		Sample: func() bool { return true }, Version: "test", Console: built, Log: log,
+		Auth: h.auth, Library: h.lib, Journal: h.journal, Share: h.share, Catalog: h.catalog, Ledger: h.chain, Relay: h.relay, Seen: h.seen,
+		Broker: func(context.Context) error { return mulu.ErrBusy }, Sample: func() bool { return true }, Version: "test", Console: built, Log: log,
 	}))
 	h.declare(machine)
 	return h

@@ -70,7 +70,8 @@ var policy = map[string]Rule{
 	"POST /v1/session":   {Public: true},
 	"DELETE /v1/session": {Roles: everybody},
 
-	"GET /v1/flow": {Roles: roles(steward, approver, operator, auditor)},
+	"GET /v1/flow":        {Roles: roles(steward, approver, operator, auditor)},
+	"GET /v1/flow/{code}": {Roles: roles(steward, approver, operator, auditor)},
 
 	"POST /v1/ingest/datasets/{code}/pause":  {Roles: roles(steward, operator)},
 	"POST /v1/ingest/datasets/{code}/resume": {Roles: roles(steward, operator)},

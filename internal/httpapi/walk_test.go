@@ -26,6 +26,7 @@ func TestDoor(t *testing.T) {
 	if err != nil || !saved {
 		t.Fatalf("save score: %v %v", saved, err)
 	}
+	h.store()
 	t.Run("sign-in", func(t *testing.T) { testSignIn(t, h) })
 	t.Run("a share from request to proof", func(t *testing.T) { testShare(t, h) })
 	t.Run("every route as everybody", func(t *testing.T) { testWalk(t, h) })
@@ -33,6 +34,8 @@ func TestDoor(t *testing.T) {
 	t.Run("what is decided about the way in", func(t *testing.T) { testControl(t, h) })
 	t.Run("what another site could send is refused", func(t *testing.T) { testForgery(t, h) })
 	t.Run("every request has its deadlines", func(t *testing.T) { testDeadlines(t, h) })
+	t.Run("the way in as it is seen", func(t *testing.T) { testFlow(t, h) })
+	t.Run("metrics", func(t *testing.T) { testMetrics(t, h) })
 	t.Run("pages and problems", func(t *testing.T) { testPages(t, h) })
 	if strings.Contains(h.log.String(), "level=ERROR") {
 		t.Errorf("the house failed:\n%s", h.log.String())

@@ -17,6 +17,33 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for FlowState.
+const (
+	FlowStateHeld    FlowState = "held"
+	FlowStateIdle    FlowState = "idle"
+	FlowStatePaused  FlowState = "paused"
+	FlowStateRunning FlowState = "running"
+	FlowStateStopped FlowState = "stopped"
+)
+
+// Valid indicates whether the value is a known member of the FlowState enum.
+func (e FlowState) Valid() bool {
+	switch e {
+	case FlowStateHeld:
+		return true
+	case FlowStateIdle:
+		return true
+	case FlowStatePaused:
+		return true
+	case FlowStateRunning:
+		return true
+	case FlowStateStopped:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HoldDecision.
 const (
 	HoldDecisionEmpty   HoldDecision = ""
@@ -114,16 +141,48 @@ type Check struct {
 
 // Flow defines model for Flow.
 type Flow struct {
-	At       time.Time     `json:"at"`
-	Datasets []FlowDataset `json:"datasets"`
-	Sample   bool          `json:"sample"`
+	At time.Time `json:"at"`
+
+	// BudgetBytes 上一项的上限，达到即暂缓读取
+	BudgetBytes int64         `json:"budget_bytes"`
+	Datasets    []FlowDataset `json:"datasets"`
+
+	// HeldBytes 内存中已读取、尚未入库的字节数
+	HeldBytes int64 `json:"held_bytes"`
+	Sample    bool  `json:"sample"`
+}
+
+// FlowBatch defines model for FlowBatch.
+type FlowBatch struct {
+	// At 入库、可查询的时间
+	At        time.Time `json:"at"`
+	Bytes     int64     `json:"bytes"`
+	Control   int64     `json:"control"`
+	First     int64     `json:"first"`
+	Good      int64     `json:"good"`
+	Last      int64     `json:"last"`
+	Partition int32     `json:"partition"`
+	Rejected  int64     `json:"rejected"`
+	Rows      int64     `json:"rows"`
+
+	// Version 数据集版本
+	Version int64 `json:"version"`
+
+	// WaitMs 其中等得最久的一条的时延，毫秒；记录没有时间时为 null
+	WaitMs *float64 `json:"wait_ms"`
 }
 
 // FlowDataset defines model for FlowDataset.
 type FlowDataset struct {
 	// Balanced 位置数 = 入库 + 问题数据 + 控制记录
-	Balanced bool   `json:"balanced"`
-	Code     string `json:"code"`
+	Balanced bool `json:"balanced"`
+
+	// BatchRowsLast 最近一批的行数
+	BatchRowsLast int64 `json:"batch_rows_last"`
+
+	// BatchRowsP50 最近 64 批的行数中位数，尚无批次时为 0
+	BatchRowsP50 int64  `json:"batch_rows_p50"`
+	Code         string `json:"code"`
 
 	// Control 控制记录
 	Control int64 `json:"control"`
@@ -134,13 +193,31 @@ type FlowDataset struct {
 	// Lag 各分区积压之和
 	Lag int64 `json:"lag"`
 
+	// LagSeries 最近几分钟的积压，旧的在前，每 10 秒一点；未测得时为 null
+	LagSeries []*int64 `json:"lag_series"`
+
 	// LastAt 最近一批的时间
-	LastAt  *time.Time `json:"last_at"`
-	Library string     `json:"library"`
+	LastAt *time.Time `json:"last_at"`
+
+	// LatencySeries 最近几分钟的时延 99 分位，毫秒，旧的在前，每 10 秒一点；没有数据时为 null
+	LatencySeries []*float64 `json:"latency_series"`
+	Library       string     `json:"library"`
 
 	// Offsets 已处理的位置数
-	Offsets    int64           `json:"offsets"`
-	OwnerName  string          `json:"owner_name"`
+	Offsets   int64  `json:"offsets"`
+	OwnerName string `json:"owner_name"`
+
+	// P50AllMs 同上，自本次启动
+	P50AllMs *float64 `json:"p50_all_ms"`
+
+	// P50Ms 时延中位数：自产生至可查询，毫秒，最近 10 分钟；没有数据时为 null
+	P50Ms *float64 `json:"p50_ms"`
+
+	// P99AllMs 同上，自本次启动
+	P99AllMs *float64 `json:"p99_all_ms"`
+
+	// P99Ms 时延 99 分位，毫秒，最近 10 分钟
+	P99Ms      *float64        `json:"p99_ms"`
 	Partitions []FlowPartition `json:"partitions"`
 
 	// Position 各分区下一个待处理位置之和
@@ -152,14 +229,53 @@ type FlowDataset struct {
 	// Rejected 问题数据
 	Rejected int64 `json:"rejected"`
 
+	// Rejects 问题数据按类别，多的在前
+	Rejects []FlowRejects `json:"rejects"`
+
 	// Series 最近几分钟的速率，旧的在前，每 10 秒一点
 	Series []float64 `json:"series"`
-	Title  string    `json:"title"`
-	Topic  string    `json:"topic"`
+
+	// State 运行、暂停、待审、停止、空闲
+	State FlowState `json:"state"`
+	Title string    `json:"title"`
+	Topic string    `json:"topic"`
+}
+
+// FlowDetail defines model for FlowDetail.
+type FlowDetail struct {
+	// Ahead 自本次启动，产生时间晚于本机时间的记录数：来源时钟偏快，时延按 0 计
+	Ahead int64     `json:"ahead"`
+	At    time.Time `json:"at"`
+
+	// Batches 最近 20 批，新的在前
+	Batches []FlowBatch `json:"batches"`
+	Code    string      `json:"code"`
+
+	// Lag 积压；未测得时为 null
+	Lag []*int64 `json:"lag"`
+
+	// P50Ms 时延中位数，毫秒；没有数据时为 null
+	P50Ms []*float64 `json:"p50_ms"`
+
+	// P99Ms 时延 99 分位，毫秒；没有数据时为 null
+	P99Ms []*float64 `json:"p99_ms"`
+
+	// Rate 条/秒
+	Rate []float64 `json:"rate"`
+
+	// Rejected 其中问题数据，条/秒
+	Rejected []float64 `json:"rejected"`
+
+	// StepS 各序列每一点的秒数；旧的在前，最后一点为当前
+	StepS int64 `json:"step_s"`
+
+	// Undated 自本次启动，没有产生时间的记录数，不计时延
+	Undated int64 `json:"undated"`
 }
 
 // FlowPartition defines model for FlowPartition.
 type FlowPartition struct {
+	// Error 停止的原因，或最近一次失败的原因；正常时为空
 	Error         string  `json:"error"`
 	HighWatermark int64   `json:"high_watermark"`
 	Lag           int64   `json:"lag"`
@@ -167,9 +283,21 @@ type FlowPartition struct {
 	Position      int64   `json:"position"`
 	Rate          float64 `json:"rate"`
 
+	// State 运行、暂停、待审、停止、空闲
+	State FlowState `json:"state"`
+
 	// Stopped 停止读取，等人处理
 	Stopped bool `json:"stopped"`
 }
+
+// FlowRejects defines model for FlowRejects.
+type FlowRejects struct {
+	Class string `json:"class"`
+	Rows  int64  `json:"rows"`
+}
+
+// FlowState 运行、暂停、待审、停止、空闲
+type FlowState string
 
 // Hold defines model for Hold.
 type Hold struct {
@@ -330,6 +458,9 @@ type ServerInterface interface {
 	// GetFlow 各数据集的归集情况（位置、积压、速率、平衡式）
 	// (GET /v1/flow)
 	GetFlow(w http.ResponseWriter, r *http.Request)
+	// GetFlowDetail 一个数据集最近一小时的归集情况（速率、积压、时延、最近批次、问题数据类别）
+	// (GET /v1/flow/{code})
+	GetFlowDetail(w http.ResponseWriter, r *http.Request, code DatasetCode)
 	// PauseDataset 暂停读取一个数据集；已读入的一批会做完
 	// (POST /v1/ingest/datasets/{code}/pause)
 	PauseDataset(w http.ResponseWriter, r *http.Request, code DatasetCode)
@@ -370,6 +501,32 @@ func (siw *ServerInterfaceWrapper) GetFlow(w http.ResponseWriter, r *http.Reques
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetFlow(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetFlowDetail operation middleware
+func (siw *ServerInterfaceWrapper) GetFlowDetail(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code DatasetCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetFlowDetail(w, r, code)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -682,6 +839,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/ingest/topics/skip", wrapper.SkipOffsets)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/ingest/notices", wrapper.ListNotices)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/ingest/notices/seen", wrapper.SeeNotice)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/flow/{code}", wrapper.GetFlowDetail)
 
 	return m
 }
@@ -715,6 +873,45 @@ type GetFlowdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetFlowdefaultApplicationProblemPlusJSONResponse) VisitGetFlowResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetFlowDetailRequestObject struct {
+	Code DatasetCode `json:"code"`
+}
+
+type GetFlowDetailResponseObject interface {
+	VisitGetFlowDetailResponse(w http.ResponseWriter) error
+}
+
+type GetFlowDetail200JSONResponse FlowDetail
+
+func (response GetFlowDetail200JSONResponse) VisitGetFlowDetailResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetFlowDetaildefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetFlowDetaildefaultApplicationProblemPlusJSONResponse) VisitGetFlowDetailResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -1009,6 +1206,9 @@ type StrictServerInterface interface {
 	// GetFlow 各数据集的归集情况（位置、积压、速率、平衡式）
 	// (GET /v1/flow)
 	GetFlow(ctx context.Context, request GetFlowRequestObject) (GetFlowResponseObject, error)
+	// GetFlowDetail 一个数据集最近一小时的归集情况（速率、积压、时延、最近批次、问题数据类别）
+	// (GET /v1/flow/{code})
+	GetFlowDetail(ctx context.Context, request GetFlowDetailRequestObject) (GetFlowDetailResponseObject, error)
 	// PauseDataset 暂停读取一个数据集；已读入的一批会做完
 	// (POST /v1/ingest/datasets/{code}/pause)
 	PauseDataset(ctx context.Context, request PauseDatasetRequestObject) (PauseDatasetResponseObject, error)
@@ -1091,6 +1291,32 @@ func (sh *strictHandler) GetFlow(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetFlowResponseObject); ok {
 		if err := validResponse.VisitGetFlowResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetFlowDetail operation middleware
+func (sh *strictHandler) GetFlowDetail(w http.ResponseWriter, r *http.Request, code DatasetCode) {
+	var request GetFlowDetailRequestObject
+
+	request.Code = code
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetFlowDetail(ctx, request.(GetFlowDetailRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetFlowDetail")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetFlowDetailResponseObject); ok {
+		if err := validResponse.VisitGetFlowDetailResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
