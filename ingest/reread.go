@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"mulu"
@@ -17,26 +18,17 @@ import (
 // and with a fetch memory of a few MB. It moves no position.
 type Rereader struct {
 	seeds []string
-	opts  []kgo.Opt // TLS, SASL
-	cl    *kgo.Client
-	adm   *kadm.Client
+	opts  []kgo.Opt     // TLS, SASL
 	quiet time.Duration // how long a broker may give nothing before a window is given up
 }
 
 // quietFor is longer than a broker takes to elect a leader.
 const quietFor = 15 * time.Second
 
-// NewRereader prepares one; the broker need not be up yet.
-func NewRereader(seeds []string, opts ...kgo.Opt) (*Rereader, error) {
-	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(seeds...), kgo.ClientID("mulu-reconcile-admin")}, opts...)...)
-	if err != nil {
-		return nil, fmt.Errorf("open rereader: %w", err)
-	}
-	return &Rereader{seeds: seeds, opts: opts, cl: cl, adm: kadm.NewClient(cl), quiet: quietFor}, nil
+// NewRereader prepares one; the broker need not be up yet. opts carry TLS and SASL.
+func NewRereader(seeds []string, opts ...kgo.Opt) *Rereader {
+	return &Rereader{seeds: seeds, opts: opts, quiet: quietFor}
 }
-
-// Close lets go of the broker.
-func (r *Rereader) Close() { r.cl.Close() }
 
 // Extent is what the broker holds of one partition: offsets [Start, End), End being
 // the end of what is committed.
@@ -52,27 +44,38 @@ func (r *Rereader) Extents(ctx context.Context, topics []string) (map[string]map
 	if len(topics) == 0 {
 		return out, nil
 	}
-	details, err := r.adm.ListTopics(ctx, topics...)
+	// A client of its own: one that lives longer answers from what it remembers, and
+	// takes a topic that was made again for the one that is gone.
+	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(r.seeds...), kgo.ClientID("mulu-reconcile")}, r.opts...)...)
+	if err != nil {
+		return nil, fmt.Errorf("list topics: %w", err)
+	}
+	defer cl.Close()
+	adm := kadm.NewClient(cl)
+	details, err := adm.ListTopics(ctx, topics...)
 	if err != nil {
 		return nil, fmt.Errorf("连不上 Kafka，请检查其是否在运行 / list topics: %w: %w", mulu.ErrBusy, err)
 	}
 	var have []string
 	for _, d := range details {
-		if d.Err == nil {
+		switch {
+		case d.Err == nil:
 			have = append(have, d.Topic)
+		case !errors.Is(d.Err, kerr.UnknownTopicOrPartition):
+			return nil, fmt.Errorf("list topic %s: %w: %w", d.Topic, mulu.ErrBusy, d.Err)
 		}
 	}
 	if len(have) == 0 {
 		return out, nil
 	}
-	starts, err := r.adm.ListStartOffsets(ctx, have...)
+	starts, err := adm.ListStartOffsets(ctx, have...)
 	if err == nil {
 		err = starts.Error()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("list start offsets: %w", err)
 	}
-	ends, err := r.adm.ListCommittedOffsets(ctx, have...)
+	ends, err := adm.ListCommittedOffsets(ctx, have...)
 	if err == nil {
 		err = ends.Error()
 	}

@@ -73,7 +73,6 @@ const (
 	BatchMissing    = "batch_missing"    // offsets without a manifest
 	BatchOverlaps   = "batch_overlaps"   // offsets in two manifests
 	ManifestDiffers = "manifest_differs" // the manifest's counts are not the rows'
-	JournalDiffers  = "journal_differs"  // the journal's sums are not the manifests'
 	RejectMissing   = "reject_missing"
 	RejectExtra     = "reject_extra"
 	RejectAltered   = "reject_altered"
@@ -113,15 +112,46 @@ type Line struct {
 	TopicID   string           `json:"topic_id"` // hex
 	Partition int32            `json:"partition"`
 	From      int64            `json:"from"`    // first offset compared
-	To        int64            `json:"to"`      // last offset compared; From-1 for none
+	To        int64            `json:"to"`      // last offset compared; less than From for none
 	Waiting   int64            `json:"waiting"` // offsets in the source that are not stored yet
 	Verdict   Verdict          `json:"verdict"`
 	Batches   int64            `json:"batches"`
 	Source    Side             `json:"source"`
 	Landed    Side             `json:"landed"`
-	Notes     []string         `json:"notes"`   // Chinese
+	Notes     []string         `json:"notes"` // Chinese
 	Differing []BatchLine      `json:"differing"`
 	More      int64            `json:"more"` // differing batches that are not listed
+
+	// Uneven are the ranges to compare again next time, listed or not.
+	Uneven []Range `json:"-"`
+}
+
+// Range is a run of offsets, both ends inclusive.
+type Range struct{ First, Last int64 }
+
+// keepDiffering bounds how many differing batches a line lists.
+const keepDiffering = 200
+
+// Differ takes a batch that does not agree.
+func (l *Line) Differ(b BatchLine) {
+	l.Verdict = Graver(l.Verdict, b.Verdict)
+	if n := len(l.Uneven); n > 0 && l.Uneven[n-1].Last+1 >= b.First && l.Uneven[n-1].First <= b.First {
+		l.Uneven[n-1].Last = max(l.Uneven[n-1].Last, b.Last)
+	} else {
+		l.Uneven = append(l.Uneven, Range{b.First, b.Last})
+	}
+	if len(l.Differing) == keepDiffering {
+		l.More++
+		return
+	}
+	l.Differing = append(l.Differing, b)
+}
+
+// Note says something about the whole line, once.
+func (l *Line) Note(format string, args ...any) {
+	if s := fmt.Sprintf(format, args...); !slices.Contains(l.Notes, s) {
+		l.Notes = append(l.Notes, s)
+	}
 }
 
 // Sum is the total over a dataset's or an organisation's lines.
@@ -161,8 +191,8 @@ type Statement struct {
 	Datasets []Sum     `json:"datasets"`
 	Owners   []Sum     `json:"owners"`
 	Lines    []Line    `json:"lines"`
-	Digest   string    `json:"digest"` // "sha256:…" over the canonical JSON (RFC 8785) of all the above
 	Rest     bool      `json:"rest"`   // MostBytes left something for the next turn
+	Digest   string    `json:"digest"` // "sha256:…" over the canonical JSON (RFC 8785) of all the above
 }
 
 // Close sorts and sums the lines, and gives the statement its verdict and digest.
