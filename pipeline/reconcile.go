@@ -42,16 +42,17 @@ const (
 	manifestPage = 1000
 )
 
-// Compare makes a statement and does not save it. It fails only if nothing could be
-// said; a partition that can not be read is a line that says so.
-func (r *Reconciler) Compare(ctx context.Context, actor string, scope ingest.Scope) (*ingest.Statement, error) {
-	st := ingest.NewStatement(actor, scope, r.Now())
+// Compare fills a new statement by its scope, closes it and does not save it. It
+// fails only if nothing could be said; a partition that can not be read is a line that
+// says so.
+func (r *Reconciler) Compare(ctx context.Context, st *ingest.Statement) error {
+	scope := st.Scope
 	if err := r.Library.SweepExpected(ctx); err != nil {
-		return nil, fmt.Errorf("reconcile: %w", err)
+		return fmt.Errorf("reconcile: %w", err)
 	}
 	windows, err := r.windows(ctx, scope)
 	if err != nil {
-		return nil, fmt.Errorf("reconcile: %w", err)
+		return fmt.Errorf("reconcile: %w", err)
 	}
 	p := &progress{report: r.Progress}
 	for _, w := range windows {
@@ -66,13 +67,13 @@ func (r *Reconciler) Compare(ctx context.Context, actor string, scope ingest.Sco
 			w.most = max(left/int64(len(windows)-i), 1)
 		}
 		if err := r.compareWindow(ctx, w); err != nil {
-			return nil, fmt.Errorf("reconcile: %w", err)
+			return fmt.Errorf("reconcile: %w", err)
 		}
 		left -= w.read
 		st.Rest = st.Rest || w.cut
 		st.Lines = append(st.Lines, w.line)
 	}
-	return st, st.Close(r.Now().UTC().Truncate(time.Microsecond))
+	return st.Close(r.Now().UTC().Truncate(time.Microsecond))
 }
 
 type progress struct {

@@ -16,6 +16,7 @@ import (
 	"mulu"
 	"mulu/catalog"
 	declared "mulu/deploy/sample"
+	"mulu/ingest"
 	"mulu/internal/auth"
 	"mulu/internal/clock"
 	"mulu/internal/declare"
@@ -27,6 +28,7 @@ import (
 	"mulu/ledger/tilelog"
 	"mulu/library"
 	"mulu/library/embedded"
+	"mulu/pipeline"
 	"mulu/plan"
 	"mulu/quality"
 	"mulu/quality/codes"
@@ -53,6 +55,7 @@ type house struct {
 	catalog *catalog.Catalog
 	share   *share.Service
 	lib     *library.Library
+	desk    *pipeline.Desk
 	people  map[string]mulu.Actor
 	keys    map[string]string
 	cookies map[string]*http.Cookie
@@ -127,8 +130,13 @@ func openHouse(t *testing.T) *house {
 	go func() { done <- h.relay.Run(run) }()
 	t.Cleanup(func() { stop(); <-done })
 
+	journal := need[*ingest.Journal](t)(ingest.NewJournal(ctx, db, time.Now))
+	life, end := context.WithCancel(context.Background())
+	h.desk = &pipeline.Desk{Statements: journal.Statements(), Log: quiet, Life: life, Reconciler: pipeline.Reconciler{
+		Source: ingest.NewRereader([]string{"127.0.0.1:1"}), Journal: journal, Library: h.lib, Datasets: h.catalog.Datasets, Now: time.Now}} // no broker is there
+	t.Cleanup(func() { end(); h.desk.Wait() })
 	h.Handler = need[http.Handler](t)(httpapi.New(httpapi.Deps{
-		Auth: h.auth, Library: h.lib, Share: h.share, Catalog: h.catalog, Ledger: h.chain, Relay: h.relay,
+		Auth: h.auth, Library: h.lib, Desk: h.desk, Share: h.share, Catalog: h.catalog, Ledger: h.chain, Relay: h.relay,
 		Sample: func() bool { return true }, Version: "test", Console: built, Log: log,
 	}))
 	h.declare(machine)

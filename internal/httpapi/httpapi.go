@@ -32,6 +32,7 @@ import (
 	"mulu/internal/outbox"
 	"mulu/ledger/tilelog"
 	"mulu/library"
+	"mulu/pipeline"
 	"mulu/share"
 )
 
@@ -41,6 +42,7 @@ type Deps struct {
 	Auth    *auth.Service
 	Library *library.Library
 	Source  *ingest.Source // optional: nil when this process does not ingest
+	Desk    *pipeline.Desk // reconciliation
 	Share   *share.Service
 	Catalog *catalog.Catalog
 	Ledger  *tilelog.Log

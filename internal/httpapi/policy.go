@@ -58,10 +58,10 @@ var (
 // policy is the whole of it: one line per route of api/openapi.yaml. New refuses to
 // serve a route without a line and a line without a route.
 //
-//	steward   flow, datasets, rejects with their original bytes, catalogue, chain
-//	officer   datasets, catalogue, what its own organisation shares
+//	steward   flow, statements, datasets, rejects with their original bytes, catalogue, chain
+//	officer   datasets, catalogue, what its own organisation shares, its datasets' statements
 //	approver  flow, datasets, catalogue, chain, everybody's share; no row
-//	operator  flow, system, head of the chain; no row
+//	operator  flow, statements, system, head of the chain; no row
 //	auditor   the records of everything; no row, changes nothing
 //	system    rows of its own organisation's grants
 var policy = map[string]Rule{
@@ -70,6 +70,11 @@ var policy = map[string]Rule{
 	"DELETE /v1/session": {Roles: everybody},
 
 	"GET /v1/flow": {Roles: roles(steward, approver, operator, auditor)},
+
+	"GET /v1/ingest/reconciliations":           {Roles: roles(steward, officer, operator, auditor), Own: held},
+	"POST /v1/ingest/reconciliations":          {Roles: roles(steward, operator)},
+	"GET /v1/ingest/reconciliations/{id}":      {Roles: roles(steward, officer, operator, auditor), Own: held},
+	"GET /v1/ingest/reconciliations/{id}/file": {Roles: roles(steward, officer, operator, auditor), Own: held},
 
 	"GET /v1/datasets":               {Roles: roles(steward, officer, approver, auditor)},
 	"GET /v1/datasets/{code}":        {Roles: roles(steward, officer, approver, auditor)},

@@ -84,6 +84,10 @@ GET /v1/session                          s o a p u y
 POST /v1/session                         *
 DELETE /v1/session                       s o a p u y
 GET /v1/flow                             s a p u
+GET /v1/ingest/reconciliations           s o p u
+POST /v1/ingest/reconciliations          s p
+GET /v1/ingest/reconciliations/{id}      s o p u
+GET /v1/ingest/reconciliations/{id}/file s o p u
 GET /v1/datasets                         s o a u
 GET /v1/datasets/{code}                  s o a u
 GET /v1/datasets/{code}/score            s o a u
