@@ -35,6 +35,7 @@ import (
 	"mulu/ledger/tilelog"
 	"mulu/library"
 	"mulu/library/embedded"
+	"mulu/pipeline"
 	"mulu/quality"
 	"mulu/share"
 )
@@ -69,6 +70,7 @@ type App struct {
 	share   *share.Service
 	journal *ingest.Journal
 	source  *ingest.Source
+	desk    *pipeline.Desk
 	admin   *kadm.Client
 	rules   *versions
 	weights atomic.Pointer[quality.Weights]
@@ -380,6 +382,7 @@ func (a *App) openIngest(ctx context.Context) error {
 		return err
 	}
 	a.onClose("ingest", func(context.Context) error { a.source.Close(); return nil })
+	a.openDesk()
 	a.onClose("workers", a.stopWorkers) // before what they stand on
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 // handler makes the API and the console over the opened rooms.
 func (a *App) handler() (http.Handler, error) {
 	d := httpapi.Deps{
-		Auth: a.auth, Library: a.lib, Source: a.source, Share: a.share, Catalog: a.catalog, Ledger: a.chain, Relay: a.relay,
+		Auth: a.auth, Library: a.lib, Source: a.source, Desk: a.desk, Share: a.share, Catalog: a.catalog, Ledger: a.chain, Relay: a.relay,
 		Components: []httpapi.Component{
 			{Name: a.brokerName(), Probe: a.probeBroker},
 			{Name: a.storeName(), Probe: a.probeStore},
