@@ -15,10 +15,11 @@ import (
 
 func newIngest() *cobra.Command {
 	var f clientFlags
-	c := &cobra.Command{Use: "ingest", Short: "归集：进度与问题数据 / the way in: progress and rejected rows"}
+	c := &cobra.Command{Use: "ingest", Short: "归集：进度、问题数据与对账 / the way in: progress, rejected rows, reconciliation"}
 	f.add(c)
 	c.AddCommand(newIngestStatus(&f), newIngestRejects(&f), newIngestPause(&f), newIngestResume(&f), newIngestHolds(&f), newIngestRelease(&f),
-		newIngestAccept(&f), newIngestSkip(&f), newIngestNotices(&f))
+		newIngestAccept(&f), newIngestSkip(&f), newIngestNotices(&f),
+		newReconcile(&f), newStatements(&f))
 	return c
 }
 

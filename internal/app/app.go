@@ -36,6 +36,7 @@ import (
 	"mulu/ledger/tilelog"
 	"mulu/library"
 	"mulu/library/embedded"
+	"mulu/pipeline"
 	"mulu/quality"
 	"mulu/share"
 )
@@ -71,6 +72,7 @@ type App struct {
 	journal  *ingest.Journal
 	source   *ingest.Source
 	seen     *ingest.Seen
+	desk     *pipeline.Desk
 	admin    *kadm.Client
 	rules    *versions
 	weights  atomic.Pointer[quality.Weights]
@@ -388,6 +390,7 @@ func (a *App) openIngest(ctx context.Context) error {
 		return err
 	}
 	a.onClose("ingest", func(context.Context) error { a.source.Close(); return nil })
+	a.openDesk()
 	a.onClose("workers", a.stopWorkers) // before what they stand on
 	return nil
 }

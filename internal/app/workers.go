@@ -42,6 +42,7 @@ func (a *App) startWorkers() {
 		return err
 	})
 	a.every(sweepEvery, "sweep batches", a.sweepBatches)
+	a.every(a.cfg.Ingest.ReconcileEvery, "reconcile", a.reconcile)
 	a.every(expireEvery, "expire grants", func(ctx context.Context) error {
 		_, err := a.share.Expire(ctx)
 		return err

@@ -32,6 +32,7 @@ import (
 	"mulu/internal/outbox"
 	"mulu/ledger/tilelog"
 	"mulu/library"
+	"mulu/pipeline"
 	"mulu/share"
 )
 
@@ -46,6 +47,7 @@ type Deps struct {
 	Source  *ingest.Source                  // optional: nil when this process does not ingest
 	Seen    *ingest.Seen                    // optional, as Source
 	Broker  func(ctx context.Context) error // optional: whether the broker answers
+	Desk    *pipeline.Desk                  // reconciliation
 	Share   *share.Service
 	Catalog *catalog.Catalog
 	Ledger  *tilelog.Log

@@ -21,7 +21,7 @@ func newMeter(h *house) (*meter, error) {
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "mulu_http_requests_total", Help: "Requests answered, by route, method and status."}, []string{"route", "method", "status"}),
 		seconds:  prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "mulu_http_request_seconds", Help: "Time to answer, by route.", Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 5, 30, 300}}, []string{"route"}),
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.seconds, wayIn{h}} {
+	for _, c := range []prometheus.Collector{m.requests, m.seconds, wayIn{h}, evenness{h}} {
 		if err := h.Deps.Metrics.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
