@@ -516,3 +516,5 @@ func (o *one) Next(context.Context) (*ingest.Batch, error) {
 }
 
 func (*one) Commit(context.Context, mulu.BatchID) error { return nil }
+
+func (*one) Review(context.Context, *ingest.Batch, *ingest.Decoded) error { return nil }
