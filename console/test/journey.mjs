@@ -22,6 +22,20 @@ export async function journey({ base, people, check, enter, look, verify, logKey
   const bytes = await steward.page.locator('pre.bytes').first().textContent()
   check('steward: a problem row shows its original bytes', bytes.length > 10, bytes)
   check('steward: and why it was refused', (await steward.page.locator('.ant-drawer-body').textContent()).includes('原因与整改'))
+
+  // And what is seen of the way in, by the keyboard alone.
+  await steward.page.goto(base + '/flow')
+  const details = steward.page.getByRole('button', { name: '查看 标准地址与房屋 的详情' })
+  await details.focus()
+  await steward.page.keyboard.press('Enter')
+  await steward.page.getByRole('heading', { name: '最近批次' }).waitFor({ timeout: 10_000 })
+  await steward.page.locator('.ant-drawer-body canvas').nth(2).waitFor({ timeout: 10_000 })
+  check('steward: the last hour of a dataset is three pictures', (await steward.page.locator('.ant-drawer-body [role=img] canvas').count()) === 3)
+  check('steward: what is looked at has an address', new URL(steward.page.url()).searchParams.get('dataset') === 'address', steward.page.url())
+  check('steward: its partitions and batches are listed', (await steward.page.locator('.ant-drawer-body tbody tr[data-row-key]').count()) > 1)
+  await steward.page.keyboard.press('Escape')
+  await details.waitFor({ timeout: 10_000 })
+  check('steward: Esc leads back to the button', await details.evaluate((b) => new Promise((done) => setTimeout(() => done(document.activeElement === b), 500))))
   await steward.quiet('steward journey')
   await steward.context.close()
 

@@ -93,7 +93,7 @@ export function walker({ browser, base, check, shots }) {
       await quiet(`${account} ${link}`)
       if (narrow.has(link)) continue
       narrow.add(link)
-      for (const width of [1280, 768]) {
+      for (const width of [1920, 1366, 768, 390]) {
         await page.setViewportSize({ width, height: 900 })
         await page.goto(base + link)
         await look(page, account, link, width)

@@ -2,15 +2,20 @@ package httpapi_test
 
 import (
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"go.yaml.in/yaml/v3"
 
 	"mulu"
 	"mulu/ingest"
+	"mulu/internal/httpapi"
 	api "mulu/internal/httpapi/gen/ingest"
 )
 
@@ -149,4 +154,52 @@ func grep(text, with string) string {
 		}
 	}
 	return b.String()
+}
+
+// TestMetricsAreDocumented holds docs/metrics.md against what is described, both ways.
+func TestMetricsAreDocumented(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/metrics.md")
+	check(t, err)
+	described := map[string]bool{"mulu_http_requests_total": true, "mulu_http_request_seconds": true}
+	descs := make(chan *prometheus.Desc, 100)
+	httpapi.WayIn().Describe(descs)
+	close(descs)
+	for d := range descs {
+		described[regexp.MustCompile(`fqName: "(\w+)"`).FindStringSubmatch(d.String())[1]] = true
+	}
+	if len(described) < 20 {
+		t.Fatalf("only %d metrics are described", len(described))
+	}
+	documented := map[string]bool{}
+	for _, name := range regexp.MustCompile(`\bmulu_(ingest|engine|http)_\w+`).FindAllString(string(doc), -1) {
+		name = strings.TrimSuffix(name, "_bucket")
+		documented[name] = true
+		if !described[name] {
+			t.Errorf("docs/metrics.md speaks of %s, which there is not", name)
+		}
+	}
+	for name := range described {
+		if !documented[name] {
+			t.Errorf("docs/metrics.md says nothing of %s", name)
+		}
+	}
+	var rules struct {
+		Groups []struct {
+			Rules []struct {
+				Alert, Expr string
+				Annotations map[string]string
+			}
+		}
+	}
+	_, block, _ := strings.Cut(string(doc), "```yaml\ngroups:")
+	block, _, _ = strings.Cut("groups:"+block, "```")
+	check(t, yaml.Unmarshal([]byte(block), &rules))
+	if len(rules.Groups) != 1 || len(rules.Groups[0].Rules) < 5 {
+		t.Fatalf("alert rules %+v", rules)
+	}
+	for _, r := range rules.Groups[0].Rules {
+		if r.Alert == "" || r.Expr == "" || r.Annotations["summary"] == "" {
+			t.Errorf("rule %+v", r)
+		}
+	}
 }

@@ -92,7 +92,7 @@ function Charts({ d, hour }: { d: FlowDataset; hour: FlowDetail }) {
         of={[{ name: t('全部', 'all'), values: hour.rate, colour: lines.rate, fill: true }, { name: t('其中问题数据', 'rejected'), values: hour.rejected, colour: lines.rejected }]}
       />
       <Over
-        title={t('积压（条）', 'Lag (records)')} hour={hour} show={(v) => count(v)} axis={(v) => count(v)}
+        title={t('积压（条）', 'Lag (records)')} hour={hour} show={(v) => count(v)} axis={(v) => count(v)} whole
         label={t(`最近一小时积压，现为 ${count(d.lag)} 条`, `Lag over the last hour, now ${count(d.lag)} records`)}
         of={[{ name: t('积压', 'lag'), values: hour.lag, colour: lines.lag, fill: true }]}
       />
@@ -105,7 +105,7 @@ function Charts({ d, hour }: { d: FlowDataset; hour: FlowDetail }) {
   )
 }
 
-function Over({ title, hour, of, label, show, axis }: { title: string; hour: FlowDetail; of: Line[]; label: string; show: (v: number | null) => string; axis: (v: number) => string }) {
+function Over({ title, hour, of, label, show, axis, whole }: { title: string; hour: FlowDetail; of: Line[]; label: string; show: (v: number | null) => string; axis: (v: number) => string; whole?: boolean }) {
   const option = useMemo(() => {
     const times = moments(hour.at, hour.step_s, hour.rate.length)
     return {
@@ -119,11 +119,11 @@ function Over({ title, hour, of, label, show, axis }: { title: string; hour: Flo
         },
       },
       xAxis: { type: 'category', boundaryGap: false, data: times, axisLine: { lineStyle: { color: '#c5ced8' } }, axisTick: { show: false }, axisLabel: { color: '#566170', formatter: (v: string) => v.slice(0, 5), interval: 59 } },
-      yAxis: { type: 'value', min: 0, minInterval: 0, splitNumber: 3, axisLabel: { color: '#566170', formatter: axis }, splitLine: { lineStyle: { color: '#e9edf1' } } },
+      yAxis: { type: 'value', min: 0, minInterval: whole ? 1 : 0, splitNumber: 3, axisLabel: { color: '#566170', formatter: axis }, splitLine: { lineStyle: { color: '#e9edf1' } } },
       series: of.map((l) => ({
         type: 'line', name: l.name, data: l.values, color: l.colour, lineStyle: { width: 1.6 }, connectNulls: false,
         // A point that stands alone between gaps has no line to be seen by.
-        showSymbol: true, symbol: (_: number | null, p: { dataIndex: number }) => (alone(l.values, p.dataIndex) ? 'circle' : 'none'), symbolSize: 4,
+        showSymbol: true, showAllSymbol: true, symbol: (_: number | null, p: { dataIndex: number }) => (alone(l.values, p.dataIndex) ? 'circle' : 'none'), symbolSize: 4,
         ...(l.fill ? { areaStyle: { opacity: 0.1 } } : {}),
       })),
     }
