@@ -99,7 +99,7 @@ type Check struct {
 type Difference struct {
 	Fields []string `json:"fields"`
 
-	// Kind row_missing、row_extra、row_altered、row_stale、reject_missing、reject_extra、reject_altered、source_changed、source_short、batch_missing、batch_overlaps、manifest_differs
+	// Kind row_missing、row_extra、row_altered、row_stale、row_stray、reject_missing、reject_extra、reject_altered、source_changed、source_short、batch_missing、batch_overlaps、manifest_differs
 	Kind   string `json:"kind"`
 	Last   int64  `json:"last"`
 	Note   string `json:"note"`
