@@ -42,7 +42,7 @@ func (r *Reconciler) compareWindow(ctx context.Context, w *window) error {
 			return err
 		}
 		w.line.Verdict = ingest.Graver(w.line.Verdict, ingest.Unread)
-		w.line.Note("位点 %d 起未能从源端读取：%s", w.line.To+1, unread)
+		w.line.Note("偏移量 %d 起未能从源端读取：%s", w.line.To+1, unread)
 	}
 	return r.visible(ctx, w, batches)
 }
@@ -65,7 +65,7 @@ func (r *Reconciler) walk(ctx context.Context, w *window) ([]ingest.Range, error
 		for _, m := range page {
 			if w.most > 0 && w.read >= w.most {
 				w.cut, more = true, false
-				w.line.Note("本轮读取量已到上限，位点 %d 起下一轮核对", m.First)
+				w.line.Note("本轮读取量已到上限，偏移量 %d 起下一轮核对", m.First)
 				return batches, r.flush(ctx, w, &s)
 			}
 			if m.First > next {
@@ -78,7 +78,7 @@ func (r *Reconciler) walk(ctx context.Context, w *window) ([]ingest.Range, error
 			}
 			if m.First < next {
 				w.line.Differ(ingest.BatchLine{First: m.First, Last: min(m.Last, next-1), Version: m.Version, Verdict: ingest.Uneven, Differences: []ingest.Difference{
-					{Kind: ingest.BatchOverlaps, Offset: m.First, Last: min(m.Last, next-1), Note: "这些位点出现在两份清单中"}}})
+					{Kind: ingest.BatchOverlaps, Offset: m.First, Last: min(m.Last, next-1), Note: "这些偏移量出现在两份清单中"}}})
 			}
 			if err := r.take(ctx, w, &s, m); err != nil {
 				return batches, err
@@ -524,11 +524,11 @@ func (r *Reconciler) gap(ctx context.Context, w *window, first, last int64) erro
 	if landed.Records == 0 && w.lost >= n {
 		w.lost -= n
 		w.line.Verdict = ingest.Graver(w.line.Verdict, ingest.Purged)
-		w.line.Note("位点 %d 至 %d 已由人工确认跳过，未归集", first, last)
+		w.line.Note("偏移量 %d 至 %d 已由人工确认跳过，未归集", first, last)
 		return nil
 	}
 	b := ingest.BatchLine{First: first, Last: last, Verdict: ingest.Uneven, Landed: ingest.Side{Records: landed.Records, Rejected: landed.Rejected, Good: landed.Records - landed.Rejected, Rows: landed.Rows, Content: landed.Content}}
-	note := "没有这些位点的清单"
+	note := "没有这些偏移量的清单"
 	if w.stateOf(first, last) == batchThere {
 		records, err := r.readAgain(ctx, w, first, last)
 		if err != nil {
@@ -537,7 +537,7 @@ func (r *Reconciler) gap(ctx context.Context, w *window, first, last int64) erro
 		k := int64(len(records))
 		w.read += ingest.RecordBytes(records)
 		b.Source = ingest.Side{Offsets: n, Records: k, Control: n - k, Bytes: ingest.RecordBytes(records), Digest: ingest.Digest(records)}
-		note = fmt.Sprintf("没有这些位点的清单；源端有 %d 条", k)
+		note = fmt.Sprintf("没有这些偏移量的清单；源端有 %d 条", k)
 	}
 	b.Differences = []ingest.Difference{{Kind: ingest.BatchMissing, Offset: first, Last: last, Note: note + fmt.Sprintf("，库中有 %d 条", landed.Records)}}
 	w.line.Source.Add(b.Source)

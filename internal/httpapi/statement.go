@@ -75,7 +75,7 @@ func (h ingestRoom) Reconcile(ctx context.Context, req api.ReconcileRequestObjec
 	case scope.From > scope.To || scope.From < 0:
 		return nil, invalid("from 应不大于 to，且不小于 0")
 	case scope.All && req.Body.To != nil:
-		return nil, invalid("all 与位点范围不能同时给出")
+		return nil, invalid("all 与偏移量范围不能同时给出")
 	case req.Body.To != nil && scope.To == 0:
 		return nil, invalid("to 应大于 0")
 	}
