@@ -76,7 +76,8 @@ const (
 	RejectMissing   = "reject_missing"
 	RejectExtra     = "reject_extra"
 	RejectAltered   = "reject_altered"
-	RowStale        = "row_stale" // readers do not see the row as the history has it
+	RowStale        = "row_stale" // readers see the key older than the history has it, or not at all
+	RowStray        = "row_stray" // readers may see a row that the history does not hold so
 	// The rows' own kinds are library.RowMissing, RowExtra and RowAltered.
 )
 

@@ -285,20 +285,20 @@ func (e *Expected) Faults(ctx context.Context, id mulu.BatchID, limit int) ([]Ro
 	return out, total, err
 }
 
-// Stale finds the keys that a range changed and that readers do not see as the history
-// has them: missing from the current table, older there, or of other content. It gives
-// the position of the newest change in the range of the first limit keys, and how many
+// Stale finds the keys that a range changed and that readers do not see as new as the
+// history has them: missing from the current table, or older there. It gives the
+// position of the newest change in the range of the first limit keys, and how many
 // there are.
 func (l *Library) Stale(ctx context.Context, code mulu.DatasetCode, id mulu.BatchID, limit int) ([]Place, int64, error) {
 	ds, err := l.applied(code)
 	if err != nil || !ds.History {
 		return nil, 0, err
 	}
-	keys, hash := idents(ds.Key), rowHash(columnsOf(ds)[:len(ds.Columns)+1]) // business columns and _extra
-	h := "(SELECT " + keys + ", max(_version) AS v, argMax((_offset, _row), (_version, _offset, _row)) AS place, argMax(_deleted, (_version, _offset, _row)) AS gone, argMax(" + hash + ", (_version, _offset, _row)) AS content FROM " +
-		historyOf(ds) + " FINAL WHERE " + inRange + " GROUP BY " + keys + ")"
-	c := "(SELECT " + keys + ", _version AS cv, " + hash + " AS ccontent, 1 AS found FROM " + tableOf(ds) + " FINAL WHERE (" + keys + ") IN (SELECT " + keys + " FROM " + historyOf(ds) + " WHERE " + inRange + "))"
-	stale := "(SELECT " + keys + ", place, found FROM " + h + " AS h LEFT JOIN " + c + " AS c USING (" + keys + ") WHERE found = 0 AND gone = 0 OR found = 1 AND (cv < v OR cv = v AND content != ccontent))"
+	keys := idents(ds.Key)
+	const newest = "(_version, _offset, _row)"
+	h := "(SELECT " + keys + ", max(_version) AS v, argMax((_offset, _row), " + newest + ") AS place, argMax(_deleted, " + newest + ") AS gone FROM " + historyOf(ds) + " FINAL WHERE " + inRange + " GROUP BY " + keys + ")"
+	c := "(SELECT " + keys + ", _version AS cv, 1 AS found FROM " + tableOf(ds) + " FINAL WHERE (" + keys + ") IN (SELECT " + keys + " FROM " + historyOf(ds) + " WHERE " + inRange + "))"
+	stale := "(SELECT " + keys + ", place, found FROM " + h + " AS h LEFT JOIN " + c + " AS c USING (" + keys + ") WHERE found = 0 AND gone = 0 OR found = 1 AND cv < v)"
 	ctx = patient(ctx)
 	var n int64
 	if err := l.each(ctx, "rows out of date", "SELECT toInt64(count()) FROM "+stale, rangeArgs(id), func(r driver.Rows) error { return r.Scan(&n) }); err != nil || n == 0 {
@@ -306,17 +306,62 @@ func (l *Library) Stale(ctx context.Context, code mulu.DatasetCode, id mulu.Batc
 	}
 	// A key that is not seen because its newest change, in the range or after it, deletes
 	// it is as it should be.
-	deleted := "(SELECT " + keys + ", argMax(_deleted, (_version, _offset, _row)) AS over FROM " + historyOf(ds) + " FINAL WHERE (" + keys + ") IN (SELECT " + keys + " FROM " + stale + ") GROUP BY " + keys + ")"
-	sql := "SELECT toInt64(place.1), toInt32(place.2), toInt64(count() OVER ()) FROM " + stale + " AS s INNER JOIN " + deleted + " AS d USING (" + keys + ") WHERE over = 0 OR found = 1 ORDER BY 1, 2 LIMIT " + strconv.Itoa(limit)
-	var out []Place
-	n = 0
-	err = l.each(ctx, "rows out of date", sql, rangeArgs(id), func(r driver.Rows) error {
+	deleted := "(SELECT " + keys + ", argMax(_deleted, " + newest + ") AS over FROM " + historyOf(ds) + " FINAL WHERE (" + keys + ") IN (SELECT " + keys + " FROM " + stale + ") GROUP BY " + keys + ")"
+	return l.places(ctx, "SELECT toInt64(place.1), toInt32(place.2), toInt64(count() OVER ()) FROM "+stale+" AS s INNER JOIN "+deleted+" AS d USING ("+keys+") WHERE over = 0 OR found = 1 ORDER BY 1, 2 LIMIT "+strconv.Itoa(limit), rangeArgs(id))
+}
+
+// Strays finds rows of the current table, replaced ones included, whose position is in
+// the range and that the history does not hold with the same content: nobody read them
+// from the topic. It gives the first limit of them and how many there are.
+func (l *Library) Strays(ctx context.Context, code mulu.DatasetCode, id mulu.BatchID, limit int) ([]Place, int64, error) {
+	ds, err := l.applied(code)
+	if err != nil || !ds.History {
+		return nil, 0, err
+	}
+	side := "SELECT _offset, _row, " + rowHash(compared(ds)) + " AS content, 1 AS found FROM "
+	return l.places(patient(ctx), "SELECT toInt64(_offset), toInt32(_row), toInt64(count() OVER ()) FROM ("+side+tableOf(ds)+" WHERE "+inRange+") AS c LEFT JOIN ("+side+historyOf(ds)+" FINAL WHERE "+inRange+
+		") AS h USING (_offset, _row) WHERE h.found = 0 OR c.content != h.content ORDER BY 1, 2 LIMIT "+strconv.Itoa(limit), rangeArgs(id))
+}
+
+func (l *Library) places(ctx context.Context, sql string, args []any) (out []Place, total int64, err error) {
+	err = l.each(ctx, "rows that readers see", sql, args, func(r driver.Rows) error {
 		var at Place
-		err := r.Scan(&at.Offset, &at.Row, &n)
+		err := r.Scan(&at.Offset, &at.Row, &total)
 		out = append(out, at)
 		return err
 	})
-	return out, n, err
+	return out, total, err
+}
+
+// Held is how many rows a dataset's tables hold of one partition.
+type Held struct {
+	TopicID   mulu.TopicID
+	Partition int32
+	Rows      int64
+	First     int64
+}
+
+// Held counts the rows of a dataset's tables by the partition they say they came from.
+func (l *Library) Held(ctx context.Context, code mulu.DatasetCode) ([]Held, error) {
+	ds, err := l.applied(code)
+	if err != nil {
+		return nil, err
+	}
+	from := "SELECT _topic_id, _partition, _offset FROM " + tableOf(ds)
+	if ds.History {
+		from += " UNION ALL SELECT _topic_id, _partition, _offset FROM " + historyOf(ds)
+	}
+	var out []Held
+	err = l.each(patient(ctx), "partitions of "+string(code), "SELECT toString(_topic_id), toInt32(_partition), toInt64(count()), toInt64(min(_offset)) FROM ("+from+") GROUP BY 1, 2 ORDER BY 1, 2", nil, func(r driver.Rows) error {
+		var h Held
+		var id string
+		err := r.Scan(&id, &h.Partition, &h.Rows, &h.First)
+		// What is no identity at all stays zero, which no topic has.
+		h.TopicID, _ = parseTopicID(id)
+		out = append(out, h)
+		return err
+	})
+	return out, err
 }
 
 // ManifestsIn gives at most limit manifests of one partition that hold any offset of

@@ -1,6 +1,7 @@
 // Package pipeline is the way in: Step walks one batch of one partition from its
 // topic into the library. It holds no rule, no SQL and no format of its own; each
-// verb below leads to one room. Scoring, cataloguing and anchoring follow from the
+// verb below leads to one room. Reconciler reads the same batches again and compares
+// source and library. Scoring, cataloguing and anchoring follow from the
 // manifests on their own clocks.
 package pipeline
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -33,9 +34,9 @@ const (
 	// A stretch is compared in one go: small batches together, a large one alone.
 	stretchOffsets = 100_000
 	stretchBytes   = 32 << 20
-	// staleOffsets is how many offsets are looked up in the current table at a time:
+	// visibleOffsets is how many offsets are looked up in the current table at a time:
 	// each time costs a pass over the keys of that table.
-	staleOffsets = 2_000_000
+	visibleOffsets = 2_000_000
 	// keepFaults bounds how many differences of a batch are listed.
 	keepFaults = 50
 	// manifestPage is how many manifests are read at a time.
@@ -73,6 +74,11 @@ func (r *Reconciler) Compare(ctx context.Context, st *ingest.Statement) error {
 		st.Rest = st.Rest || w.cut
 		st.Lines = append(st.Lines, w.line)
 	}
+	if scope.All {
+		if st.Lines, err = r.unknown(ctx, st.Lines, windows); err != nil {
+			return fmt.Errorf("reconcile: %w", err)
+		}
+	}
 	return st.Close(r.Now().UTC().Truncate(time.Microsecond))
 }
 
@@ -98,6 +104,7 @@ type window struct {
 	state    sourceState
 	whole    bool // from the partition's first offset: sums can be compared with the journal's
 	lost     int64
+	keptFrom int64 // the history holds the offsets from here on
 	most     int64 // bytes to read, 0 for any
 	read     int64
 	cut      bool
@@ -246,6 +253,38 @@ func neverRead(datasets map[mulu.DatasetCode]*mulu.Dataset, positions []ingest.P
 		return cmp.Or(cmp.Compare(a.dataset.Code, b.dataset.Code), cmp.Compare(a.line.Partition, b.line.Partition))
 	})
 	return out
+}
+
+// unknown adds a line for each partition that rows say they came from and that nobody
+// ever read.
+func (r *Reconciler) unknown(ctx context.Context, lines []ingest.Line, windows []*window) ([]ingest.Line, error) {
+	type partition struct {
+		id string
+		n  int32
+	}
+	known, datasets := map[partition]bool{}, map[mulu.DatasetCode]*mulu.Dataset{}
+	for _, w := range windows {
+		datasets[w.dataset.Code] = w.dataset
+		if w.position.Topic != "" {
+			known[partition{w.line.TopicID, w.line.Partition}] = true
+		}
+	}
+	for _, code := range slices.Sorted(maps.Keys(datasets)) {
+		held, err := r.Library.Held(ctx, code)
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range held {
+			if known[partition{h.TopicID.String(), h.Partition}] {
+				continue
+			}
+			line := newLine(datasets[code], datasets[code].Topic, h.TopicID, h.Partition)
+			line.From, line.To, line.Verdict = h.First, h.First-1, ingest.Uneven
+			line.Note("库中有 %d 行自称来自本分区，而本分区从未归集过", h.Rows)
+			lines = append(lines, line)
+		}
+	}
+	return lines, nil
 }
 
 func newLine(ds *mulu.Dataset, topic string, id mulu.TopicID, partition int32) ingest.Line {

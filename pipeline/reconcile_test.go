@@ -156,7 +156,8 @@ func values(from, n int) (out []string) {
 	return out
 }
 
-// drain runs the way in until all that is on the topic is stored.
+// drain runs the way in until all that is on the topic is stored and the newest
+// version is in force.
 func (l *ledger) drain() {
 	l.t.Helper()
 	ds := *l.versions[l.newest.Load()].Dataset
@@ -181,7 +182,7 @@ func (l *ledger) drain() {
 	}()
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		st := s.Status()
-		if len(st) == 1 && st[0].Position > 0 && st[0].Lag == 0 {
+		if len(st) == 1 && st[0].Position > 0 && st[0].Lag == 0 && st[0].Version == ds.Version {
 			return
 		}
 		if len(st) == 1 && st[0].Error != "" {
@@ -252,7 +253,8 @@ func found(st *ingest.Statement) (out []string) {
 
 // filled is a topic of two versions of a dataset, with committed and aborted
 // transactions, rejects and flagged rows: offsets 0–29 and a marker, 5 aborted and a
-// marker, 40 more and a marker.
+// marker, 40 more and a marker. Offsets 47–76 are the newest of their keys: a merge
+// removes the older ones from the current table when it likes.
 func (d *desk) filled(t *testing.T, history bool) *ledger {
 	t.Helper()
 	l := d.ledger(t, history)
@@ -260,6 +262,7 @@ func (d *desk) filled(t *testing.T, history bool) *ledger {
 	l.produce(false, values(900, 5)...)
 	l.drain()
 	l.newest.Store(2)
+	l.drain()
 	l.produce(true, values(30, 40)...)
 	l.drain()
 	return l
@@ -324,10 +327,10 @@ func TestReconcile(t *testing.T) {
 		tamper string
 		want   []string
 	}{
-		{"a row is deleted from the history", "DELETE FROM HISTORY WHERE _offset = 8", []string{"row_missing 8"}},
-		{"a value is altered in the history", "ALTER TABLE HISTORY UPDATE name = '别名' WHERE _offset = 69", []string{"row_altered 69 name", "row_stale 69"}},
-		{"a null becomes a value in the history", "ALTER TABLE HISTORY UPDATE later = '' WHERE _offset = 70", []string{"row_altered 70 later", "row_stale 70"}},
-		{"a flag is taken off in the history", "ALTER TABLE HISTORY UPDATE _flags = 0 WHERE _offset = 13", []string{"row_altered 13 _flags"}},
+		{"a row is deleted from the history", "DELETE FROM HISTORY WHERE _offset = 55", []string{"row_missing 55", "row_stray 55"}},
+		{"a value is altered in the history", "ALTER TABLE HISTORY UPDATE name = '别名' WHERE _offset = 69", []string{"row_altered 69 name", "row_stray 69"}},
+		{"a null becomes a value in the history", "ALTER TABLE HISTORY UPDATE later = '' WHERE _offset = 70", []string{"row_altered 70 later", "row_stray 70"}},
+		{"a flag is taken off in the history", "ALTER TABLE HISTORY UPDATE _flags = 0 WHERE _offset = 59", []string{"row_altered 59 _flags", "row_stray 59"}},
 		{"a row is doubled at another position", "INSERT INTO HISTORY SELECT * REPLACE (_row + 1 AS _row) FROM HISTORY WHERE _offset = 9", []string{"row_extra 9"}},
 		{"a reject is deleted", "DELETE FROM mulu.rejects WHERE dataset = 'CODE' AND _offset = 12", []string{"reject_missing 12"}},
 		{"a reject's bytes are altered", "ALTER TABLE mulu.rejects UPDATE value = concat(value, ' ') WHERE dataset = 'CODE' AND _offset = 12", []string{"reject_altered 12"}},
@@ -336,7 +339,9 @@ func TestReconcile(t *testing.T) {
 		{"a manifest's digest is altered", "ALTER TABLE mulu.manifest UPDATE digest = 'sha256:00' WHERE dataset = 'CODE' AND first = 0", []string{"source_changed 0-19"}},
 		{"a manifest's count is altered", "ALTER TABLE mulu.manifest UPDATE good = good - 1, rejected = rejected + 1 WHERE dataset = 'CODE' AND first = 0", []string{"manifest_differs 0-19"}},
 		{"a row is deleted from what readers see", "DELETE FROM CURRENT WHERE id = 'k009'", []string{"row_stale 76"}},
-		{"a value is altered in what readers see", "ALTER TABLE CURRENT UPDATE n = 5 WHERE id = 'k009'", []string{"row_stale 76"}},
+		{"a value is altered in what readers see", "ALTER TABLE CURRENT UPDATE n = 5 WHERE id = 'k009' AND _offset = 76", []string{"row_stray 76"}},
+		{"a row is made up for readers", "INSERT INTO CURRENT SELECT * EXCEPT (_ingested) REPLACE ('k900' AS id, _row + 1 AS _row) FROM (SELECT * FROM HISTORY WHERE _offset = 9)", []string{"row_stray 9"}},
+		{"a newer row is made up for readers", "INSERT INTO CURRENT SELECT * EXCEPT (_ingested) REPLACE (_version + 500 AS _version, 7 AS n) FROM (SELECT * FROM HISTORY WHERE _offset = 9)", []string{"row_stray 9"}},
 	} {
 		t.Run(f.name, func(t *testing.T) {
 			l := d.filled(t, true)
@@ -347,19 +352,27 @@ func TestReconcile(t *testing.T) {
 			}
 		})
 	}
+	t.Run("rows of a partition that nobody read", func(t *testing.T) {
+		l := d.filled(t, true)
+		l.exec("INSERT INTO CURRENT SELECT * EXCEPT (_ingested) REPLACE ('k900' AS id, toUInt32(9) AS _partition) FROM (SELECT * FROM HISTORY WHERE _offset = 9)")
+		st := l.compare(all)
+		if st.Verdict != ingest.Uneven || len(st.Lines) != 2 || st.Lines[1].Partition != 9 || st.Lines[1].Verdict != ingest.Uneven {
+			t.Errorf("%s %+v", st.Verdict, st.Lines)
+		}
+	})
 	t.Run("a difference stays open until it is mended", func(t *testing.T) {
 		l := d.filled(t, true)
-		l.exec("CREATE TABLE mulu.keep_CODE ENGINE=MergeTree ORDER BY tuple() AS SELECT * FROM HISTORY WHERE _offset = 8")
-		l.exec("DELETE FROM HISTORY WHERE _offset = 8")
+		l.exec("CREATE TABLE mulu.keep_CODE ENGINE=MergeTree ORDER BY tuple() AS SELECT * FROM HISTORY WHERE _offset = 55")
+		l.exec("DELETE FROM HISTORY WHERE _offset = 55")
 		first := l.compare(ingest.Scope{})
 		l.save(first)
 		second := l.compare(ingest.Scope{})
-		if len(second.Lines) != 1 || second.Lines[0].From != 0 || second.Lines[0].To != 19 || !slices.Equal(found(second), []string{"row_missing 8"}) {
+		if len(second.Lines) != 1 || second.Lines[0].From != 40 || second.Lines[0].To != 59 || !slices.Equal(found(second), []string{"row_missing 55", "row_stray 55"}) {
 			t.Fatalf("the next turn: %+v", second.Lines)
 		}
 		l.save(second)
 		open, err := l.journal.Statements().Open(t.Context(), "")
-		if err != nil || len(open) != 1 || open[0].Statement != first.ID || open[0].First != 0 || open[0].Last != 19 {
+		if err != nil || len(open) != 1 || open[0].Statement != first.ID || open[0].First != 40 || open[0].Last != 59 {
 			t.Fatalf("open: %+v %v", open, err)
 		}
 		l.exec("INSERT INTO HISTORY SELECT * FROM mulu.keep_CODE")
@@ -409,7 +422,7 @@ func TestReconcile(t *testing.T) {
 			t.Errorf("%s %v %+v", st.Verdict, found(st), st.Lines)
 		}
 		l.exec("DELETE FROM HISTORY WHERE _offset = 8")
-		if st := l.compare(all); st.Verdict != ingest.Uneven || !slices.Equal(found(st), []string{"manifest_differs 0-19"}) {
+		if st := l.compare(all); st.Verdict != ingest.Uneven || len(found(st)) == 0 || found(st)[0] != "manifest_differs 0-19" {
 			t.Errorf("%s %v", st.Verdict, found(st))
 		}
 	})

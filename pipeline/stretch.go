@@ -42,9 +42,9 @@ func (r *Reconciler) compareWindow(ctx context.Context, w *window) error {
 			return err
 		}
 		w.line.Verdict = ingest.Graver(w.line.Verdict, ingest.Unread)
-		w.line.Note("位点 %d 起未能从源端读取：%s", w.line.To+1, unread)
+		w.line.Note("偏移量 %d 起未能从源端读取：%s", w.line.To+1, unread)
 	}
-	return r.stale(ctx, w, batches)
+	return r.visible(ctx, w, batches)
 }
 
 // walk compares a window's batches in order and gives their ranges.
@@ -65,7 +65,7 @@ func (r *Reconciler) walk(ctx context.Context, w *window) ([]ingest.Range, error
 		for _, m := range page {
 			if w.most > 0 && w.read >= w.most {
 				w.cut, more = true, false
-				w.line.Note("本轮读取量已到上限，位点 %d 起下一轮核对", m.First)
+				w.line.Note("本轮读取量已到上限，偏移量 %d 起下一轮核对", m.First)
 				return batches, r.flush(ctx, w, &s)
 			}
 			if m.First > next {
@@ -78,12 +78,15 @@ func (r *Reconciler) walk(ctx context.Context, w *window) ([]ingest.Range, error
 			}
 			if m.First < next {
 				w.line.Differ(ingest.BatchLine{First: m.First, Last: min(m.Last, next-1), Version: m.Version, Verdict: ingest.Uneven, Differences: []ingest.Difference{
-					{Kind: ingest.BatchOverlaps, Offset: m.First, Last: min(m.Last, next-1), Note: "这些位点出现在两份清单中"}}})
+					{Kind: ingest.BatchOverlaps, Offset: m.First, Last: min(m.Last, next-1), Note: "这些偏移量出现在两份清单中"}}})
 			}
 			if err := r.take(ctx, w, &s, m); err != nil {
 				return batches, err
 			}
 			batches = append(batches, ingest.Range{First: m.First, Last: m.Last})
+			if !r.kept(w, m) {
+				w.keptFrom = m.Last + 1
+			}
 			next = max(next, m.Last+1)
 		}
 	}
@@ -243,7 +246,7 @@ func (r *Reconciler) compare(ctx context.Context, w *window, s stretch) error {
 // says only that.
 func (r *Reconciler) judge(ctx context.Context, w *window, s stretch) (b ingest.BatchLine, even bool, err error) {
 	m := sum(s.manifests)
-	kept := w.history(m.Version, r.Version) && m.At.After(r.Library.HistoryKept().Add(24*time.Hour))
+	kept := r.kept(w, m)
 	if w.dataset.History && !kept {
 		w.line.Note("历史已过保留期的批次，行内容只核对清单")
 	} else if !kept {
@@ -283,12 +286,11 @@ func sum(list []mulu.Manifest) mulu.Manifest {
 	return m
 }
 
-// history says whether a version keeps its history.
-func (w *window) history(version uint32, of func(mulu.DatasetCode, uint32) (*Version, error)) bool {
-	if v, err := of(w.dataset.Code, version); err == nil {
-		return v.Dataset.History
-	}
-	return false
+// kept says whether the history still holds the rows of a batch, or of a stretch by
+// its oldest batch.
+func (r *Reconciler) kept(w *window, m mulu.Manifest) bool {
+	v, err := r.Version(w.dataset.Code, m.Version)
+	return err == nil && v.Dataset.History && m.At.After(r.Library.HistoryKept().Add(24*time.Hour))
 }
 
 // judgement compares one stretch's two sides.
@@ -522,11 +524,11 @@ func (r *Reconciler) gap(ctx context.Context, w *window, first, last int64) erro
 	if landed.Records == 0 && w.lost >= n {
 		w.lost -= n
 		w.line.Verdict = ingest.Graver(w.line.Verdict, ingest.Purged)
-		w.line.Note("位点 %d 至 %d 已由人工确认跳过，未归集", first, last)
+		w.line.Note("偏移量 %d 至 %d 已由人工确认跳过，未归集", first, last)
 		return nil
 	}
 	b := ingest.BatchLine{First: first, Last: last, Verdict: ingest.Uneven, Landed: ingest.Side{Records: landed.Records, Rejected: landed.Rejected, Good: landed.Records - landed.Rejected, Rows: landed.Rows, Content: landed.Content}}
-	note := "没有这些位点的清单"
+	note := "没有这些偏移量的清单"
 	if w.stateOf(first, last) == batchThere {
 		records, err := r.readAgain(ctx, w, first, last)
 		if err != nil {
@@ -535,7 +537,7 @@ func (r *Reconciler) gap(ctx context.Context, w *window, first, last int64) erro
 		k := int64(len(records))
 		w.read += ingest.RecordBytes(records)
 		b.Source = ingest.Side{Offsets: n, Records: k, Control: n - k, Bytes: ingest.RecordBytes(records), Digest: ingest.Digest(records)}
-		note = fmt.Sprintf("没有这些位点的清单；源端有 %d 条", k)
+		note = fmt.Sprintf("没有这些偏移量的清单；源端有 %d 条", k)
 	}
 	b.Differences = []ingest.Difference{{Kind: ingest.BatchMissing, Offset: first, Last: last, Note: note + fmt.Sprintf("，库中有 %d 条", landed.Records)}}
 	w.line.Source.Add(b.Source)
@@ -544,41 +546,53 @@ func (r *Reconciler) gap(ctx context.Context, w *window, first, last int64) erro
 	return nil
 }
 
-// stale compares what readers see with the history, over what the walk has passed.
-func (r *Reconciler) stale(ctx context.Context, w *window, batches []ingest.Range) error {
-	for first := w.from; first <= w.line.To; first += staleOffsets {
-		last := min(first+staleOffsets-1, w.line.To)
-		id := mulu.BatchID{TopicID: w.topicID, Partition: w.line.Partition, First: first, Last: last}
-		places, total, err := r.Library.Stale(ctx, w.dataset.Code, id, keepFaults)
+// visible compares what readers see with the history, over what the walk has passed.
+func (r *Reconciler) visible(ctx context.Context, w *window, batches []ingest.Range) error {
+	for first := w.from; first <= w.line.To; first += visibleOffsets {
+		id := mulu.BatchID{TopicID: w.topicID, Partition: w.line.Partition, First: first, Last: min(first+visibleOffsets-1, w.line.To)}
+		stale, more, err := r.Library.Stale(ctx, w.dataset.Code, id, keepFaults)
 		if err != nil {
 			return err
 		}
-		byBatch := map[ingest.Range][]ingest.Difference{}
-		for _, p := range places {
-			at, ok := slices.BinarySearchFunc(batches, p.Offset, func(b ingest.Range, offset int64) int {
-				switch {
-				case b.Last < offset:
-					return -1
-				case b.First > offset:
-					return 1
-				}
-				return 0
-			})
-			of := ingest.Range{First: p.Offset, Last: p.Offset}
-			if ok {
-				of = batches[at]
-			}
-			byBatch[of] = append(byBatch[of], ingest.Difference{Kind: ingest.RowStale, Offset: p.Offset, Last: p.Offset, Row: p.Row, Note: "现势表中没有这一行，或是旧的、不同的"})
+		w.see(batches, stale, more, ingest.RowStale, "现势表中没有这一行，或是旧的")
+		if id.First = max(id.First, w.keptFrom); id.First > id.Last {
+			continue // the history of these has gone by its age
 		}
-		for _, of := range slices.SortedFunc(maps.Keys(byBatch), func(a, b ingest.Range) int { return cmp.Compare(a.First, b.First) }) {
-			w.line.Differ(ingest.BatchLine{First: of.First, Last: of.Last, Verdict: ingest.Uneven, Differences: byBatch[of], Note: "历史与现势表不一致"})
+		strays, more, err := r.Library.Strays(ctx, w.dataset.Code, id, keepFaults)
+		if err != nil {
+			return err
 		}
-		if more := total - int64(len(places)); more > 0 {
-			w.line.Note("位点 %d 至 %d 另有 %d 行在现势表中不一致，未列出", first, last, more)
-		}
+		w.see(batches, strays, more, ingest.RowStray, "现势表中的这一行，历史中没有或内容不同")
 	}
 	slices.SortStableFunc(w.line.Differing, func(a, b ingest.BatchLine) int { return cmp.Compare(a.First, b.First) })
 	return nil
+}
+
+// see puts places of the current table on the line, by the batch they belong to.
+func (w *window) see(batches []ingest.Range, places []library.Place, total int64, kind, note string) {
+	byBatch := map[ingest.Range][]ingest.Difference{}
+	for _, p := range places {
+		of := ingest.Range{First: p.Offset, Last: p.Offset}
+		at, ok := slices.BinarySearchFunc(batches, p.Offset, func(b ingest.Range, offset int64) int {
+			switch {
+			case b.Last < offset:
+				return -1
+			case b.First > offset:
+				return 1
+			}
+			return 0
+		})
+		if ok {
+			of = batches[at]
+		}
+		byBatch[of] = append(byBatch[of], ingest.Difference{Kind: kind, Offset: p.Offset, Last: p.Offset, Row: p.Row, Note: note})
+	}
+	for _, of := range slices.SortedFunc(maps.Keys(byBatch), func(a, b ingest.Range) int { return cmp.Compare(a.First, b.First) }) {
+		w.line.Differ(ingest.BatchLine{First: of.First, Last: of.Last, Verdict: ingest.Uneven, Differences: byBatch[of], Note: "历史与现势表不一致"})
+	}
+	if more := total - int64(len(places)); more > 0 {
+		w.line.Note("现势表中另有 %d 行与历史不一致，未列出", more)
+	}
 }
 
 // unreadError says that the source could not be read; the library can.

@@ -70,7 +70,7 @@ Without --all, what is new since the last time and what did not agree then. Exit
 	}
 	c.Flags().StringVar(&dataset, "dataset", "", "数据集代码，默认全部 / dataset, default all")
 	c.Flags().BoolVar(&whole, "all", false, "从头核对 / from the first offset")
-	c.Flags().StringVar(&span, "range", "", "只核对这些位点所在的批次，形如 100-200 / the batches of these offsets")
+	c.Flags().StringVar(&span, "range", "", "只核对这些偏移量所在的批次，形如 100-200 / the batches of these offsets")
 	c.Flags().BoolVar(&asJSON, "json", false, "打印 JSON / print JSON")
 	c.Flags().StringVar(&csvFile, "csv", "", "双边表另存为文件 / save the two-sided table")
 	return c
@@ -146,7 +146,7 @@ func saveStatement(ctx context.Context, cl *client, id, file string) error {
 func balanced(s *ingest.Statement) error {
 	switch s.Verdict {
 	case ingest.Uneven:
-		return fmt.Errorf("对账单 %s 不平，请按差异位点查明 / source and library do not agree", s.Id)
+		return fmt.Errorf("对账单 %s 不平，请按差异偏移量查明 / source and library do not agree", s.Id)
 	case ingest.Unread:
 		return fmt.Errorf("对账单 %s 有未能从源端读取的部分 / a part of the source could not be read", s.Id)
 	}
@@ -174,7 +174,7 @@ func printStatement(out io.Writer, s *ingest.Statement) {
 }
 
 func printDifferences(out io.Writer, s *ingest.Statement) {
-	t := newTable("数据集", ">分区", ">批次首位", ">末位", "差异", ">位点", "~说明")
+	t := newTable("数据集", ">分区", ">批次首位", ">末位", "差异", ">偏移量", "~说明")
 	var more int64
 	for _, l := range s.Lines {
 		more += l.More
@@ -254,7 +254,7 @@ func printOne(out io.Writer, raw []byte) error {
 		return fmt.Errorf("read statement: %w", err)
 	}
 	if a.Statement == nil {
-		fmt.Fprintf(out, "对账 %s：已核对 %s / %s 个位点 %s\n", clean(a.Run.Id), count(a.Run.Done), count(a.Run.Total), clean(a.Run.Error))
+		fmt.Fprintf(out, "对账 %s：已核对 %s / %s 个偏移量 %s\n", clean(a.Run.Id), count(a.Run.Done), count(a.Run.Total), clean(a.Run.Error))
 		return nil
 	}
 	printStatement(out, a.Statement)

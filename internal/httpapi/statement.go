@@ -14,7 +14,7 @@ import (
 var differenceTitles = map[string]string{
 	ingest.SourceChanged: "源端内容与归集时不同", ingest.SourceShort: "源端短缺", ingest.BatchMissing: "缺清单", ingest.BatchOverlaps: "清单重叠",
 	ingest.ManifestDiffers: "清单与数据不符", ingest.RejectMissing: "缺问题数据", ingest.RejectExtra: "多问题数据", ingest.RejectAltered: "问题数据被改",
-	ingest.RowStale: "现势表与历史不一致", "row_missing": "缺行", "row_extra": "多行", "row_altered": "行内容不同",
+	ingest.RowStale: "现势表缺行或过时", ingest.RowStray: "现势表有来历不明的行", "row_missing": "缺行", "row_extra": "多行", "row_altered": "行内容不同",
 }
 
 func (h ingestRoom) ListStatements(ctx context.Context, req api.ListStatementsRequestObject) (api.ListStatementsResponseObject, error) {
@@ -75,7 +75,7 @@ func (h ingestRoom) Reconcile(ctx context.Context, req api.ReconcileRequestObjec
 	case scope.From > scope.To || scope.From < 0:
 		return nil, invalid("from 应不大于 to，且不小于 0")
 	case scope.All && req.Body.To != nil:
-		return nil, invalid("all 与位点范围不能同时给出")
+		return nil, invalid("all 与偏移量范围不能同时给出")
 	case req.Body.To != nil && scope.To == 0:
 		return nil, invalid("to 应大于 0")
 	}

@@ -40,7 +40,7 @@ export function Reconciliations() {
   return (
     <Page
       title={t('对账', 'Reconciliation')}
-      about={t('每小时把源端重读一遍，按当时的版本重新解码、重新校验，与落地的数据两边核对条数与摘要；不平的给出具体位点。', 'Every hour the source is read again, decoded and judged as it was, and both sides are compared by count and digest; what differs is named by offset.')}
+      about={t('每小时把源端重读一遍，按当时的版本重新解码、重新校验，与落地的数据两边核对条数与摘要；不平的给出具体偏移量。', 'Every hour the source is read again, decoded and judged as it was, and both sides are compared by count and digest; what differs is named by offset.')}
       tools={
         <>
           <Updated at={live.at} />
@@ -117,7 +117,7 @@ function Start({ run, done }: { run?: ReconcileRun; done: () => void }) {
         {running ? (
           <div className="row" style={{ flex: '1 1 260px' }} role="status">
             <Progress style={{ flex: 1, minWidth: 140 }} aria-label={t('对账进度', 'Progress')} percent={run.total > 0 ? Math.floor((100 * run.done) / run.total) : 0} />
-            <span className="quiet small">{t(`已核对 ${count(run.done)} / ${count(run.total)} 个位点`, `${count(run.done)} of ${count(run.total)} offsets`)}</span>
+            <span className="quiet small">{t(`已核对 ${count(run.done)} / ${count(run.total)} 个偏移量`, `${count(run.done)} of ${count(run.total)} offsets`)}</span>
           </div>
         ) : null}
       </div>
@@ -177,7 +177,7 @@ export function StatementView() {
       }
     >
       <Loaded live={live}>
-        {(a) => (a.statement ? <Sheet s={a.statement} /> : <Alert type={a.state === 'failed' ? 'warning' : 'info'} showIcon title={a.run?.error || t(`正在核对：${count(a.run?.done)} / ${count(a.run?.total)} 个位点`, `Comparing: ${count(a.run?.done)} of ${count(a.run?.total)} offsets`)} />)}
+        {(a) => (a.statement ? <Sheet s={a.statement} /> : <Alert type={a.state === 'failed' ? 'warning' : 'info'} showIcon title={a.run?.error || t(`正在核对：${count(a.run?.done)} / ${count(a.run?.total)} 个偏移量`, `Comparing: ${count(a.run?.done)} of ${count(a.run?.total)} offsets`)} />)}
       </Loaded>
     </Page>
   )
@@ -281,7 +281,7 @@ function Sums({ title, list }: { title: string; list: StatementSum[] }) {
 function lineColumns(t: T): ColumnsType<StatementLine> {
   return [
     { title: t('数据集与分区', 'Dataset and partition'), key: 'place', render: (_, l) => <>{l.title || l.dataset}<div className="quiet small mono">{`${l.topic}/${l.partition}`}</div></> },
-    { title: t('位点', 'Offsets'), key: 'span', render: (_, l) => (l.to < l.from ? t('没有可核对的', 'none') : <span className="mono">{`${count(l.from)}–${count(l.to)}`}</span>) },
+    { title: t('偏移量', 'Offsets'), key: 'span', render: (_, l) => (l.to < l.from ? t('没有可核对的', 'none') : <span className="mono">{`${count(l.from)}–${count(l.to)}`}</span>) },
     { title: t('结论', 'Verdict'), key: 'verdict', render: (_, l) => <VerdictTag verdict={l.verdict} /> },
     ...sides<StatementLine>(t),
   ]
@@ -315,7 +315,7 @@ function Batch({ b }: { b: StatementBatch }) {
         {b.differences.map((d) => (
           <li key={`${d.kind} ${d.offset} ${d.row}`}>
             <span className="differs">{t(d.title, d.kind)}</span>{' '}
-            {t('位点', 'offset')} <span className="mono">{d.last === d.offset ? count(d.offset) : `${count(d.offset)}–${count(d.last)}`}</span>
+            {t('偏移量', 'offset')} <span className="mono">{d.last === d.offset ? count(d.offset) : `${count(d.offset)}–${count(d.last)}`}</span>
             {d.row > 0 ? t(` 第 ${d.row} 行`, ` row ${d.row}`) : ''}
             {d.fields.length ? <> {t('字段', 'fields')} <span className="mono">{d.fields.join(', ')}</span></> : null} {d.note}
           </li>

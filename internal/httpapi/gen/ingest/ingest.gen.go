@@ -213,7 +213,7 @@ type Check struct {
 type Difference struct {
 	Fields []string `json:"fields"`
 
-	// Kind row_missing、row_extra、row_altered、row_stale、reject_missing、reject_extra、reject_altered、source_changed、source_short、batch_missing、batch_overlaps、manifest_differs
+	// Kind row_missing、row_extra、row_altered、row_stale、row_stray、reject_missing、reject_extra、reject_altered、source_changed、source_short、batch_missing、batch_overlaps、manifest_differs
 	Kind   string `json:"kind"`
 	Last   int64  `json:"last"`
 	Note   string `json:"note"`
@@ -496,7 +496,7 @@ type ReconcileAsk struct {
 	// Dataset 数据集；不给则为全部
 	Dataset *string `json:"dataset,omitempty"`
 
-	// From 指定位点范围的首位；与 to 同时给出
+	// From 指定偏移量范围的首位；与 to 同时给出
 	From *int64 `json:"from,omitempty"`
 	To   *int64 `json:"to,omitempty"`
 }
@@ -506,7 +506,7 @@ type ReconcileRun struct {
 	// Actor 空为每小时的定时对账
 	Actor string `json:"actor"`
 
-	// Done 已核对的位点数
+	// Done 已核对的偏移量数
 	Done int64 `json:"done"`
 
 	// Error 空为正在进行；否则为失败的原因
@@ -686,7 +686,7 @@ type StatementSum struct {
 	// Verdict even 平，in_flight 在途，purged 源端已清除，rebuilt 源端已重建，unread 未核，uneven 不平
 	Verdict Verdict `json:"verdict"`
 
-	// Waiting 在途位点数
+	// Waiting 在途偏移量数
 	Waiting int64 `json:"waiting"`
 }
 
