@@ -154,7 +154,7 @@ func ruleRejects(b *ingest.Batch, d *ingest.Decoded, c *quality.Checked) []mulu.
 		rejects = append(rejects, mulu.Reject{
 			Dataset: b.Plan.Dataset, Batch: b.Plan.BatchID, Offset: r.Offset, Row: d.Row(f.Row),
 			Class: "rule", Rule: f.Rule, Field: f.Field, Reason: f.Reason,
-			Key: slices.Clone(r.Key), Value: slices.Clone(r.Value),
+			Key: slices.Clone(r.Key), Value: slices.Clone(r.Value), Time: r.Time,
 		})
 	}
 	return rejects
