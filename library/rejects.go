@@ -72,6 +72,9 @@ type RejectFilter struct {
 	Text    string    // in the original bytes, the key or the reason
 	From    time.Time // stored in [From, To); zero is no bound
 	To      time.Time
+	// Where it stands in its source; nil is anywhere.
+	Partition *int32
+	Offset    *int64
 }
 
 // where is the conditions that narrow, with their arguments: what is not asked for
@@ -90,6 +93,12 @@ func (f RejectFilter) where() (string, []any) {
 	add(f.Text != "", "(position(value, {text:String}) > 0 OR position(key, {text:String}) > 0 OR position(reason, {text:String}) > 0)", "text", f.Text)
 	add(!f.From.IsZero(), "toUnixTimestamp64Micro(at) >= {from:Int64}", "from", f.From.UnixMicro())
 	add(!f.To.IsZero(), "toUnixTimestamp64Micro(at) < {to:Int64}", "to", f.To.UnixMicro())
+	if f.Partition != nil {
+		add(true, "_partition = {part:UInt32}", "part", uint32(*f.Partition))
+	}
+	if f.Offset != nil {
+		add(true, "_offset = {off:UInt64}", "off", uint64(*f.Offset))
+	}
 	add(f.State != "", "("+rejectState+" = {state:String} OR {state:String} = 'open' AND "+rejectState+" = 'draft')", "state", f.State)
 	return strings.Join(conds, " AND "), args
 }

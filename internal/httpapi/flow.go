@@ -23,6 +23,10 @@ func (h ingestRoom) GetFlow(ctx context.Context, _ api.GetFlowRequestObject) (ap
 	if err != nil {
 		return nil, err
 	}
+	mended, err := h.mended.get(ctx)
+	if err != nil {
+		return nil, err
+	}
 	batches, err := h.batches.get(ctx)
 	if err != nil {
 		return nil, err
@@ -44,6 +48,8 @@ func (h ingestRoom) GetFlow(ctx context.Context, _ api.GetFlowRequestObject) (ap
 			f.Series = make([]float64, flowPoints)
 		}
 		addTotals(&f, ds, totals)
+		c := mended[ds.Code]
+		f.Replayed, f.Withdrawn = c.Replayed, c.WithdrawnGood+c.WithdrawnRejected
 		if h.Source != nil {
 			addStatus(&f, status[ds.Code])
 		} else {

@@ -16,6 +16,7 @@ import (
 	"mulu"
 	"mulu/catalog"
 	declared "mulu/deploy/sample"
+	"mulu/ingest"
 	"mulu/internal/auth"
 	"mulu/internal/clock"
 	"mulu/internal/declare"
@@ -27,6 +28,7 @@ import (
 	"mulu/ledger/tilelog"
 	"mulu/library"
 	"mulu/library/embedded"
+	"mulu/pipeline"
 	"mulu/plan"
 	"mulu/quality"
 	"mulu/quality/codes"
@@ -53,6 +55,8 @@ type house struct {
 	catalog *catalog.Catalog
 	share   *share.Service
 	lib     *library.Library
+	mender  *pipeline.Mender
+	lane    pipeline.Lane // without a source
 	people  map[string]mulu.Actor
 	keys    map[string]string
 	cookies map[string]*http.Cookie
@@ -127,12 +131,33 @@ func openHouse(t *testing.T) *house {
 	go func() { done <- h.relay.Run(run) }()
 	t.Cleanup(func() { stop(); <-done })
 
+	journal := need[*ingest.Journal](t)(ingest.NewJournal(ctx, db, time.Now))
+	version := func(code mulu.DatasetCode, _ uint32) (*pipeline.Version, error) {
+		return readyVersion(h.lib.Dataset(code))
+	}
+	h.mender = &pipeline.Mender{Library: h.lib, Journal: journal, Version: version, Now: time.Now}
+	h.lane = pipeline.Lane{Library: h.lib, Journal: journal, Version: version, Now: time.Now}
 	h.Handler = need[http.Handler](t)(httpapi.New(httpapi.Deps{
 		Auth: h.auth, Library: h.lib, Share: h.share, Catalog: h.catalog, Ledger: h.chain, Relay: h.relay,
+		Mender: h.mender, Withdrawer: &pipeline.Withdrawer{Library: h.lib, Journal: journal, Holders: h.share, Now: time.Now},
 		Sample: func() bool { return true }, Version: "test", Console: built, Log: log,
 	}))
 	h.declare(machine)
 	return h
+}
+
+// readyVersion makes a version of the sample district ready.
+func readyVersion(ds *mulu.Dataset) (*pipeline.Version, error) {
+	tables, err := codes.Load(codes.WithSynthetic(sample.NoDivision))
+	if err != nil {
+		return nil, err
+	}
+	v := &pipeline.Version{Dataset: ds}
+	if v.Decoder, err = ingest.NewDecoder(ds); err != nil {
+		return nil, err
+	}
+	v.Rules, err = quality.Compile(ds, tables)
+	return v, err
 }
 
 func openLibrary(t *testing.T, dir string) *library.Library {

@@ -32,6 +32,7 @@ import (
 	"mulu/internal/outbox"
 	"mulu/ledger/tilelog"
 	"mulu/library"
+	"mulu/pipeline"
 	"mulu/share"
 )
 
@@ -45,6 +46,9 @@ type Deps struct {
 	Catalog *catalog.Catalog
 	Ledger  *tilelog.Log
 	Relay   *outbox.Relay
+	// What people do about what came in.
+	Mender     *pipeline.Mender
+	Withdrawer *pipeline.Withdrawer
 	// Components are further parts to be asked by /readyz and the status page
 	// (broker, control store); engine and chain are asked anyway. Optional.
 	Components []Component
@@ -72,6 +76,7 @@ type house struct {
 	signing chan struct{} // a place for each password that is being checked
 
 	totals   *recent[[]library.Total]
+	mended   *recent[map[mulu.DatasetCode]library.Correction]
 	batches  *recent[[]mulu.Manifest]
 	orgs     *recent[map[mulu.OrgCode]mulu.Org]
 	actors   *recent[map[string]mulu.Actor]

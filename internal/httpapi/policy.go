@@ -58,7 +58,8 @@ var (
 // policy is the whole of it: one line per route of api/openapi.yaml. New refuses to
 // serve a route without a line and a line without a route.
 //
-//	steward   flow, datasets, rejects with their original bytes, catalogue, chain
+//	steward   flow, datasets, rejects with their original bytes, catalogue, chain; mends
+//	          and replays rejects, takes wrong batches back
 //	officer   datasets, catalogue, what its own organisation shares
 //	approver  flow, datasets, catalogue, chain, everybody's share; no row
 //	operator  flow, system, head of the chain; no row
@@ -71,12 +72,16 @@ var policy = map[string]Rule{
 
 	"GET /v1/flow": {Roles: roles(steward, approver, operator, auditor)},
 
-	"GET /v1/datasets":               {Roles: roles(steward, officer, approver, auditor)},
-	"GET /v1/datasets/{code}":        {Roles: roles(steward, officer, approver, auditor)},
-	"GET /v1/datasets/{code}/score":  {Roles: roles(steward, officer, approver, auditor)},
-	"GET /v1/datasets/{code}/scores": {Roles: roles(steward, officer, approver, auditor)},
-	"GET /v1/rejects":                {Roles: roles(steward, auditor)},
-	"GET /v1/rejects/summary":        {Roles: roles(steward, auditor)},
+	"GET /v1/datasets":                {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/datasets/{code}":         {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/datasets/{code}/score":   {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/datasets/{code}/scores":  {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/rejects":                 {Roles: roles(steward, auditor)},
+	"GET /v1/rejects/summary":         {Roles: roles(steward, auditor)},
+	"POST /v1/rejects/replay":         {Roles: roles(steward), Within: exportTime},
+	"GET /v1/datasets/{code}/batches": {Roles: roles(steward, approver, auditor)},
+	"GET /v1/withdrawals":             {Roles: roles(steward, approver, auditor)},
+	"POST /v1/withdrawals":            {Roles: roles(steward), Within: exportTime},
 
 	"GET /v1/catalog/entries": {Roles: roles(steward, officer, approver, auditor)},
 	"GET /v1/catalog/entry":   {Roles: roles(steward, officer, approver, auditor)},
@@ -98,6 +103,8 @@ var policy = map[string]Rule{
 	"GET /v1/share/grants/{id}/rows":        {Roles: held, Own: held, Within: exportTime},
 	"GET /v1/share/grants/{id}/explain":     {Roles: roles(officer, approver, auditor, system), Own: held},
 	"GET /v1/share/receipts":                {Roles: roles(officer, approver, auditor), Own: held},
+	"GET /v1/share/notices":                 {Roles: roles(officer, approver, auditor, system), Own: held},
+	"POST /v1/share/notices/{id}/seen":      {Roles: held, Own: held},
 
 	"GET /v1/system/status": {Roles: roles(operator, auditor)},
 	"GET /healthz":          {Public: true},

@@ -62,10 +62,16 @@ type FlowDataset struct {
 	// Rejected 问题数据
 	Rejected int64 `json:"rejected"`
 
+	// Replayed 问题数据中已更正重放的
+	Replayed int64 `json:"replayed"`
+
 	// Series 最近几分钟的速率，旧的在前，每 10 秒一点
 	Series []float64 `json:"series"`
 	Title  string    `json:"title"`
 	Topic  string    `json:"topic"`
+
+	// Withdrawn 已撤回批次的记录数，入库与问题数据中都还计着
+	Withdrawn int64 `json:"withdrawn"`
 }
 
 // FlowPartition defines model for FlowPartition.
@@ -101,6 +107,9 @@ type Problem struct {
 	// Type 错误种类，形如 urn:mulu:problem:denied
 	Type string `json:"type"`
 }
+
+// Cursor defines model for Cursor.
+type Cursor = string
 
 // DatasetCode defines model for DatasetCode.
 type DatasetCode = string
