@@ -9,6 +9,7 @@ import { Datasets } from './pages/datasets'
 import { Entries } from './pages/entries'
 import { Flow } from './pages/flow'
 import { Grants } from './pages/grants'
+import { Notices } from './pages/notices'
 import { Receipts } from './pages/receipts'
 import { Rejects } from './pages/rejects'
 import { Requests } from './pages/requests'
@@ -45,6 +46,7 @@ function Gate() {
         <Route path="/requests" element={<Guard of={Requests} />} />
         <Route path="/grants" element={<Guard of={Grants} />} />
         <Route path="/receipts" element={<Guard of={Receipts} />} />
+        <Route path="/notices" element={<Guard of={Notices} />} />
         <Route path="/system" element={<Guard of={System} />} />
         <Route path="*" element={<Lost />} />
       </Routes>
