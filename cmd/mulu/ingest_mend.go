@@ -284,7 +284,7 @@ What is seen becomes what it would be had the batches not come; the history keep
 			if err != nil {
 				return err
 			}
-			return printOr(c.OutOrStdout(), raw, asJSON, printWithdrawals)
+			return printOr(c.OutOrStdout(), raw, asJSON, func(out io.Writer, list []dataset.Withdrawal) { showWithdrawals(out, list, dry) })
 		},
 	}
 	c.Flags().StringVar(&code, "dataset", "", "数据集代码 / dataset")
@@ -300,11 +300,17 @@ func newIngestWithdrawals(f *clientFlags) *cobra.Command {
 	return listing(f, "steward", "withdrawals", "已撤回的批次 / withdrawn batches", "/v1/withdrawals", printWithdrawals)
 }
 
-func printWithdrawals(out io.Writer, list []dataset.Withdrawal) {
+func printWithdrawals(out io.Writer, list []dataset.Withdrawal) { showWithdrawals(out, list, false) }
+
+// showWithdrawals prints what was done, or with dry what would be.
+func showWithdrawals(out io.Writer, list []dataset.Withdrawal, dry bool) {
 	t := newTable("撤回编号", "数据集", "批次", "时间", "经办", ">行", ">主键", ">恢复", ">消失", ">通知", "状态", "~理由")
 	for _, w := range list {
 		state := "进行中"
-		if w.DoneAt != nil {
+		switch {
+		case dry:
+			state = "预计"
+		case w.DoneAt != nil:
 			state = "完成"
 		}
 		t.add(w.Id, w.Dataset, w.Batch, moment(w.At), w.Actor, count(w.Rows), count(w.Keys), count(w.Restored), count(w.Gone), count(w.Notices), state, w.Reason)

@@ -54,14 +54,14 @@ export async function journey({ base, people, check, enter, look, verify, logKey
 
   // Many at once.
   await steward.page.goto(base + '/rejects?dataset=address&class=type')
-  await steward.page.getByLabel('选择本页').first().click()
+  await steward.page.getByRole('button', { name: '选择本页' }).click()
   await steward.page.getByRole('button', { name: /重放所选/ }).click()
   await steward.page.locator('.ant-modal').getByRole('button', { name: '试算' }).click()
   const report = steward.page.locator('[data-report]')
   await report.getByText(/仍不合格 [1-9]/).waitFor({ timeout: 20_000 }).catch(() => {})
   check('steward: many are tried out at once', /可入库 0，仍不合格 [1-9]/.test(await report.textContent()), await report.textContent())
   await look(steward.page, 'steward', 'journey-many')
-  await steward.page.locator('.ant-modal').getByRole('button', { name: '关闭' }).click()
+  await steward.page.locator('.ant-modal-footer').getByRole('button', { name: '关闭' }).click()
 
   // The street applies.
   const street = await by('street')

@@ -105,7 +105,7 @@ function Editor({ r, done }: { r: Reject; done: () => void }) {
           </label>
         ) : null}
       </div>
-      <Input.TextArea aria-label={t('更正后的内容', 'Mended record')} className="mono" autoSize={{ minRows: 5, maxRows: 22 }} spellCheck={false} value={text} onChange={(e) => { setText(e.target.value); setReport(undefined) }} />
+      <Input.TextArea aria-label={t('更正后的内容', 'Mended record')} className="mono" rows={16} spellCheck={false} value={text} onChange={(e) => { setText(e.target.value); setReport(undefined) }} />
       {report?.fit ? <Alert type="success" showIcon title={t('可以入库：能解析，强规则全部通过', 'Fit: it decodes and breaks no blocking rule')} /> : null}
       {fault ? <Alert type="error" showIcon title={fault.outcome === 'declined' ? t('未处理', 'Not tried') : t('仍不合格，已留作草稿（试算不留）', 'Still at fault; kept as a draft unless it was a dry run')} description={<>{fault.field ? <b>{fault.field} </b> : null}{fault.reason}</>} /> : null}
       <label>

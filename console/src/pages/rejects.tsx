@@ -1,4 +1,4 @@
-import { Button, Card, Drawer, Input, Select, Tag } from 'antd'
+import { Button, Card, Checkbox, Drawer, Input, Select, Tag } from 'antd'
 import type { ColumnsType } from 'antd/es/table'
 import { useMemo, useState } from 'react'
 import { useSearchParams } from 'react-router'
@@ -51,7 +51,16 @@ export function Rejects() {
     live.reload()
     summary.reload()
   }
+  const picks = mends && (state === 'open' || state === 'draft')
+  const has = (r: Reject) => picked.some((p) => idOf(p) === idOf(r))
+  const whole = (list: Reject[]) => list.length > 0 && list.every(has)
   const columns: ColumnsType<Reject> = [
+    // Not antd's own selection: its hidden copy of the head would hold a checkbox too.
+    ...(picks
+      ? [{ title: t('选择', 'Pick'), key: 'pick', render: (_: unknown, r: Reject) => (
+          <Checkbox aria-label={t(`选择 ${r.topic}/${r.partition}/${r.offset}`, `Pick ${r.topic}/${r.partition}/${r.offset}`)} checked={has(r)} onChange={(e) => pick(e.target.checked ? [...picked, r] : picked.filter((p) => idOf(p) !== idOf(r)))} />
+        ) }]
+      : []),
     { title: t('数据集', 'Dataset'), key: 'dataset', render: (_, r) => datasets.data?.find((d) => d.code === r.dataset)?.title ?? r.dataset },
     { title: t('状态', 'State'), key: 'state', render: (_, r) => <RejectState state={r.state} /> },
     { title: t('类别', 'Class'), key: 'class', render: (_, r) => className(r.class, lang === 'zh') },
@@ -112,8 +121,11 @@ export function Rejects() {
             styles={{ body: { padding: 0 } }}
             title={mends ? t(`共 ${count(list.total)} 条`, `${count(list.total)} in all`) : undefined}
             extra={
-              mends && (state === 'open' || state === 'draft') ? (
+              picks ? (
                 <div className="row">
+                  <Button size="small" type="link" disabled={!list.items.length} onClick={() => pick(whole(list.items) ? picked.filter((p) => !list.items.some((r) => idOf(r) === idOf(p))) : [...picked, ...list.items.filter((r) => !has(r))])}>
+                    {whole(list.items) ? t('本页不选', 'Unpick this page') : t('选择本页', 'Pick this page')}
+                  </Button>
                   <Button size="small" disabled={!picked.length} onClick={() => setReplaying(byDataset(picked))}>{t(`重放所选 ${picked.length} 条`, `Replay ${picked.length} picked`)}</Button>
                   <Button size="small" disabled={!dataset || !list.total} title={dataset ? undefined : t('请先选择数据集', 'Choose a dataset first')} onClick={() => setReplaying([{ dataset, filter: { class: kind, rule, field, text }, total: list.total }])}>
                     {t('按筛选全部重放', 'Replay all that match')}
@@ -124,14 +136,6 @@ export function Rejects() {
           >
             <Table
               rowKey={idOf}
-              rowSelection={mends && (state === 'open' || state === 'draft') ? {
-                selectedRowKeys: picked.map(idOf),
-                preserveSelectedRowKeys: true,
-                onChange: (_, rows) => pick(rows.filter(Boolean)),
-                getCheckboxProps: (r) => ({ 'aria-label': t(`选择 ${r.topic}/${r.partition}/${r.offset}`, `Pick ${r.topic}/${r.partition}/${r.offset}`) }),
-                columnTitle: (all) => all,
-                getTitleCheckboxProps: () => ({ 'aria-label': t('选择本页', 'Pick this page') }),
-              } : undefined}
               columns={columns}
               dataSource={list.items}
               pagination={false}

@@ -78,7 +78,7 @@ export function Replay({ what, close }: { what: Selected[]; close: () => void })
             <Progress percent={total ? Math.min(100, Math.floor((through / total) * 100)) : 100} aria-label={t('进度', 'Progress')} />
             <div data-report>{dry ? t(`可入库 ${count(report.fit)}`, `${count(report.fit)} fit`) : t(`已入库 ${count(report.replayed)}`, `${count(report.replayed)} replayed`)}{t(`，仍不合格 ${count(report.faulty)}，未处理 ${count(report.declined)}`, `, ${count(report.faulty)} still at fault, ${count(report.declined)} not tried`)}</div>
             {report.items.length ? (
-              <Alert type="warning" title={t(`前 ${report.items.length} 条的原因`, `Reasons of the first ${report.items.length}`)} description={<ul style={{ margin: 0, paddingInlineStart: 18, maxHeight: 220, overflow: 'auto' }}>{report.items.map((i) => <li key={`${i.row.topic_id}/${i.row.partition}/${i.row.offset}/${i.row.row}`}><span className="mono">{`${i.row.partition}/${i.row.offset}`}</span> {i.reason}</li>)}</ul>} />
+              <Alert type="warning" title={t(`前 ${report.items.length} 条的原因`, `Reasons of the first ${report.items.length}`)} description={<ul tabIndex={0} style={{ margin: 0, paddingInlineStart: 18, maxHeight: 220, overflow: 'auto' }}>{report.items.map((i) => <li key={`${i.row.topic_id}/${i.row.partition}/${i.row.offset}/${i.row.row}`}><span className="mono">{`${i.row.partition}/${i.row.offset}`}</span> {i.reason}</li>)}</ul>} />
             ) : null}
           </>
         ) : null}
