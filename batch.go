@@ -25,6 +25,19 @@ func (b BatchID) String() string {
 	return fmt.Sprintf("%s/%d/%d-%d", b.Topic, b.Partition, b.First, b.Last)
 }
 
+// RowID names one row by where it stands in its source: Row counts the rows of a
+// record that carries several, from 0.
+type RowID struct {
+	TopicID   TopicID
+	Partition int32
+	Offset    int64
+	Row       int32
+}
+
+func (r RowID) String() string {
+	return fmt.Sprintf("%s/%d/%d/%d", r.TopicID, r.Partition, r.Offset, r.Row)
+}
+
 // Record is one source record as it was read. Value may alias the client's fetch
 // buffer: copy what must outlive the batch.
 type Record struct {
@@ -53,7 +66,30 @@ type Reject struct {
 	Field   string // "" if the whole record is at fault
 	Reason  string // Chinese, says how to mend it
 	Key     []byte
-	Value   []byte // original bytes
+	Value   []byte    // original bytes
+	Time    time.Time // of the record: the day that a replay judges it by
+}
+
+// ID is where the row stands in its source.
+func (r *Reject) ID() RowID {
+	return RowID{TopicID: r.Batch.TopicID, Partition: r.Batch.Partition, Offset: r.Offset, Row: r.Row}
+}
+
+// Whole says whether the record as such is at fault and not one of its rows: mended,
+// all of its rows are replayed.
+func (r *Reject) Whole() bool { return r.Rule == "" && r.Field == "" }
+
+// Withdrawal takes one done batch back: what it brought is no longer seen, its rows
+// stay in the history as evidence.
+type Withdrawal struct {
+	ID      string // "W-<topic id, 8 digits>-<partition>-<first offset>"
+	Dataset DatasetCode
+	Batch   BatchID
+	Actor   string
+	Reason  string
+	Restore bool      // earlier versions of its keys come back; false: the keys go with it
+	Landed  time.Time // no reader saw the batch before
+	At      time.Time // when it was asked for
 }
 
 // Finding counts what one row rule saw in one batch: X = A/B with

@@ -192,7 +192,7 @@ func (d *Decoder) Decode(b *Batch) (*Decoded, error) {
 			out.Rejects = append(out.Rejects, mulu.Reject{
 				Batch: b.Plan.BatchID, Offset: rec.Offset,
 				Class: fault.class, Field: fault.field, Reason: fault.reason,
-				Key: bytes.Clone(rec.Key), Value: bytes.Clone(rec.Value),
+				Key: bytes.Clone(rec.Key), Value: bytes.Clone(rec.Value), Time: rec.Time,
 			})
 			continue
 		}

@@ -18,8 +18,10 @@ type Audit struct {
 	RawPositions     int64
 	Visible          int64 // rows of the current table that readers see
 	VisibleKeys      int64 // distinct business keys among them
-	Rejects          int64 // rejected positions
-	Both             int64 // positions that are rejected and in the history: must be 0
+	Rejects          int64 // rejected positions, mended ones included
+	Closed           int64 // of those, mended and replayed
+	Both             int64 // positions that are rejected, not closed and in the history: must be 0
+	Withdrawn        int64 // rows of withdrawn batches in the current table: must be 0
 }
 
 // Audit counts one dataset's rows. It scans its tables whole.
@@ -41,7 +43,9 @@ func (l *Library) Audit(ctx context.Context, code mulu.DatasetCode) (Audit, erro
 		{"SELECT toInt64(count()), toInt64(uniqExact" + position + ") FROM " + table, nil, []any{&a.Raw, &a.RawPositions}},
 		{"SELECT toInt64(count()), toInt64(uniqExact(" + idents(ds.Key) + ")) FROM " + table + " FINAL WHERE _deleted = 0", nil, []any{&a.Visible, &a.VisibleKeys}},
 		{"SELECT toInt64(uniqExact" + position + ") FROM mulu.rejects WHERE dataset = {d:String}", []any{named("d", string(code))}, []any{&a.Rejects}},
-		{"SELECT toInt64(uniqExact" + position + ") FROM mulu.rejects WHERE dataset = {d:String} AND " + position + " IN (SELECT " + position + " FROM " + history + ")", []any{named("d", string(code))}, []any{&a.Both}},
+		{"SELECT toInt64(uniqExact" + position + ") FROM mulu.rejects WHERE dataset = {d:String} AND " + position + " IN (SELECT " + position + " FROM " + history + ") AND NOT " + closedReject, []any{named("d", string(code))}, []any{&a.Both}},
+		{"SELECT toInt64(uniqExact" + position + ") FROM mulu.rejects WHERE dataset = {d:String} AND " + closedReject, []any{named("d", string(code))}, []any{&a.Closed}},
+		{"SELECT toInt64(count()) FROM " + table + " WHERE NOT " + standingRow(code), nil, []any{&a.Withdrawn}},
 	} {
 		if !ds.History && (q.into[0] == &a.History || q.into[0] == &a.Both) {
 			continue

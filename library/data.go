@@ -36,6 +36,9 @@ type Batch struct {
 	Rows     []uint16
 	Versions []uint64
 	Origin   uint8 // mulu.OriginTopic or mulu.OriginReplay
+	// Firsts are, per row of a replay, the first offset of the batch its record came
+	// in; nil takes Plan.First.
+	Firsts []int64
 	// Drop is a bitmap of rows that must NOT be stored (they are rejects), bit i of
 	// word i/64; nil drops none. Deleted, likewise, marks rows that delete their key.
 	Drop    []uint64
@@ -74,12 +77,8 @@ func (l *Library) StoreData(ctx context.Context, b Batch) error {
 	if err != nil {
 		return fmt.Errorf("store batch %s: %w", b.Plan.BatchID, err)
 	}
-	tables := []string{string(ds.Code)}
-	if ds.History {
-		tables = []string{string(ds.Code) + "_history", string(ds.Code)}
-	}
 	var data []byte // framed once, on first need
-	for _, t := range tables {
+	for _, t := range tablesOf(ds) {
 		if b.InDoubt {
 			stored, err := l.present(ctx, ds, t, b.Plan.BatchID)
 			if err != nil {
@@ -98,13 +97,28 @@ func (l *Library) StoreData(ctx context.Context, b Batch) error {
 				return nil
 			}
 		}
-		sql := "INSERT INTO " + ident(ds.Library) + "." + ident(t) + " (" + idents(names(ds)) + ")"
-		ictx := clickhouse.Context(ctx, clickhouse.WithSettings(oneBlock()))
-		if err := l.db.InsertFormat(ictx, "ArrowStream", sql, bytes.NewReader(data)); err != nil {
+		if err := l.insertFrame(ctx, ds, t, data); err != nil {
 			return fmt.Errorf("store batch %s in %s: %w", b.Plan.BatchID, t, err)
 		}
 	}
 	return nil
+}
+
+// tablesOf are a dataset's tables in the order in which rows are stored.
+func tablesOf(ds *mulu.Dataset) []string {
+	if ds.History {
+		return []string{string(ds.Code) + "_history", string(ds.Code)}
+	}
+	return []string{string(ds.Code)}
+}
+
+// insertFrame inserts framed rows as one block; none is nothing to do.
+func (l *Library) insertFrame(ctx context.Context, ds *mulu.Dataset, table string, data []byte) error {
+	if len(data) == 0 {
+		return nil
+	}
+	sql := "INSERT INTO " + ident(ds.Library) + "." + ident(table) + " (" + idents(names(ds)) + ")"
+	return l.db.InsertFormat(clickhouse.Context(ctx, clickhouse.WithSettings(oneBlock())), "ArrowStream", sql, bytes.NewReader(data))
 }
 
 func names(ds *mulu.Dataset) []string {
@@ -116,13 +130,14 @@ func names(ds *mulu.Dataset) []string {
 	return out
 }
 
-// present says whether any row of the planned range is in the table. A merge may
+// present says whether any row of the planned range is in the table, as the batch
+// brought it: a replay of one of its rejects says nothing of the others. A merge may
 // have removed rows that later ones replaced, never all of a batch that nothing
 // followed, and storing a replaced row again changes nothing anybody can see.
 func (l *Library) present(ctx context.Context, ds *mulu.Dataset, table string, id mulu.BatchID) (bool, error) {
 	var n uint64
 	err := l.db.QueryRow(ctx, "SELECT count() FROM (SELECT 1 FROM "+ident(ds.Library)+"."+ident(table)+
-		" WHERE _topic={name:String} AND _topic_id={id:String} AND _partition={p:UInt32} AND _offset BETWEEN {a:UInt64} AND {b:UInt64} LIMIT 1)",
+		" WHERE _topic={name:String} AND _topic_id={id:String} AND _partition={p:UInt32} AND _offset BETWEEN {a:UInt64} AND {b:UInt64} AND _origin=0 LIMIT 1)",
 		named("name", id.Topic), named("id", id.TopicID.String()), named("p", uint32(id.Partition)), named("a", uint64(id.First)), named("b", uint64(id.Last))).Scan(&n)
 	return n > 0, err
 }
@@ -139,6 +154,8 @@ func checkBatch(ds *mulu.Dataset, b Batch) error {
 		return fmt.Errorf("%d rows, %d offsets, %d flags: %w", n, len(b.Offsets), len(b.Flags), mulu.ErrInvalid)
 	case int(b.Record.NumCols()) != len(ds.Columns)+1:
 		return fmt.Errorf("%d columns, the dataset has %d and %s: %w", b.Record.NumCols(), len(ds.Columns), mulu.ColExtra, mulu.ErrInvalid)
+	case b.Firsts != nil && len(b.Firsts) != n:
+		return fmt.Errorf("%d rows, %d batches: %w", n, len(b.Firsts), mulu.ErrInvalid)
 	case b.Rows != nil && len(b.Rows) != n || b.Versions != nil && len(b.Versions) != n:
 		return fmt.Errorf("%d rows, %d row numbers, %d versions: %w", n, len(b.Rows), len(b.Versions), mulu.ErrInvalid)
 	case b.Drop != nil && len(b.Drop)*64 < n || b.Deleted != nil && len(b.Deleted)*64 < n:
@@ -244,6 +261,7 @@ type provenanceColumn struct {
 func provenanceColumns(b Batch, keep []run, n int, epoch uint64) []provenanceColumn {
 	offset, version, flags, deleted := make([]uint64, 0, n), make([]uint64, 0, n), make([]uint64, n), make([]uint8, n)
 	row, origin := make([]uint16, n), make([]uint8, n)
+	batch := filled(uint64(b.Plan.First), n)
 	if b.Origin != mulu.OriginTopic {
 		for i := range origin {
 			origin[i] = b.Origin
@@ -268,6 +286,11 @@ func provenanceColumns(b Batch, keep []run, n int, epoch uint64) []provenanceCol
 		if b.Rows != nil {
 			copy(row[at:], b.Rows[r.from:r.to])
 		}
+		if b.Firsts != nil {
+			for i, first := range b.Firsts[r.from:r.to] {
+				batch[at+i] = uint64(first)
+			}
+		}
 		at += r.to - r.from
 	}
 	id := b.Plan.BatchID
@@ -277,7 +300,7 @@ func provenanceColumns(b Batch, keep []run, n int, epoch uint64) []provenanceCol
 		{mulu.ColPartition, fixed(arrow.PrimitiveTypes.Uint32, filled(uint32(id.Partition), n))},
 		{mulu.ColOffset, fixed(arrow.PrimitiveTypes.Uint64, offset)},
 		{mulu.ColRow, fixed(arrow.PrimitiveTypes.Uint16, row)},
-		{mulu.ColBatch, fixed(arrow.PrimitiveTypes.Uint64, filled(uint64(id.First), n))},
+		{mulu.ColBatch, fixed(arrow.PrimitiveTypes.Uint64, batch)},
 		{mulu.ColFlags, fixed(arrow.PrimitiveTypes.Uint64, flags)},
 		{mulu.ColRuleset, fixed(arrow.PrimitiveTypes.Uint32, filled(b.Plan.Version, n))},
 		{mulu.ColDeleted, fixed(arrow.PrimitiveTypes.Uint8, deleted)},

@@ -29,8 +29,12 @@ func (l *Library) StoreRejects(ctx context.Context, rejects []mulu.Reject) error
 				return nil, err
 			}
 		}
+		recorded := r.Time.UTC()
+		if r.Time.IsZero() {
+			recorded = time.Unix(0, 0) // the engine's times begin later than Go's
+		}
 		return []any{string(code), r.Batch.Topic, r.Batch.TopicID.String(), uint32(r.Batch.Partition), uint64(r.Offset), uint16(r.Row), uint64(r.Batch.First), uint64(r.Batch.Last),
-			r.Class, string(r.Rule), r.Field, r.Reason, string(r.Key), string(r.Value), at}, nil
+			r.Class, string(r.Rule), r.Field, r.Reason, string(r.Key), string(r.Value), recorded, at}, nil
 	})
 }
 

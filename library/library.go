@@ -51,6 +51,7 @@ type Library struct {
 	topics   map[mulu.DatasetCode]map[mulu.TopicID]uint64  // epoch of each topic identity
 
 	epochs sync.Mutex // serialises the numbering of new topic identities
+	taking sync.Mutex // serialises withdrawals, which hold merges of a table back
 }
 
 // zone is where the libraries' days begin and end.

@@ -79,11 +79,12 @@ func (l *Library) each(ctx context.Context, what, sql string, args []any, row fu
 
 const manifestColumns = `dataset, version, _topic, _topic_id, _partition, first, last, good, rejected, rows, control, bytes, digest, at, oldest, newest`
 
-func scanManifest(rows driver.Rows) (m mulu.Manifest, err error) {
+// scanManifest reads manifestColumns and then whatever the statement asks beside.
+func scanManifest(rows driver.Rows, beside ...any) (m mulu.Manifest, err error) {
 	var dataset, id string
 	var partition uint32
 	var first, last uint64
-	if err = rows.Scan(&dataset, &m.Version, &m.Topic, &id, &partition, &first, &last, &m.Good, &m.Rejected, &m.Rows, &m.Control, &m.Bytes, &m.Digest, &m.At, &m.Oldest, &m.Newest); err != nil {
+	if err = rows.Scan(append([]any{&dataset, &m.Version, &m.Topic, &id, &partition, &first, &last, &m.Good, &m.Rejected, &m.Rows, &m.Control, &m.Bytes, &m.Digest, &m.At, &m.Oldest, &m.Newest}, beside...)...); err != nil {
 		return m, err
 	}
 	m.Dataset, m.Partition, m.First, m.Last = mulu.DatasetCode(dataset), int32(partition), int64(first), int64(last)
@@ -117,7 +118,7 @@ func (l *Library) Manifests(ctx context.Context, cursor string, until time.Time,
 		return nil, cursor, err
 	}
 	m := out[len(out)-1]
-	return out, position{m.At.UnixMicro(), m.TopicID.String(), uint32(m.Partition), uint64(m.First)}.String(), nil
+	return out, position{m.At.UnixMicro(), m.TopicID.String(), uint32(m.Partition), uint64(m.First), 0}.String(), nil
 }
 
 // RecentBatches gives the newest manifests since a time, newest first, for rates.
@@ -142,10 +143,11 @@ type FindingTotal struct {
 }
 
 // FindingTotals sums the findings of one rule-set version of a dataset, by rule.
+// Those of withdrawn batches do not count.
 func (l *Library) FindingTotals(ctx context.Context, dataset mulu.DatasetCode, ruleset uint32) (map[mulu.RuleID]FindingTotal, error) {
 	out := map[mulu.RuleID]FindingTotal{}
 	err := l.each(ctx, "findings", `SELECT rule, any(indicator), sum(evaluated), sum(failed) FROM mulu.findings FINAL
-		WHERE dataset = {ds:String} AND ruleset = {v:UInt32} GROUP BY rule`, []any{named("ds", string(dataset)), named("v", ruleset)}, func(rows driver.Rows) error {
+		WHERE dataset = {ds:String} AND ruleset = {v:UInt32} AND `+standing("first")+` GROUP BY rule`, []any{named("ds", string(dataset)), named("v", ruleset)}, func(rows driver.Rows) error {
 		var rule string
 		var t FindingTotal
 		if err := rows.Scan(&rule, &t.Indicator, &t.Evaluated, &t.Failed); err != nil {

@@ -18,15 +18,19 @@ type position struct {
 	topicID   string
 	partition uint32
 	offset    uint64
+	row       uint16 // 0 but for rejects
 }
 
 func (p position) String() string {
-	return fmt.Sprintf("%d.%s.%d.%d", p.at, p.topicID, p.partition, p.offset)
+	return fmt.Sprintf("%d.%s.%d.%d.%d", p.at, p.topicID, p.partition, p.offset, p.row)
 }
 
 func (p position) args() []any {
-	return []any{named("at", p.at), named("id", p.topicID), named("p", p.partition), named("o", p.offset)}
+	return []any{named("at", p.at), named("id", p.topicID), named("p", p.partition), named("o", p.offset), named("row", p.row)}
 }
+
+// newest is the position after everything, where lists from new to old begin.
+var newest = position{at: 1 << 62}
 
 // parseCursor reads a cursor; "" is the position before everything.
 func parseCursor(s string) (p position, err error) {
@@ -34,43 +38,72 @@ func parseCursor(s string) (p position, err error) {
 		return position{at: -1 << 62}, nil
 	}
 	f := strings.Split(s, ".")
-	if len(f) != 4 {
+	if len(f) != 5 {
 		return p, fmt.Errorf("cursor %q: %w", s, mulu.ErrInvalid)
 	}
 	at, err1 := strconv.ParseInt(f[0], 10, 64)
 	_, err2 := parseTopicID(f[1])
 	part, err3 := strconv.ParseUint(f[2], 10, 32)
 	off, err4 := strconv.ParseUint(f[3], 10, 64)
-	for _, err := range []error{err1, err2, err3, err4} {
+	row, err5 := strconv.ParseUint(f[4], 10, 16)
+	for _, err := range []error{err1, err2, err3, err4, err5} {
 		if err != nil {
 			return p, fmt.Errorf("cursor %q: %w", s, mulu.ErrInvalid)
 		}
 	}
-	return position{at, f[1], uint32(part), off}, nil
+	return position{at, f[1], uint32(part), off, uint16(row)}, nil
 }
 
 // StoredReject is a reject as it is kept.
 type StoredReject struct {
 	mulu.Reject
-	At time.Time // when it was stored
+	At    time.Time // when it was stored
+	State string    // RejectOpen, RejectDraft, RejectClosed or RejectWithdrawn
+	Mend  *Mend     // what was last tried, or what closed it; nil if nothing was
 }
 
 // RejectFilter narrows Rejects; an empty field does not.
 type RejectFilter struct {
 	Dataset mulu.DatasetCode
+	State   string // RejectOpen holds drafts too
 	Class   string
 	Rule    mulu.RuleID
 	Field   string
+	Text    string    // in the original bytes, the key or the reason
+	From    time.Time // stored in [From, To); zero is no bound
+	To      time.Time
+	// Where it stands in its source; nil is anywhere.
+	Partition *int32
+	Offset    *int64
 }
 
-func (f RejectFilter) args() []any {
-	return []any{named("ds", string(f.Dataset)), named("class", f.Class), named("rule", string(f.Rule)), named("field", f.Field)}
+// where is the conditions that narrow, with their arguments: what is not asked for
+// is not read.
+func (f RejectFilter) where() (string, []any) {
+	conds, args := []string{"1"}, []any{}
+	add := func(on bool, cond, name string, v any) {
+		if on {
+			conds, args = append(conds, cond), append(args, named(name, v))
+		}
+	}
+	add(f.Dataset != "", "dataset = {ds:String}", "ds", string(f.Dataset))
+	add(f.Class != "", "class = {class:String}", "class", f.Class)
+	add(f.Rule != "", "rule = {rule:String}", "rule", string(f.Rule))
+	add(f.Field != "", "field = {field:String}", "field", f.Field)
+	add(f.Text != "", "(position(value, {text:String}) > 0 OR position(key, {text:String}) > 0 OR position(reason, {text:String}) > 0)", "text", f.Text)
+	add(!f.From.IsZero(), "toUnixTimestamp64Micro(at) >= {from:Int64}", "from", f.From.UnixMicro())
+	add(!f.To.IsZero(), "toUnixTimestamp64Micro(at) < {to:Int64}", "to", f.To.UnixMicro())
+	if f.Partition != nil {
+		add(true, "_partition = {part:UInt32}", "part", uint32(*f.Partition))
+	}
+	if f.Offset != nil {
+		add(true, "_offset = {off:UInt64}", "off", uint64(*f.Offset))
+	}
+	add(f.State != "", "("+rejectState+" = {state:String} OR {state:String} = 'open' AND "+rejectState+" = 'draft')", "state", f.State)
+	return strings.Join(conds, " AND "), args
 }
 
-const rejectColumns = `dataset, _topic, _topic_id, _partition, _offset, _row, _batch, _last, class, rule, field, reason, key, value, at`
-
-const rejectFilter = `({ds:String} = '' OR dataset = {ds:String}) AND ({class:String} = '' OR class = {class:String})
-	AND ({rule:String} = '' OR rule = {rule:String}) AND ({field:String} = '' OR field = {field:String})`
+var rejectColumns = `dataset, _topic, _topic_id, _partition, _offset, _row, _batch, _last, class, rule, field, reason, key, value, time, at, ` + rejectState + ` AS state`
 
 // Rejects gives at most limit rejects, newest first, after the cursor ("" starts at
 // the newest), and the cursor of the next page, "" if there is none.
@@ -80,12 +113,13 @@ func (l *Library) Rejects(ctx context.Context, f RejectFilter, cursor string, li
 		return nil, "", err
 	}
 	if cursor == "" {
-		pos.at = 1 << 62
+		pos = newest
 	}
+	where, args := f.where()
 	var out []StoredReject
-	err = l.each(ctx, "rejects", `SELECT `+rejectColumns+` FROM mulu.rejects FINAL WHERE `+rejectFilter+`
-		AND (toUnixTimestamp64Micro(at), _topic_id, _partition, _offset) < ({at:Int64}, {id:String}, {p:UInt32}, {o:UInt64})
-		ORDER BY at DESC, _topic_id DESC, _partition DESC, _offset DESC LIMIT {n:UInt32}`, append(append(f.args(), pos.args()...), named("n", uint32(limit+1))), func(rows driver.Rows) error {
+	err = l.each(ctx, "rejects", `SELECT `+rejectColumns+` FROM mulu.rejects FINAL WHERE `+where+`
+		AND (toUnixTimestamp64Micro(at), _topic_id, _partition, _offset, _row) < ({at:Int64}, {id:String}, {p:UInt32}, {o:UInt64}, {row:UInt16})
+		ORDER BY at DESC, _topic_id DESC, _partition DESC, _offset DESC, _row DESC LIMIT {n:UInt32}`, append(append(args, pos.args()...), named("n", uint32(limit+1))), func(rows driver.Rows) error {
 		r, err := scanReject(rows)
 		out = append(out, r)
 		return err
@@ -93,31 +127,32 @@ func (l *Library) Rejects(ctx context.Context, f RejectFilter, cursor string, li
 	if err != nil {
 		return nil, "", err
 	}
-	if len(out) <= limit {
-		return out, "", nil
+	next := ""
+	if len(out) > limit {
+		out = out[:limit]
+		r := out[limit-1]
+		next = position{r.At.UnixMicro(), r.Batch.TopicID.String(), uint32(r.Batch.Partition), uint64(r.Offset), uint16(r.Row)}.String()
 	}
-	out = out[:limit]
-	r := out[limit-1]
-	return out, position{r.At.UnixMicro(), r.Batch.TopicID.String(), uint32(r.Batch.Partition), uint64(r.Offset)}.String(), nil
+	return out, next, l.addMends(ctx, out)
 }
 
-// Reject gives one reject by its source position, or mulu.ErrNotFound.
-func (l *Library) Reject(ctx context.Context, dataset mulu.DatasetCode, topic mulu.TopicID, partition int32, offset int64) (StoredReject, error) {
+// RejectsAt gives the rejects of a dataset that stand at the given positions, in no
+// order; a position without one is left out.
+func (l *Library) RejectsAt(ctx context.Context, dataset mulu.DatasetCode, at []mulu.RowID) ([]StoredReject, error) {
+	if len(at) == 0 {
+		return nil, nil
+	}
 	var out []StoredReject
-	err := l.each(ctx, "reject", `SELECT `+rejectColumns+` FROM mulu.rejects FINAL
-		PREWHERE dataset = {ds:String} AND _topic_id = {id:String} AND _partition = {p:UInt32} AND _offset = {o:UInt64}`,
-		[]any{named("ds", string(dataset)), named("id", topic.String()), named("p", uint32(partition)), named("o", uint64(offset))}, func(rows driver.Rows) error {
+	err := l.each(ctx, "rejects", `SELECT `+rejectColumns+` FROM mulu.rejects FINAL PREWHERE dataset = {ds:String} AND `+stands(at),
+		[]any{named("ds", string(dataset))}, func(rows driver.Rows) error {
 			r, err := scanReject(rows)
 			out = append(out, r)
 			return err
 		})
 	if err != nil {
-		return StoredReject{}, err
+		return nil, err
 	}
-	if len(out) == 0 {
-		return StoredReject{}, fmt.Errorf("reject %s/%d/%d of %s: %w", topic, partition, offset, dataset, mulu.ErrNotFound)
-	}
-	return out[0], nil
+	return out, l.addMends(ctx, out)
 }
 
 func scanReject(rows driver.Rows) (r StoredReject, err error) {
@@ -125,11 +160,14 @@ func scanReject(rows driver.Rows) (r StoredReject, err error) {
 	var partition uint32
 	var row uint16
 	var offset, first, last uint64
-	if err = rows.Scan(&dataset, &r.Batch.Topic, &id, &partition, &offset, &row, &first, &last, &r.Class, &rule, &r.Field, &r.Reason, &key, &value, &r.At); err != nil {
+	if err = rows.Scan(&dataset, &r.Batch.Topic, &id, &partition, &offset, &row, &first, &last, &r.Class, &rule, &r.Field, &r.Reason, &key, &value, &r.Time, &r.At, &r.State); err != nil {
 		return r, err
 	}
 	r.Dataset, r.Rule, r.Key, r.Value = mulu.DatasetCode(dataset), mulu.RuleID(rule), []byte(key), []byte(value)
 	r.Row = int32(row)
+	if r.Time.Unix() == 0 {
+		r.Time = time.Time{}
+	}
 	r.Batch.Partition, r.Offset, r.Batch.First, r.Batch.Last = int32(partition), int64(offset), int64(first), int64(last)
 	r.Batch.TopicID, err = parseTopicID(id)
 	return r, err
@@ -148,8 +186,9 @@ type RejectClass struct {
 // RejectClasses counts rejects by class, most first.
 func (l *Library) RejectClasses(ctx context.Context, f RejectFilter) ([]RejectClass, error) {
 	var out []RejectClass
-	err := l.each(ctx, "reject classes", `SELECT dataset, class, rule, field, toInt64(count()), max(at) FROM mulu.rejects FINAL WHERE `+rejectFilter+`
-		GROUP BY dataset, class, rule, field ORDER BY count() DESC, dataset, class, rule, field`, f.args(), func(rows driver.Rows) error {
+	where, args := f.where()
+	err := l.each(ctx, "reject classes", `SELECT dataset, class, rule, field, toInt64(count()), max(at) FROM mulu.rejects FINAL WHERE `+where+`
+		GROUP BY dataset, class, rule, field ORDER BY count() DESC, dataset, class, rule, field`, args, func(rows driver.Rows) error {
 		var c RejectClass
 		var dataset, rule string
 		err := rows.Scan(&dataset, &c.Class, &rule, &c.Field, &c.Rows, &c.Last)

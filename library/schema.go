@@ -37,7 +37,7 @@ type houseTable struct {
 
 var (
 	rejectsTable = houseTable{"rejects", []column{{"dataset", lc}, {"_topic", lc}, {"_topic_id", lc}, {"_partition", "UInt32"}, {"_offset", "UInt64"}, {"_row", "UInt16"},
-		{"_batch", "UInt64"}, {"_last", "UInt64"}, {"class", lc}, {"rule", lc}, {"field", lc}, {"reason", "String"}, {"key", "String"}, {"value", "String"}, {"at", instant}},
+		{"_batch", "UInt64"}, {"_last", "UInt64"}, {"class", lc}, {"rule", lc}, {"field", lc}, {"reason", "String"}, {"key", "String"}, {"value", "String"}, {"time", instant}, {"at", instant}},
 		"ReplacingMergeTree(at) ORDER BY (dataset, _topic_id, _partition, _offset, _row)"}
 	findingsTable = houseTable{"findings", []column{{"dataset", lc}, {"_topic", lc}, {"_topic_id", lc}, {"_partition", "UInt32"}, {"first", "UInt64"}, {"last", "UInt64"},
 		{"ruleset", "UInt32"}, {"rule", lc}, {"indicator", lc}, {"evaluated", "Int64"}, {"failed", "Int64"}, {"sample", "Array(Int64)"}, {"at", instant}},
@@ -46,12 +46,19 @@ var (
 		{"good", "Int64"}, {"rejected", "Int64"}, {"rows", "Int64"}, {"control", "Int64"}, {"bytes", "Int64"}, {"digest", "String"}, {"at", instant},
 		{"oldest", instant}, {"newest", instant}},
 		"ReplacingMergeTree(at) ORDER BY (_topic_id, _partition, first)"}
+	mendsTable = houseTable{"mends", []column{{"dataset", lc}, {"_topic_id", lc}, {"_partition", "UInt32"}, {"_offset", "UInt64"}, {"_row", "UInt16"},
+		{"state", lc}, {"edited", "UInt8"}, {"value", "String"}, {"version", "UInt32"}, {"class", lc}, {"rule", lc}, {"field", lc}, {"reason", "String"},
+		{"actor", lc}, {"why", "String"}, {"at", instant}, {"rank", "UInt64"}},
+		"ReplacingMergeTree(rank) ORDER BY (dataset, _topic_id, _partition, _offset, _row)"}
+	withdrawnTable = houseTable{"withdrawn", []column{{"dataset", lc}, {"_topic", lc}, {"_topic_id", lc}, {"_partition", "UInt32"}, {"first", "UInt64"}, {"last", "UInt64"},
+		{"id", "String"}, {"why", "String"}, {"at", instant}},
+		"ReplacingMergeTree(at) ORDER BY (dataset, _topic_id, _partition, first)"}
 	topicsTable = houseTable{"topics", []column{{"dataset", lc}, {"_topic_id", "String"}, {"epoch", "UInt32"}},
 		"ReplacingMergeTree ORDER BY (dataset, _topic_id)"}
 )
 
 // houseTables are all of them.
-var houseTables = []houseTable{rejectsTable, findingsTable, manifestTable, topicsTable}
+var houseTables = []houseTable{rejectsTable, findingsTable, manifestTable, mendsTable, withdrawnTable, topicsTable}
 
 func (l *Library) houseDDL() []string {
 	ddl := []string{"CREATE DATABASE IF NOT EXISTS mulu ENGINE=Atomic"}

@@ -174,6 +174,9 @@ func (l *Lane) passed(stage string) {
 	}
 }
 
+// beijing is where a day begins and ends.
+var beijing = time.FixedZone("Asia/Shanghai", 8*3600)
+
 // today is the day a batch is judged by: that of its newest record, so that a
 // replay years later judges as the first run did.
 func today(b *ingest.Batch) time.Time {
@@ -195,7 +198,7 @@ func ruleRejects(b *ingest.Batch, d *ingest.Decoded, c *quality.Checked) []mulu.
 		rejects = append(rejects, mulu.Reject{
 			Dataset: b.Plan.Dataset, Batch: b.Plan.BatchID, Offset: r.Offset, Row: d.Row(f.Row),
 			Class: "rule", Rule: f.Rule, Field: f.Field, Reason: f.Reason,
-			Key: slices.Clone(r.Key), Value: slices.Clone(r.Value),
+			Key: slices.Clone(r.Key), Value: slices.Clone(r.Value), Time: r.Time,
 		})
 	}
 	return rejects

@@ -3,6 +3,7 @@
 package pipeline_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -194,7 +195,15 @@ func (w *wire) fires(sql string) string {
 }
 
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
-	switch w.fires(r.URL.Query().Get("query")) {
+	sql := r.URL.Query().Get("query")
+	if sql == "" { // a statement without data is the body itself
+		b, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		r.Body, sql = io.NopCloser(bytes.NewReader(b)), string(b)
+	}
+	switch w.fires(sql) {
 	case "not written":
 		return nil, errInjected
 	case "half":

@@ -175,8 +175,6 @@ func dayOf(records []mulu.Record) string {
 	return today(&ingest.Batch{Records: records}).In(beijing).Format(time.DateOnly)
 }
 
-var beijing = time.FixedZone("Asia/Shanghai", 8*3600)
-
 // readAgain gives the records of a range that the source holds.
 func (r *Reconciler) readAgain(ctx context.Context, w *window, first, last int64) ([]mulu.Record, error) {
 	if w.reader == nil {

@@ -41,6 +41,7 @@ type Delivery struct {
 	Digest       string // "sha256:…" of the bytes
 	AsOf         time.Time
 	Quality      []Quality // one per dataset read; never a reason to cut a share
+	Notices      []string  // ids of the grant's notices that the holder has not seen
 }
 
 // Quality is the mark (质量标识) a delivery carries of one dataset.
@@ -76,6 +77,7 @@ func (s *Service) Serve(ctx context.Context, ask Ask, w io.Writer) (Delivery, er
 		return Delivery{}, s.giveUp(ctx, r, fmt.Errorf("charge grant %s: %w", a.grant.ID, err))
 	}
 	d := describe(a, r)
+	d.Notices = s.noticed(ctx, a.grant.ID)
 	if err := deliver(ctx, ask, d, result, w); err != nil {
 		return d, s.giveUp(ctx, r, err)
 	}

@@ -15,10 +15,10 @@ import (
 
 func newIngest() *cobra.Command {
 	var f clientFlags
-	c := &cobra.Command{Use: "ingest", Short: "归集：进度、问题数据与对账 / the way in: progress, rejected rows, reconciliation"}
+	c := &cobra.Command{Use: "ingest", Short: "归集：进度、问题数据、更正与对账 / the way in: progress, rejected rows, corrections, reconciliation"}
 	f.add(c)
-	c.AddCommand(newIngestStatus(&f), newIngestRejects(&f), newIngestPause(&f), newIngestResume(&f), newIngestHolds(&f), newIngestRelease(&f),
-		newIngestAccept(&f), newIngestSkip(&f), newIngestNotices(&f),
+	c.AddCommand(newIngestStatus(&f), newIngestRejects(&f), newIngestReplay(&f), newIngestBatches(&f), newIngestWithdraw(&f), newIngestWithdrawals(&f),
+		newIngestPause(&f), newIngestResume(&f), newIngestHolds(&f), newIngestRelease(&f), newIngestAccept(&f), newIngestSkip(&f), newIngestNotices(&f),
 		newReconcile(&f), newStatements(&f))
 	return c
 }
@@ -26,7 +26,7 @@ func newIngest() *cobra.Command {
 func newIngestRejects(f *clientFlags) *cobra.Command {
 	var asJSON bool
 	var limit int
-	q := struct{ dataset, class, rule, field, cursor string }{}
+	q := struct{ dataset, class, rule, field, state, text, cursor string }{}
 	c := &cobra.Command{
 		Use:   "rejects",
 		Short: "问题数据清单 / rejected rows",
@@ -40,7 +40,7 @@ func newIngestRejects(f *clientFlags) *cobra.Command {
 				return err
 			}
 			v := url.Values{"limit": {strconv.Itoa(limit)}}
-			for name, s := range map[string]string{"dataset": q.dataset, "class": q.class, "rule": q.rule, "field": q.field, "cursor": q.cursor} {
+			for name, s := range map[string]string{"dataset": q.dataset, "class": q.class, "rule": q.rule, "field": q.field, "state": q.state, "text": q.text, "cursor": q.cursor} {
 				if s != "" {
 					v.Set(name, s)
 				}
@@ -64,6 +64,8 @@ func newIngestRejects(f *clientFlags) *cobra.Command {
 	c.Flags().StringVar(&q.class, "class", "", "类别 / class")
 	c.Flags().StringVar(&q.rule, "rule", "", "规则编号 / rule")
 	c.Flags().StringVar(&q.field, "field", "", "数据项 / field")
+	c.Flags().StringVar(&q.state, "state", "", "状态 open|draft|closed|withdrawn，缺省全部 / state, default all")
+	c.Flags().StringVar(&q.text, "text", "", "原文、键或原因中的文字 / text in the original, key or reason")
 	c.Flags().StringVar(&q.cursor, "cursor", "", "上一页给出的位置 / where the page before ended")
 	c.Flags().IntVar(&limit, "limit", 20, "最多几条，1–500 / at most")
 	c.Flags().BoolVar(&asJSON, "json", false, "打印 JSON / print JSON")
@@ -71,13 +73,13 @@ func newIngestRejects(f *clientFlags) *cobra.Command {
 }
 
 func printRejects(out io.Writer, page dataset.RejectPage) {
-	t := newTable("数据集", ">分区", ">位置", "类别", "规则", "数据项", "~原因", "~原值")
+	t := newTable("数据集", ">分区", ">位置", ">行", "状态", "类别", "规则", "数据项", "~原因", "~原值")
 	for _, r := range page.Items {
 		value := "（无权查看）"
 		if !r.Masked {
 			value = original(r.Value)
 		}
-		t.add(r.Dataset, strconv.Itoa(int(r.Partition)), count(r.Offset), r.Class, orDash(r.Rule), orDash(r.Field), r.Reason, value)
+		t.add(r.Dataset, strconv.Itoa(int(r.Partition)), count(r.Offset), strconv.Itoa(int(r.Row)), rejectStates[string(r.State)], r.Class, orDash(r.Rule), orDash(r.Field), r.Reason, value)
 	}
 	if t.empty() {
 		fmt.Fprintln(out, "没有符合条件的问题数据 / none")

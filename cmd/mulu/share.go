@@ -19,7 +19,7 @@ func newShare() *cobra.Command {
 	c := &cobra.Command{Use: "share", Short: "共享：申请、审批、授权、取数 / ask, decide, grants, pull"}
 	f.add(c)
 	c.AddCommand(newShareScenarios(&f), newShareRequest(&f), newShareRequests(&f), newShareDecide(&f), newShareGrants(&f),
-		newShareRevoke(&f), newShareExplain(&f), newSharePull(&f), newShareReceipts(&f))
+		newShareRevoke(&f), newShareExplain(&f), newSharePull(&f), newShareReceipts(&f), newShareNotices(&f))
 	return c
 }
 

@@ -9,6 +9,7 @@ import { Datasets } from './pages/datasets'
 import { Entries } from './pages/entries'
 import { Flow } from './pages/flow'
 import { Grants } from './pages/grants'
+import { Notices } from './pages/notices'
 import { Receipts } from './pages/receipts'
 import { Reconciliations, StatementView } from './pages/reconcile'
 import { Rejects } from './pages/rejects'
@@ -48,6 +49,7 @@ function Gate() {
         <Route path="/requests" element={<Guard of={Requests} />} />
         <Route path="/grants" element={<Guard of={Grants} />} />
         <Route path="/receipts" element={<Guard of={Receipts} />} />
+        <Route path="/notices" element={<Guard of={Notices} />} />
         <Route path="/system" element={<Guard of={System} />} />
         <Route path="*" element={<Lost />} />
       </Routes>

@@ -1,7 +1,7 @@
 import createClient, { type Middleware } from 'openapi-fetch'
 import { fromAnswer, ProblemError } from './problem'
 import type { paths } from './schema'
-import type { Application, Verdict } from './shapes'
+import type { Application, Reject, ReplayAsk, Verdict, WithdrawalAsk } from './shapes'
 
 // signedOut is called when the server says that the session is over.
 let signedOut = () => {}
@@ -48,9 +48,15 @@ export const statementURL = (id: string, format: 'csv' | 'xlsx') => `/v1/ingest/
 export const getDatasets = () => ok(api.GET('/v1/datasets'))
 export const getDataset = (code: string) => ok(api.GET('/v1/datasets/{code}', { params: { path: { code } } }))
 
-export const getRejects = (q: { dataset: string; class: string; cursor: string; limit: number }) =>
-  ok(api.GET('/v1/rejects', { params: { query: { dataset: given(q.dataset), class: given(q.class), cursor: given(q.cursor), limit: q.limit } } }))
+export interface RejectQuery { dataset: string; class: string; rule: string; field: string; state: Reject['state'] | ''; text: string; cursor: string; limit: number }
+export const getRejects = (q: RejectQuery) =>
+  ok(api.GET('/v1/rejects', { params: { query: { dataset: given(q.dataset), class: given(q.class), rule: given(q.rule), field: given(q.field), state: q.state || undefined, text: given(q.text), cursor: given(q.cursor), limit: q.limit } } }))
 export const getRejectSummary = (dataset: string) => ok(api.GET('/v1/rejects/summary', { params: { query: { dataset: given(dataset) } } }))
+export const replay = (body: ReplayAsk) => ok(api.POST('/v1/rejects/replay', { body }))
+export const getBatches = (code: string, cursor: string) => ok(api.GET('/v1/datasets/{code}/batches', { params: { path: { code }, query: { cursor: given(cursor), limit: 20 } } }))
+export const withdraw = (body: WithdrawalAsk) => ok(api.POST('/v1/withdrawals', { body }))
+export const getNotices = () => ok(api.GET('/v1/share/notices', { params: { query: { limit: 200 } } }))
+export const seeNotice = (id: string) => ok(api.POST('/v1/share/notices/{id}/seen', { params: { path: { id } } }))
 
 export const getEntries = (q: { q: string; offset: number; limit: number }) =>
   ok(api.GET('/v1/catalog/entries', { params: { query: { q: given(q.q), offset: q.offset, limit: q.limit } } }))

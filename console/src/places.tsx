@@ -1,5 +1,5 @@
 import {
-  AuditOutlined, BarChartOutlined, BlockOutlined, DashboardOutlined, DatabaseOutlined, FileProtectOutlined,
+  AuditOutlined, BarChartOutlined, BellOutlined, BlockOutlined, DashboardOutlined, DatabaseOutlined, FileProtectOutlined,
   FileSearchOutlined, FormOutlined, ProfileOutlined, SafetyCertificateOutlined, WarningOutlined,
 } from '@ant-design/icons'
 import type { ReactNode } from 'react'
@@ -42,6 +42,7 @@ export const places: { zh: string; en: string; places: Place[] }[] = [
       { path: '/requests', icon: <FormOutlined />, zh: '共享申请', en: 'Requests', roles: sharers },
       { path: '/grants', icon: <SafetyCertificateOutlined />, zh: '共享授权', en: 'Grants', roles: sharers },
       { path: '/receipts', icon: <FileProtectOutlined />, zh: '共享日志', en: 'Receipts', roles: sharers },
+      { path: '/notices', icon: <BellOutlined />, zh: '撤回通知', en: 'Notices', roles: sharers },
     ],
   },
   {

@@ -23,6 +23,47 @@ export async function journey({ base, people, check, enter, look, verify, logKey
   check('steward: a problem row shows its original bytes', bytes.length > 10, bytes)
   check('steward: and why it was refused', (await steward.page.locator('.ant-drawer-body').textContent()).includes('原因与整改'))
 
+  await steward.page.locator('.ant-drawer-close').click()
+
+  // A row is mended: a value that is not a number becomes one, is tried out, replayed,
+  // and is no longer open.
+  await steward.page.goto(base + '/rejects?dataset=address&class=type')
+  await steward.page.locator('[data-open]').first().waitFor({ timeout: 10_000 })
+  const open = async () => (await steward.page.evaluate(() => fetch('/v1/rejects?dataset=address&class=type&state=open&limit=1').then((r) => r.json()))).total
+  const opened = await open()
+  await steward.page.locator('[data-open]').first().click()
+  const editor = steward.page.locator('[data-editor]')
+  await editor.waitFor({ timeout: 10_000 })
+  await editor.getByRole('button', { name: '试算' }).click()
+  await editor.getByText('仍不合格').waitFor({ timeout: 10_000 }).catch(() => {})
+  check('steward: the original is tried out and still at fault', (await editor.getByText('仍不合格').count()) > 0, await editor.textContent())
+  await look(steward.page, 'steward', 'journey-mend')
+  await editor.getByRole('switch').click()
+  const box = editor.getByLabel('更正后的内容')
+  await box.fill((await box.inputValue()).replace(/"约(\d+)平"/, '$1'))
+  await editor.getByRole('button', { name: '试算' }).click()
+  await editor.getByText('可以入库').waitFor({ timeout: 10_000 }).catch(() => {})
+  check('steward: the mended row would enter', (await editor.getByText('可以入库').count()) > 0, await editor.textContent())
+  await look(steward.page, 'steward', 'journey-mended')
+  await editor.getByLabel('处理说明').fill('与来源单位核对')
+  await editor.getByRole('button', { name: '重放入库' }).click()
+  await editor.waitFor({ state: 'detached', timeout: 15_000 }).catch(() => {})
+  check('steward: the reject is closed', (await open()) === opened - 1, `${await open()} of ${opened} are open`)
+  await steward.page.goto(base + '/rejects?dataset=address&state=closed')
+  await steward.page.locator('tr').getByText('已销号').first().waitFor({ timeout: 10_000 }).catch(() => {})
+  check('steward: and is found among the closed', (await steward.page.locator('tr').getByText('已销号').count()) === 1)
+
+  // Many at once.
+  await steward.page.goto(base + '/rejects?dataset=address&class=type')
+  await steward.page.getByRole('button', { name: '选择本页' }).click()
+  await steward.page.getByRole('button', { name: /重放所选/ }).click()
+  await steward.page.locator('.ant-modal').getByRole('button', { name: '试算' }).click()
+  const report = steward.page.locator('[data-report]')
+  await report.getByText(/仍不合格 [1-9]/).waitFor({ timeout: 20_000 }).catch(() => {})
+  check('steward: many are tried out at once', /可入库 0，仍不合格 [1-9]/.test(await report.textContent()), await report.textContent())
+  await look(steward.page, 'steward', 'journey-many')
+  await steward.page.locator('.ant-modal-footer').getByRole('button', { name: '关闭' }).click()
+
   // And what is seen of the way in, by the keyboard alone.
   await steward.page.goto(base + '/flow')
   const details = steward.page.getByRole('button', { name: '查看 标准地址与房屋 的详情' })
@@ -83,6 +124,33 @@ export async function journey({ base, people, check, enter, look, verify, logKey
   const answer = await pull(grants[0])
   const body = await answer.text()
   check('system: reads under the grant', answer.status === 200, `${answer.status} ${body.slice(0, 300)}`)
+
+  // A wrong batch is taken back; the street is told, by its next read and by a notice.
+  await steward.page.goto(base + '/datasets/visit')
+  await steward.page.getByRole('tab', { name: '批次' }).click()
+  await steward.page.getByRole('button', { name: '撤回' }).first().click()
+  const modal = steward.page.locator('.ant-modal')
+  await modal.getByText('将随之消失').waitFor({ timeout: 15_000 }).catch(() => {})
+  check('steward: what a withdrawal would do is said first', (await modal.getByText('将恢复旧值').count()) > 0, await modal.textContent())
+  await modal.getByLabel('理由').fill('来源单位误发测试数据')
+  await look(steward.page, 'steward', 'journey-withdraw')
+  await modal.locator('.ant-modal-footer').getByRole('button', { name: '撤回' }).click()
+  await modal.getByText(/已通知 [1-9]\d* 个授权/).waitFor({ timeout: 60_000 }).catch(() => {})
+  check('steward: the batch is withdrawn and its holders told', (await modal.getByText(/已通知 [1-9]\d* 个授权/).count()) > 0, await modal.textContent())
+  await modal.locator('.ant-modal-footer').getByRole('button', { name: '关闭' }).click()
+  await look(steward.page, 'steward', 'journey-batches')
+  await steward.quiet('steward journey')
+  await steward.context.close()
+  const told = (await pull(grants[0])).headers.get('x-mulu-notice') ?? ''
+  check('system: the next read names the notice', told.startsWith('N'), told)
+  await street.page.goto(base + '/notices')
+  const notice = street.page.locator('tr', { hasText: told || 'no notice' })
+  await notice.first().waitFor({ timeout: 10_000 }).catch(() => {})
+  check('street: the notice says why', (await notice.textContent().catch(() => '')).includes('来源单位误发测试数据'))
+  await look(street.page, 'street', 'journey-notice')
+  await notice.getByRole('button', { name: '确认知悉' }).click()
+  await notice.getByText('已确认').waitFor({ timeout: 10_000 }).catch(() => {})
+  check('street: the notice is seen', (await notice.getByText('已确认').count()) > 0)
 
   // The receipt goes on the chain; its proof is a file that verifies elsewhere.
   await bureau.page.goto(`${base}/receipts?grant=${encodeURIComponent(grants[0])}`)

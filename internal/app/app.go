@@ -79,6 +79,11 @@ type App struct {
 	applying sync.Mutex
 	told     sync.Map // dataset and field → when its owner was last told of it
 
+	mender     *pipeline.Mender
+	withdrawer *pipeline.Withdrawer
+	scoring    sync.Mutex
+	scored     map[mulu.DatasetCode]string // corrections the last score counted, under scoring
+
 	machine mulu.Actor // the data centre's own system
 	url     string
 	signIns []SignIn
@@ -120,7 +125,7 @@ func Start(ctx context.Context, cfg config.Config, opt Options) (*App, error) {
 
 // newApp holds nothing open yet.
 func newApp(cfg config.Config, opt Options) *App {
-	a := &App{cfg: cfg, opt: opt, log: opt.Log, began: time.Now()}
+	a := &App{cfg: cfg, opt: opt, log: opt.Log, began: time.Now(), scored: map[mulu.DatasetCode]string{}}
 	w := quality.DefaultWeights()
 	a.weights.Store(&w)
 	workCtx, cancel := context.WithCancel(context.Background())
@@ -149,7 +154,7 @@ func (a *App) start(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{a.openStore, a.openChain, a.openRooms, a.openRelay, a.declare, a.openIngest} {
+	for _, step := range []func(context.Context) error{a.openStore, a.openChain, a.openRooms, a.openRelay, a.declare, a.openCorrections, a.openIngest} {
 		if err := step(ctx); err != nil {
 			return err
 		}

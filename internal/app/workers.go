@@ -43,6 +43,7 @@ func (a *App) startWorkers() {
 	})
 	a.every(sweepEvery, "sweep batches", a.sweepBatches)
 	a.every(a.cfg.Ingest.ReconcileEvery, "reconcile", a.reconcile)
+	a.every(correctEvery, "finish corrections", a.finishCorrections)
 	a.every(expireEvery, "expire grants", func(ctx context.Context) error {
 		_, err := a.share.Expire(ctx)
 		return err
@@ -95,12 +96,20 @@ func (a *App) strange(plan mulu.Plan, fields map[string]int64) {
 	}
 }
 
-// ScoreAll scores every dataset that has new batches since its last score.
+// ScoreAll scores every dataset that has new batches, or was corrected, since its
+// last score.
 func (a *App) ScoreAll(ctx context.Context) error {
+	a.scoring.Lock()
+	defer a.scoring.Unlock()
 	totals, err := a.lib.Totals(ctx)
 	if err != nil {
 		return err
 	}
+	corrections, err := a.lib.Corrections(ctx)
+	if err != nil {
+		return err
+	}
+	marks := marksOf(corrections)
 	last := map[mulu.DatasetCode]time.Time{}
 	for _, t := range totals {
 		if t.Last.After(last[t.Dataset]) {
@@ -117,21 +126,23 @@ func (a *App) ScoreAll(ctx context.Context) error {
 			continue
 		}
 		known, err := a.catalog.LatestScore(ctx, ds.Code)
-		if err == nil && !last[ds.Code].After(known.Through) {
+		if err == nil && !last[ds.Code].After(known.Through) && a.scored[ds.Code] == marks[ds.Code] {
 			continue
 		}
 		if err != nil && !errors.Is(err, mulu.ErrNotFound) {
 			return err
 		}
-		if err := a.score(ctx, ds, totals); err != nil {
+		if err := a.score(ctx, ds, totals, corrections); err != nil {
 			faults = append(faults, fmt.Errorf("score %s: %w", ds.Code, err))
+			continue
 		}
+		a.scored[ds.Code] = marks[ds.Code]
 	}
 	a.wakeRelay()
 	return errors.Join(faults...)
 }
 
-func (a *App) score(ctx context.Context, ds *mulu.Dataset, totals []library.Total) error {
+func (a *App) score(ctx context.Context, ds *mulu.Dataset, totals []library.Total, corrections []library.Correction) error {
 	n := quality.Counts{ByRule: map[mulu.RuleID]int64{}, ByClass: map[string]int64{}}
 	for _, t := range totals {
 		if t.Dataset == ds.Code {
@@ -141,7 +152,8 @@ func (a *App) score(ctx context.Context, ds *mulu.Dataset, totals []library.Tota
 			}
 		}
 	}
-	classes, err := a.lib.RejectClasses(ctx, library.RejectFilter{Dataset: ds.Code})
+	correct(&n, ds.Code, corrections)
+	classes, err := a.lib.RejectClasses(ctx, library.RejectFilter{Dataset: ds.Code, State: library.RejectOpen})
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,8 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -199,7 +199,11 @@ func (h datasetRoom) ListRejects(ctx context.Context, req api.ListRejectsRequest
 	if err != nil {
 		return nil, err
 	}
-	f := library.RejectFilter{Dataset: mulu.DatasetCode(value(q.Dataset)), Class: value(q.Class), Rule: mulu.RuleID(value(q.Rule)), Field: value(q.Field)}
+	raw := seesRejects(passOf(ctx).actor.Role)
+	f, err := filterOf(q, raw)
+	if err != nil {
+		return nil, err
+	}
 	list, next, err := h.Library.Rejects(ctx, f, value(q.Cursor), limit)
 	if err != nil {
 		return nil, err
@@ -212,15 +216,8 @@ func (h datasetRoom) ListRejects(ctx context.Context, req api.ListRejectsRequest
 	for _, c := range classes {
 		page.Total += c.Rows
 	}
-	raw := seesRejects(passOf(ctx).actor.Role)
-	for _, r := range list {
-		item := api.Reject{Dataset: string(r.Dataset), Topic: r.Batch.Topic, Partition: r.Batch.Partition, Offset: r.Offset, Class: r.Class,
-			Rule: string(r.Rule), Field: r.Field, Reason: hideValue(r.Reason), Masked: !raw, At: r.At.UTC()}
-		if raw {
-			item.Reason = r.Reason
-			item.Key, item.Value = base64.StdEncoding.EncodeToString(r.Key), base64.StdEncoding.EncodeToString(r.Value)
-		}
-		page.Items = append(page.Items, item)
+	for i := range list {
+		page.Items = append(page.Items, rejectOf(&list[i], raw))
 	}
 	return api.ListRejects200JSONResponse(page), nil
 }
@@ -237,7 +234,7 @@ func hideValue(reason string) string {
 }
 
 func (h datasetRoom) SummariseRejects(ctx context.Context, req api.SummariseRejectsRequestObject) (api.SummariseRejectsResponseObject, error) {
-	classes, err := h.Library.RejectClasses(ctx, library.RejectFilter{Dataset: mulu.DatasetCode(value(req.Params.Dataset))})
+	classes, err := h.Library.RejectClasses(ctx, library.RejectFilter{Dataset: mulu.DatasetCode(value(req.Params.Dataset)), State: cmp.Or(string(value(req.Params.State)), library.RejectOpen)})
 	if err != nil {
 		return nil, err
 	}

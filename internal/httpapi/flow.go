@@ -25,6 +25,10 @@ func (h ingestRoom) GetFlow(ctx context.Context, _ api.GetFlowRequestObject) (ap
 	if err != nil {
 		return nil, err
 	}
+	mended, err := h.mended.get(ctx)
+	if err != nil {
+		return nil, err
+	}
 	batches, err := h.batches.get(ctx)
 	if err != nil {
 		return nil, err
@@ -59,6 +63,8 @@ func (h ingestRoom) GetFlow(ctx context.Context, _ api.GetFlowRequestObject) (ap
 		}
 		addTotals(&f, ds, totals)
 		addSeen(&f, seen[ds.Code])
+		c := mended[ds.Code]
+		f.Replayed, f.Withdrawn = c.Replayed, c.WithdrawnGood+c.WithdrawnRejected
 		if h.Source != nil {
 			addStatus(&f, status[ds.Code])
 		} else {

@@ -190,6 +190,9 @@ func announce(head http.Header, d share.Delivery) {
 	head.Set("X-Mulu-Receipt", string(d.Receipt))
 	head.Set("X-Mulu-Rows", strconv.FormatInt(d.Rows, 10))
 	head.Set("X-Mulu-Digest", d.Digest)
+	if len(d.Notices) > 0 {
+		head.Set("X-Mulu-Notice", strings.Join(d.Notices, ","))
+	}
 	score, grade, low := mark(d.Quality)
 	head.Set("X-Mulu-Score", score)
 	head.Set("X-Mulu-Grade", url.PathEscape(grade))

@@ -58,6 +58,8 @@ type house struct {
 	journal *ingest.Journal
 	seen    *ingest.Seen
 	desk    *pipeline.Desk
+	mender  *pipeline.Mender
+	lane    pipeline.Lane // without a source
 	people  map[string]mulu.Actor
 	keys    map[string]string
 	cookies map[string]*http.Cookie
@@ -138,12 +140,33 @@ func openHouse(t *testing.T) *house {
 	h.desk = &pipeline.Desk{Statements: h.journal.Statements(), Log: quiet, Life: life, Reconciler: pipeline.Reconciler{
 		Source: ingest.NewRereader([]string{"127.0.0.1:1"}), Journal: h.journal, Library: h.lib, Datasets: h.catalog.Datasets, Now: time.Now}} // no broker is there
 	t.Cleanup(func() { end(); h.desk.Wait() })
+	version := func(code mulu.DatasetCode, _ uint32) (*pipeline.Version, error) {
+		return readyVersion(h.lib.Dataset(code))
+	}
+	h.mender = &pipeline.Mender{Library: h.lib, Journal: h.journal, Version: version, Now: time.Now}
+	h.lane = pipeline.Lane{Library: h.lib, Journal: h.journal, Version: version, Now: time.Now}
 	h.Handler = need[http.Handler](t)(httpapi.New(httpapi.Deps{
 		Auth: h.auth, Library: h.lib, Journal: h.journal, Desk: h.desk, Share: h.share, Catalog: h.catalog, Ledger: h.chain, Relay: h.relay, Seen: h.seen,
-		Broker: func(context.Context) error { return mulu.ErrBusy }, Sample: func() bool { return true }, Version: "test", Console: built, Log: log,
+		Broker: func(context.Context) error { return mulu.ErrBusy },
+		Mender: h.mender, Withdrawer: &pipeline.Withdrawer{Library: h.lib, Journal: h.journal, Holders: h.share, Now: time.Now},
+		Sample: func() bool { return true }, Version: "test", Console: built, Log: log,
 	}))
 	h.declare(machine)
 	return h
+}
+
+// readyVersion makes a version of the sample district ready.
+func readyVersion(ds *mulu.Dataset) (*pipeline.Version, error) {
+	tables, err := codes.Load(codes.WithSynthetic(sample.NoDivision))
+	if err != nil {
+		return nil, err
+	}
+	v := &pipeline.Version{Dataset: ds}
+	if v.Decoder, err = ingest.NewDecoder(ds); err != nil {
+		return nil, err
+	}
+	v.Rules, err = quality.Compile(ds, tables)
+	return v, err
 }
 
 func openLibrary(t *testing.T, dir string) *library.Library {

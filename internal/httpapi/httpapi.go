@@ -52,6 +52,9 @@ type Deps struct {
 	Catalog *catalog.Catalog
 	Ledger  *tilelog.Log
 	Relay   *outbox.Relay
+	// What people do about what came in.
+	Mender     *pipeline.Mender
+	Withdrawer *pipeline.Withdrawer
 	// Components are further parts to be asked by /readyz and the status page
 	// (broker, control store); engine and chain are asked anyway. Optional.
 	Components []Component
@@ -79,6 +82,7 @@ type house struct {
 	signing chan struct{} // a place for each password that is being checked
 
 	totals   *recent[[]library.Total]
+	mended   *recent[map[mulu.DatasetCode]library.Correction]
 	batches  *recent[[]mulu.Manifest]
 	classes  *recent[map[mulu.DatasetCode][]ingestapi.FlowRejects]
 	parts    *recent[[]library.PartCount]

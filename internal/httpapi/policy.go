@@ -59,7 +59,8 @@ var (
 // policy is the whole of it: one line per route of api/openapi.yaml. New refuses to
 // serve a route without a line and a line without a route.
 //
-//	steward   flow and what is decided about it, statements, datasets, rejects with their original bytes, catalogue, chain
+//	steward   flow and what is decided about it, statements, datasets, rejects with their original bytes, catalogue,
+//	          chain; mends and replays rejects, takes wrong batches back
 //	officer   datasets, catalogue, what its own organisation sends and shares, its datasets' statements
 //	approver  flow, datasets, catalogue, chain, everybody's share; no row
 //	operator  flow, pauses, topics put right, statements, declarations, system, head of the chain; no row
@@ -87,12 +88,16 @@ var policy = map[string]Rule{
 	"GET /v1/ingest/reconciliations/{id}":      {Roles: roles(steward, officer, operator, auditor), Own: held},
 	"GET /v1/ingest/reconciliations/{id}/file": {Roles: roles(steward, officer, operator, auditor), Own: held},
 
-	"GET /v1/datasets":               {Roles: roles(steward, officer, approver, auditor)},
-	"GET /v1/datasets/{code}":        {Roles: roles(steward, officer, approver, auditor)},
-	"GET /v1/datasets/{code}/score":  {Roles: roles(steward, officer, approver, auditor)},
-	"GET /v1/datasets/{code}/scores": {Roles: roles(steward, officer, approver, auditor)},
-	"GET /v1/rejects":                {Roles: roles(steward, auditor)},
-	"GET /v1/rejects/summary":        {Roles: roles(steward, auditor)},
+	"GET /v1/datasets":                {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/datasets/{code}":         {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/datasets/{code}/score":   {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/datasets/{code}/scores":  {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/rejects":                 {Roles: roles(steward, auditor)},
+	"GET /v1/rejects/summary":         {Roles: roles(steward, auditor)},
+	"POST /v1/rejects/replay":         {Roles: roles(steward), Within: exportTime},
+	"GET /v1/datasets/{code}/batches": {Roles: roles(steward, approver, auditor)},
+	"GET /v1/withdrawals":             {Roles: roles(steward, approver, auditor)},
+	"POST /v1/withdrawals":            {Roles: roles(steward), Within: exportTime},
 
 	"GET /v1/catalog/entries": {Roles: roles(steward, officer, approver, auditor)},
 	"GET /v1/catalog/entry":   {Roles: roles(steward, officer, approver, auditor)},
@@ -115,6 +120,8 @@ var policy = map[string]Rule{
 	"GET /v1/share/grants/{id}/rows":        {Roles: held, Own: held, Within: exportTime},
 	"GET /v1/share/grants/{id}/explain":     {Roles: roles(officer, approver, auditor, system), Own: held},
 	"GET /v1/share/receipts":                {Roles: roles(officer, approver, auditor), Own: held},
+	"GET /v1/share/notices":                 {Roles: roles(officer, approver, auditor, system), Own: held},
+	"POST /v1/share/notices/{id}/seen":      {Roles: held, Own: held},
 
 	"GET /v1/system/status": {Roles: roles(operator, auditor)},
 	"GET /healthz":          {Public: true},

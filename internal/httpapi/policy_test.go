@@ -103,6 +103,10 @@ GET /v1/datasets/{code}/score            s o a u
 GET /v1/datasets/{code}/scores           s o a u
 GET /v1/rejects                          s u
 GET /v1/rejects/summary                  s u
+POST /v1/rejects/replay                  s
+GET /v1/datasets/{code}/batches          s a u
+GET /v1/withdrawals                      s a u
+POST /v1/withdrawals                     s
 GET /v1/catalog/entries                  s o a u
 GET /v1/catalog/entry                    s o a u
 POST /v1/declarations                    p
@@ -122,6 +126,8 @@ POST /v1/share/grants/{id}/resume        a
 GET /v1/share/grants/{id}/rows           o y
 GET /v1/share/grants/{id}/explain        o a u y
 GET /v1/share/receipts                   o a u
+GET /v1/share/notices                    o a u y
+POST /v1/share/notices/{id}/seen         o y
 GET /v1/system/status                    p u
 GET /healthz                             *
 GET /readyz                              *

@@ -131,7 +131,7 @@ func (h *house) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if p.Status == 401 {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="mulu"`)
 	}
-	for _, name := range []string{"Content-Length", "Content-Disposition", "X-Mulu-Rows", "X-Mulu-Digest", "X-Mulu-Score", "X-Mulu-Grade", "X-Mulu-Low"} {
+	for _, name := range []string{"Content-Length", "Content-Disposition", "X-Mulu-Rows", "X-Mulu-Digest", "X-Mulu-Score", "X-Mulu-Grade", "X-Mulu-Low", "X-Mulu-Notice"} {
 		w.Header().Del(name) // of a result that had been announced
 	}
 	w.Header().Set("Content-Type", "application/problem+json")

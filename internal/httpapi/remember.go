@@ -54,6 +54,10 @@ const (
 // remember sets up the answers that may be a moment old.
 func (h *house) remember() {
 	h.totals = remember(time.Second, func(ctx context.Context) ([]library.Total, error) { return h.Library.Totals(ctx) })
+	h.mended = remember(time.Second, func(ctx context.Context) (map[mulu.DatasetCode]library.Correction, error) {
+		list, err := h.Library.Corrections(ctx)
+		return correctionsOf(list), err
+	})
 	h.batches = remember(time.Second, func(ctx context.Context) ([]mulu.Manifest, error) {
 		return h.Library.RecentBatches(ctx, "", h.Now().Add(-flowPoints*flowStep), maxBatches)
 	})

@@ -44,6 +44,10 @@ func Run(t *testing.T, open func(t *testing.T) *library.Library) {
 		{"exports are counted exactly", testExport},
 		{"a summary is one row per group", testSummary},
 		{"facts stored twice are there once", testFacts},
+		{"a reject is closed once", testMends},
+		{"a replayed row keeps its place", testReplay},
+		{"a withdrawn batch is as if it had not come", testWithdraw},
+		{"a key is never missing during a withdrawal", testWithdrawUnderMerges},
 		{"a cancelled export ends", testCancel},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, l) })
@@ -270,14 +274,12 @@ func testFacts(t *testing.T, l *library.Library) {
 	}
 	want := rejects[0]
 	want.Dataset = ds.Code
-	equal(t, "oldest reject", rest[0], library.StoredReject{Reject: want, At: Now()})
-	one, err := l.Reject(ctx, ds.Code, id.TopicID, 3, 101)
+	equal(t, "oldest reject", rest[0], library.StoredReject{Reject: want, At: Now(), State: library.RejectOpen})
+	at, err := l.RejectsAt(ctx, ds.Code, []mulu.RowID{want.ID(), {TopicID: id.TopicID, Partition: 3, Offset: 102}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "reject by position", one, rest[0])
-	_, err = l.Reject(ctx, ds.Code, id.TopicID, 3, 102)
-	is(t, err, mulu.ErrNotFound)
+	equal(t, "reject by position", at, rest)
 	classes, err := l.RejectClasses(ctx, library.RejectFilter{Dataset: ds.Code})
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import { Table } from '../parts/table'
 import { Grade, LevelTag, libraryName, typeName } from '../parts/tags'
 import { piName, tableName } from '../parts/words'
 import { mayOpen } from '../places'
+import { Batches, seesBatches } from './batches'
 import { useSession } from '../session'
 import type { Column, DatasetDetail, Dimension, Rule, Score } from '../shapes'
 
@@ -39,6 +40,7 @@ export function Dataset() {
 
 function Detail({ d }: { d: DatasetDetail }) {
   const t = useT()
+  const { session } = useSession()
   return (
     <>
       <Figures
@@ -55,6 +57,7 @@ function Detail({ d }: { d: DatasetDetail }) {
           { key: 'schema', label: t('数据项', 'Items'), children: <Items columns={d.columns} /> },
           { key: 'rules', label: t('规则', 'Rules'), children: <Rules rules={d.rules} /> },
           { key: 'source', label: t('来源', 'Source'), children: <Source d={d} /> },
+          ...(session && seesBatches.includes(session.role) ? [{ key: 'batches', label: t('批次', 'Batches'), children: <Batches code={d.code} /> }] : []),
         ]}
       />
     </>

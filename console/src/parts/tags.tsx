@@ -79,6 +79,19 @@ export function Anchored({ index }: { index: number | null | undefined }) {
   return <span className="mono">#{index.toLocaleString('en-US')}</span>
 }
 
+const rejectStates: Record<string, { tone: Tone; zh: string; en: string }> = {
+  open: { tone: 'error', zh: '待处理', en: 'Open' },
+  draft: { tone: 'warning', zh: '草稿，仍不合格', en: 'Draft, still at fault' },
+  closed: { tone: 'success', zh: '已销号', en: 'Closed' },
+  withdrawn: { tone: 'default', zh: '批次已撤回', en: 'Batch withdrawn' },
+}
+
+export function RejectState({ state }: { state: string }) {
+  const t = useT()
+  const known = rejectStates[state]
+  return <Tag color={known?.tone ?? 'default'}>{known ? t(known.zh, known.en) : state}</Tag>
+}
+
 const classes: Record<string, [string, string]> = {
   decode: ['无法解析', 'Undecodable'],
   encoding: ['编码有误', 'Not UTF-8'],

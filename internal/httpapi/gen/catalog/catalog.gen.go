@@ -130,6 +130,9 @@ type Problem struct {
 	Type string `json:"type"`
 }
 
+// Cursor defines model for Cursor.
+type Cursor = string
+
 // DatasetCode defines model for DatasetCode.
 type DatasetCode = string
 

@@ -17,6 +17,156 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for BatchState.
+const (
+	BatchStateDone      BatchState = "done"
+	BatchStateWithdrawn BatchState = "withdrawn"
+)
+
+// Valid indicates whether the value is a known member of the BatchState enum.
+func (e BatchState) Valid() bool {
+	switch e {
+	case BatchStateDone:
+		return true
+	case BatchStateWithdrawn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RejectState.
+const (
+	RejectStateClosed    RejectState = "closed"
+	RejectStateDraft     RejectState = "draft"
+	RejectStateOpen      RejectState = "open"
+	RejectStateWithdrawn RejectState = "withdrawn"
+)
+
+// Valid indicates whether the value is a known member of the RejectState enum.
+func (e RejectState) Valid() bool {
+	switch e {
+	case RejectStateClosed:
+		return true
+	case RejectStateDraft:
+		return true
+	case RejectStateOpen:
+		return true
+	case RejectStateWithdrawn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ReplayOutcomeOutcome.
+const (
+	Declined ReplayOutcomeOutcome = "declined"
+	Faulty   ReplayOutcomeOutcome = "faulty"
+	Fit      ReplayOutcomeOutcome = "fit"
+	Replayed ReplayOutcomeOutcome = "replayed"
+)
+
+// Valid indicates whether the value is a known member of the ReplayOutcomeOutcome enum.
+func (e ReplayOutcomeOutcome) Valid() bool {
+	switch e {
+	case Declined:
+		return true
+	case Faulty:
+		return true
+	case Fit:
+		return true
+	case Replayed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListRejectsParamsState.
+const (
+	ListRejectsParamsStateClosed    ListRejectsParamsState = "closed"
+	ListRejectsParamsStateDraft     ListRejectsParamsState = "draft"
+	ListRejectsParamsStateOpen      ListRejectsParamsState = "open"
+	ListRejectsParamsStateWithdrawn ListRejectsParamsState = "withdrawn"
+)
+
+// Valid indicates whether the value is a known member of the ListRejectsParamsState enum.
+func (e ListRejectsParamsState) Valid() bool {
+	switch e {
+	case ListRejectsParamsStateClosed:
+		return true
+	case ListRejectsParamsStateDraft:
+		return true
+	case ListRejectsParamsStateOpen:
+		return true
+	case ListRejectsParamsStateWithdrawn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SummariseRejectsParamsState.
+const (
+	SummariseRejectsParamsStateClosed    SummariseRejectsParamsState = "closed"
+	SummariseRejectsParamsStateDraft     SummariseRejectsParamsState = "draft"
+	SummariseRejectsParamsStateOpen      SummariseRejectsParamsState = "open"
+	SummariseRejectsParamsStateWithdrawn SummariseRejectsParamsState = "withdrawn"
+)
+
+// Valid indicates whether the value is a known member of the SummariseRejectsParamsState enum.
+func (e SummariseRejectsParamsState) Valid() bool {
+	switch e {
+	case SummariseRejectsParamsStateClosed:
+		return true
+	case SummariseRejectsParamsStateDraft:
+		return true
+	case SummariseRejectsParamsStateOpen:
+		return true
+	case SummariseRejectsParamsStateWithdrawn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Batch defines model for Batch.
+type Batch struct {
+	At      time.Time `json:"at"`
+	Bytes   int64     `json:"bytes"`
+	Control int64     `json:"control"`
+	First   int64     `json:"first"`
+	Good    int64     `json:"good"`
+
+	// Id 批次编号 主题/分区/首位置-末位置，撤回时用它
+	Id        string     `json:"id"`
+	Last      int64      `json:"last"`
+	Partition int32      `json:"partition"`
+	Rejected  int64      `json:"rejected"`
+	Rows      int64      `json:"rows"`
+	State     BatchState `json:"state"`
+	Topic     string     `json:"topic"`
+	TopicId   string     `json:"topic_id"`
+	Version   int64      `json:"version"`
+
+	// Why 撤回理由
+	Why string `json:"why"`
+
+	// Withdrawal 撤回编号，空为未撤回
+	Withdrawal  string     `json:"withdrawal"`
+	WithdrawnAt *time.Time `json:"withdrawn_at"`
+}
+
+// BatchState defines model for Batch.State.
+type BatchState string
+
+// BatchPage defines model for BatchPage.
+type BatchPage struct {
+	Items []Batch `json:"items"`
+	Next  string  `json:"next"`
+}
+
 // Check defines model for Check.
 type Check struct {
 	Code   string `json:"code"`
@@ -112,6 +262,29 @@ type Indicator struct {
 	X *float64 `json:"x"`
 }
 
+// Mend defines model for Mend.
+type Mend struct {
+	Actor string    `json:"actor"`
+	At    time.Time `json:"at"`
+
+	// Class 仍不合格的类别，销号后为空
+	Class  string `json:"class"`
+	Closed bool   `json:"closed"`
+	Edited bool   `json:"edited"`
+	Field  string `json:"field"`
+	Reason string `json:"reason"`
+	Rule   string `json:"rule"`
+
+	// Value 更正后内容的 base64；未更正或 masked 时为空
+	Value string `json:"value"`
+
+	// Version 判定所用的数据集版本
+	Version int64 `json:"version"`
+
+	// Why 处理人的说明
+	Why string `json:"why"`
+}
+
 // Problem defines model for Problem.
 type Problem struct {
 	// Checks 取数被拒时，逐条条件
@@ -144,17 +317,45 @@ type Reject struct {
 	Key string `json:"key"`
 
 	// Masked 当前角色不能看原值
-	Masked    bool  `json:"masked"`
+	Masked bool `json:"masked"`
+
+	// Mend 最近一次处理
+	Mend      *Mend `json:"mend"`
 	Offset    int64 `json:"offset"`
 	Partition int32 `json:"partition"`
 
 	// Reason 原因与处理办法；masked 时略去其中引用的原值
 	Reason string `json:"reason"`
-	Rule   string `json:"rule"`
-	Topic  string `json:"topic"`
+
+	// Row 一条消息含多行时的行号，从 0 起
+	Row  int32  `json:"row"`
+	Rule string `json:"rule"`
+
+	// State open 待处理，draft 改过仍不合格，closed 已重放销号，withdrawn 所在批次已撤回
+	State RejectState `json:"state"`
+
+	// Time 记录自身的时间，重放时规则按这一天判定
+	Time  *time.Time `json:"time"`
+	Topic string     `json:"topic"`
+
+	// TopicId 主题标识，32 位十六进制
+	TopicId string `json:"topic_id"`
 
 	// Value 原始字节的 base64；masked 时为空
 	Value string `json:"value"`
+}
+
+// RejectState open 待处理，draft 改过仍不合格，closed 已重放销号，withdrawn 所在批次已撤回
+type RejectState string
+
+// RejectFilter defines model for RejectFilter.
+type RejectFilter struct {
+	Class *string    `json:"class,omitempty"`
+	Field *string    `json:"field,omitempty"`
+	From  *time.Time `json:"from,omitempty"`
+	Rule  *string    `json:"rule,omitempty"`
+	Text  *string    `json:"text,omitempty"`
+	To    *time.Time `json:"to,omitempty"`
 }
 
 // RejectPage defines model for RejectPage.
@@ -177,6 +378,71 @@ type RejectSummary struct {
 	LastAt    *time.Time `json:"last_at"`
 	Rule      string     `json:"rule"`
 	RuleTitle string     `json:"rule_title"`
+}
+
+// ReplayAsk defines model for ReplayAsk.
+type ReplayAsk struct {
+	// Cursor 按 filter 时，上一页给出的 next
+	Cursor  *string       `json:"cursor,omitempty"`
+	Dataset string        `json:"dataset"`
+	DryRun  *bool         `json:"dry_run,omitempty"`
+	Filter  *RejectFilter `json:"filter,omitempty"`
+	Items   *[]ReplayItem `json:"items,omitempty"`
+
+	// Limit 按 filter 时一页几条，默认 500
+	Limit *int `json:"limit,omitempty"`
+
+	// Version 判定所用的数据集版本，缺省为最新
+	Version *int64 `json:"version,omitempty"`
+
+	// Why 处理说明
+	Why string `json:"why"`
+}
+
+// ReplayItem defines model for ReplayItem.
+type ReplayItem struct {
+	Offset    int64  `json:"offset"`
+	Partition int32  `json:"partition"`
+	Row       int32  `json:"row"`
+	TopicId   string `json:"topic_id"`
+
+	// Value 更正后内容的 base64；缺省取草稿，没有草稿取原文
+	Value *string `json:"value,omitempty"`
+}
+
+// ReplayOutcome defines model for ReplayOutcome.
+type ReplayOutcome struct {
+	Class string `json:"class"`
+	Field string `json:"field"`
+
+	// Outcome replayed 已入库销号，fit 可以入库（dry_run），faulty 仍不合格，declined 未处理
+	Outcome ReplayOutcomeOutcome `json:"outcome"`
+	Reason  string               `json:"reason"`
+	Row     RowID                `json:"row"`
+	Rule    string               `json:"rule"`
+}
+
+// ReplayOutcomeOutcome replayed 已入库销号，fit 可以入库（dry_run），faulty 仍不合格，declined 未处理
+type ReplayOutcomeOutcome string
+
+// ReplayReport defines model for ReplayReport.
+type ReplayReport struct {
+	Declined int64           `json:"declined"`
+	Faulty   int64           `json:"faulty"`
+	Fit      int64           `json:"fit"`
+	Items    []ReplayOutcome `json:"items"`
+
+	// Next 按 filter 时下一页的 cursor，空为没有
+	Next     string `json:"next"`
+	Replayed int64  `json:"replayed"`
+}
+
+// RowID defines model for RowID.
+type RowID struct {
+	Offset    int64  `json:"offset"`
+	Partition int32  `json:"partition"`
+	Row       int32  `json:"row"`
+	TopicId   string `json:"topic_id"`
 }
 
 // Rule defines model for Rule.
@@ -218,6 +484,49 @@ type TrendPoint struct {
 	Total float64   `json:"total"`
 }
 
+// Withdrawal defines model for Withdrawal.
+type Withdrawal struct {
+	Actor   string    `json:"actor"`
+	At      time.Time `json:"at"`
+	Batch   string    `json:"batch"`
+	Dataset string    `json:"dataset"`
+
+	// DoneAt 空为尚未完成，系统会自行续完
+	DoneAt *time.Time `json:"done_at"`
+
+	// Gone 其中随之消失的
+	Gone int64  `json:"gone"`
+	Id   string `json:"id"`
+
+	// Keys 撤回前以该批次为现值的主键数
+	Keys int64 `json:"keys"`
+
+	// Notices 已通知的授权数
+	Notices int64  `json:"notices"`
+	Reason  string `json:"reason"`
+	Restore bool   `json:"restore"`
+
+	// Restored 其中恢复旧值的
+	Restored int64 `json:"restored"`
+
+	// Rows 该批次的行数，含重放的
+	Rows int64 `json:"rows"`
+}
+
+// WithdrawalAsk defines model for WithdrawalAsk.
+type WithdrawalAsk struct {
+	// Batch 主题/分区/首位置-末位置；曾被重建的主题用主题标识
+	Batch   string `json:"batch"`
+	Dataset string `json:"dataset"`
+	DryRun  *bool  `json:"dry_run,omitempty"`
+
+	// Reason 理由，会写入给取用单位的通知
+	Reason string `json:"reason"`
+
+	// Restore 恢复旧值，默认 true；不保存历史的数据集只能为 false
+	Restore *bool `json:"restore,omitempty"`
+}
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -233,6 +542,15 @@ type Limit = int
 // StatementID defines model for StatementID.
 type StatementID = string
 
+// ListBatchesParams defines parameters for ListBatches.
+type ListBatchesParams struct {
+	// Cursor 上一页给出的 next
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit 最多几条
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // ListScoresParams defines parameters for ListScores.
 type ListScoresParams struct {
 	// Limit 最多几条
@@ -246,6 +564,22 @@ type ListRejectsParams struct {
 	Rule    *string `form:"rule,omitempty" json:"rule,omitempty"`
 	Field   *string `form:"field,omitempty" json:"field,omitempty"`
 
+	// State 缺省为全部；open 含 draft
+	State *ListRejectsParamsState `form:"state,omitempty" json:"state,omitempty"`
+
+	// Text 原文、键或原因中的文字，只对能看原值的角色开放
+	Text      *string `form:"text,omitempty" json:"text,omitempty"`
+	Partition *int32  `form:"partition,omitempty" json:"partition,omitempty"`
+
+	// Offset 源位置
+	Offset *int64 `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// From 入册时间，含
+	From *time.Time `form:"from,omitempty" json:"from,omitempty"`
+
+	// To 入册时间，不含
+	To *time.Time `form:"to,omitempty" json:"to,omitempty"`
+
 	// Cursor 上一页给出的 next
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
@@ -253,10 +587,31 @@ type ListRejectsParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// ListRejectsParamsState defines parameters for ListRejects.
+type ListRejectsParamsState string
+
 // SummariseRejectsParams defines parameters for SummariseRejects.
 type SummariseRejectsParams struct {
-	Dataset *string `form:"dataset,omitempty" json:"dataset,omitempty"`
+	Dataset *string                      `form:"dataset,omitempty" json:"dataset,omitempty"`
+	State   *SummariseRejectsParamsState `form:"state,omitempty" json:"state,omitempty"`
 }
+
+// SummariseRejectsParamsState defines parameters for SummariseRejects.
+type SummariseRejectsParamsState string
+
+// ListWithdrawalsParams defines parameters for ListWithdrawals.
+type ListWithdrawalsParams struct {
+	Dataset *string `form:"dataset,omitempty" json:"dataset,omitempty"`
+
+	// Limit 最多几条
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ReplayRejectsJSONRequestBody defines body for ReplayRejects for application/json ContentType.
+type ReplayRejectsJSONRequestBody = ReplayAsk
+
+// WithdrawBatchJSONRequestBody defines body for WithdrawBatch for application/json ContentType.
+type WithdrawBatchJSONRequestBody = WithdrawalAsk
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -266,6 +621,9 @@ type ServerInterface interface {
 	// GetDataset 一个数据集：数据项、规则、最近得分与走势
 	// (GET /v1/datasets/{code})
 	GetDataset(w http.ResponseWriter, r *http.Request, code DatasetCode)
+	// ListBatches 一个数据集已完成的批次，新的在前
+	// (GET /v1/datasets/{code}/batches)
+	ListBatches(w http.ResponseWriter, r *http.Request, code DatasetCode, params ListBatchesParams)
 	// GetScore 最近一次质量得分（维度与指标，X = A / B）
 	// (GET /v1/datasets/{code}/score)
 	GetScore(w http.ResponseWriter, r *http.Request, code DatasetCode)
@@ -275,9 +633,18 @@ type ServerInterface interface {
 	// ListRejects 问题数据；原值只对数据治理员显示
 	// (GET /v1/rejects)
 	ListRejects(w http.ResponseWriter, r *http.Request, params ListRejectsParams)
-	// SummariseRejects 问题数据按类别、规则、字段计数
+	// ReplayRejects 更正并重放问题数据
+	// (POST /v1/rejects/replay)
+	ReplayRejects(w http.ResponseWriter, r *http.Request)
+	// SummariseRejects 问题数据按类别、规则、字段计数；缺省只计待处理的
 	// (GET /v1/rejects/summary)
 	SummariseRejects(w http.ResponseWriter, r *http.Request, params SummariseRejectsParams)
+	// ListWithdrawals 已撤回或正在撤回的批次，新的在前
+	// (GET /v1/withdrawals)
+	ListWithdrawals(w http.ResponseWriter, r *http.Request, params ListWithdrawalsParams)
+	// WithdrawBatch 撤回一个已完成的错误批次，并告知取用过的单位
+	// (POST /v1/withdrawals)
+	WithdrawBatch(w http.ResponseWriter, r *http.Request)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -320,6 +687,61 @@ func (siw *ServerInterfaceWrapper) GetDataset(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetDataset(w, r, code)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListBatches operation middleware
+func (siw *ServerInterfaceWrapper) ListBatches(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code DatasetCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListBatchesParams
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListBatches(w, r, code, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -458,6 +880,84 @@ func (siw *ServerInterfaceWrapper) ListRejects(w http.ResponseWriter, r *http.Re
 		return
 	}
 
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", r.URL.Query(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "state"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "state", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "text" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "text", r.URL.Query(), &params.Text, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "text"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "text", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "partition" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "partition", r.URL.Query(), &params.Partition, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "partition"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "partition", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", r.URL.Query(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "offset"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "offset", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", r.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", r.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "to"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "to", Err: err})
+		}
+		return
+	}
+
 	// ------------- Optional query parameter "cursor" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -495,6 +995,20 @@ func (siw *ServerInterfaceWrapper) ListRejects(w http.ResponseWriter, r *http.Re
 	handler.ServeHTTP(w, r)
 }
 
+// ReplayRejects operation middleware
+func (siw *ServerInterfaceWrapper) ReplayRejects(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReplayRejects(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // SummariseRejects operation middleware
 func (siw *ServerInterfaceWrapper) SummariseRejects(w http.ResponseWriter, r *http.Request) {
 
@@ -517,8 +1031,81 @@ func (siw *ServerInterfaceWrapper) SummariseRejects(w http.ResponseWriter, r *ht
 		return
 	}
 
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", r.URL.Query(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "state"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "state", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.SummariseRejects(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListWithdrawals operation middleware
+func (siw *ServerInterfaceWrapper) ListWithdrawals(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWithdrawalsParams
+
+	// ------------- Optional query parameter "dataset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dataset", r.URL.Query(), &params.Dataset, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dataset"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dataset", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListWithdrawals(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// WithdrawBatch operation middleware
+func (siw *ServerInterfaceWrapper) WithdrawBatch(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.WithdrawBatch(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -654,6 +1241,10 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/datasets/{code}/scores", wrapper.ListScores)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/rejects", wrapper.ListRejects)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/rejects/summary", wrapper.SummariseRejects)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/rejects/replay", wrapper.ReplayRejects)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/datasets/{code}/batches", wrapper.ListBatches)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/withdrawals", wrapper.ListWithdrawals)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/withdrawals", wrapper.WithdrawBatch)
 
 	return m
 }
@@ -726,6 +1317,46 @@ type GetDatasetdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDatasetdefaultApplicationProblemPlusJSONResponse) VisitGetDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBatchesRequestObject struct {
+	Code   DatasetCode `json:"code"`
+	Params ListBatchesParams
+}
+
+type ListBatchesResponseObject interface {
+	VisitListBatchesResponse(w http.ResponseWriter) error
+}
+
+type ListBatches200JSONResponse BatchPage
+
+func (response ListBatches200JSONResponse) VisitListBatchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBatchesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListBatchesdefaultApplicationProblemPlusJSONResponse) VisitListBatchesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -855,6 +1486,45 @@ func (response ListRejectsdefaultApplicationProblemPlusJSONResponse) VisitListRe
 	return err
 }
 
+type ReplayRejectsRequestObject struct {
+	Body *ReplayRejectsJSONRequestBody
+}
+
+type ReplayRejectsResponseObject interface {
+	VisitReplayRejectsResponse(w http.ResponseWriter) error
+}
+
+type ReplayRejects200JSONResponse ReplayReport
+
+func (response ReplayRejects200JSONResponse) VisitReplayRejectsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayRejectsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReplayRejectsdefaultApplicationProblemPlusJSONResponse) VisitReplayRejectsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SummariseRejectsRequestObject struct {
 	Params SummariseRejectsParams
 }
@@ -894,6 +1564,84 @@ func (response SummariseRejectsdefaultApplicationProblemPlusJSONResponse) VisitS
 	return err
 }
 
+type ListWithdrawalsRequestObject struct {
+	Params ListWithdrawalsParams
+}
+
+type ListWithdrawalsResponseObject interface {
+	VisitListWithdrawalsResponse(w http.ResponseWriter) error
+}
+
+type ListWithdrawals200JSONResponse []Withdrawal
+
+func (response ListWithdrawals200JSONResponse) VisitListWithdrawalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWithdrawalsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListWithdrawalsdefaultApplicationProblemPlusJSONResponse) VisitListWithdrawalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawBatchRequestObject struct {
+	Body *WithdrawBatchJSONRequestBody
+}
+
+type WithdrawBatchResponseObject interface {
+	VisitWithdrawBatchResponse(w http.ResponseWriter) error
+}
+
+type WithdrawBatch200JSONResponse Withdrawal
+
+func (response WithdrawBatch200JSONResponse) VisitWithdrawBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawBatchdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response WithdrawBatchdefaultApplicationProblemPlusJSONResponse) VisitWithdrawBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// ListDatasets 数据集清单
@@ -902,6 +1650,9 @@ type StrictServerInterface interface {
 	// GetDataset 一个数据集：数据项、规则、最近得分与走势
 	// (GET /v1/datasets/{code})
 	GetDataset(ctx context.Context, request GetDatasetRequestObject) (GetDatasetResponseObject, error)
+	// ListBatches 一个数据集已完成的批次，新的在前
+	// (GET /v1/datasets/{code}/batches)
+	ListBatches(ctx context.Context, request ListBatchesRequestObject) (ListBatchesResponseObject, error)
 	// GetScore 最近一次质量得分（维度与指标，X = A / B）
 	// (GET /v1/datasets/{code}/score)
 	GetScore(ctx context.Context, request GetScoreRequestObject) (GetScoreResponseObject, error)
@@ -911,9 +1662,18 @@ type StrictServerInterface interface {
 	// ListRejects 问题数据；原值只对数据治理员显示
 	// (GET /v1/rejects)
 	ListRejects(ctx context.Context, request ListRejectsRequestObject) (ListRejectsResponseObject, error)
-	// SummariseRejects 问题数据按类别、规则、字段计数
+	// ReplayRejects 更正并重放问题数据
+	// (POST /v1/rejects/replay)
+	ReplayRejects(ctx context.Context, request ReplayRejectsRequestObject) (ReplayRejectsResponseObject, error)
+	// SummariseRejects 问题数据按类别、规则、字段计数；缺省只计待处理的
 	// (GET /v1/rejects/summary)
 	SummariseRejects(ctx context.Context, request SummariseRejectsRequestObject) (SummariseRejectsResponseObject, error)
+	// ListWithdrawals 已撤回或正在撤回的批次，新的在前
+	// (GET /v1/withdrawals)
+	ListWithdrawals(ctx context.Context, request ListWithdrawalsRequestObject) (ListWithdrawalsResponseObject, error)
+	// WithdrawBatch 撤回一个已完成的错误批次，并告知取用过的单位
+	// (POST /v1/withdrawals)
+	WithdrawBatch(ctx context.Context, request WithdrawBatchRequestObject) (WithdrawBatchResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error)
@@ -1005,6 +1765,33 @@ func (sh *strictHandler) GetDataset(w http.ResponseWriter, r *http.Request, code
 	}
 }
 
+// ListBatches operation middleware
+func (sh *strictHandler) ListBatches(w http.ResponseWriter, r *http.Request, code DatasetCode, params ListBatchesParams) {
+	var request ListBatchesRequestObject
+
+	request.Code = code
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListBatches(ctx, request.(ListBatchesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListBatches")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListBatchesResponseObject); ok {
+		if err := validResponse.VisitListBatchesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetScore operation middleware
 func (sh *strictHandler) GetScore(w http.ResponseWriter, r *http.Request, code DatasetCode) {
 	var request GetScoreRequestObject
@@ -1084,6 +1871,37 @@ func (sh *strictHandler) ListRejects(w http.ResponseWriter, r *http.Request, par
 	}
 }
 
+// ReplayRejects operation middleware
+func (sh *strictHandler) ReplayRejects(w http.ResponseWriter, r *http.Request) {
+	var request ReplayRejectsRequestObject
+
+	var body ReplayRejectsJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplayRejects(ctx, request.(ReplayRejectsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplayRejects")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReplayRejectsResponseObject); ok {
+		if err := validResponse.VisitReplayRejectsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // SummariseRejects operation middleware
 func (sh *strictHandler) SummariseRejects(w http.ResponseWriter, r *http.Request, params SummariseRejectsParams) {
 	var request SummariseRejectsRequestObject
@@ -1103,6 +1921,63 @@ func (sh *strictHandler) SummariseRejects(w http.ResponseWriter, r *http.Request
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(SummariseRejectsResponseObject); ok {
 		if err := validResponse.VisitSummariseRejectsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListWithdrawals operation middleware
+func (sh *strictHandler) ListWithdrawals(w http.ResponseWriter, r *http.Request, params ListWithdrawalsParams) {
+	var request ListWithdrawalsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWithdrawals(ctx, request.(ListWithdrawalsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWithdrawals")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListWithdrawalsResponseObject); ok {
+		if err := validResponse.VisitListWithdrawalsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// WithdrawBatch operation middleware
+func (sh *strictHandler) WithdrawBatch(w http.ResponseWriter, r *http.Request) {
+	var request WithdrawBatchRequestObject
+
+	var body WithdrawBatchJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.WithdrawBatch(ctx, request.(WithdrawBatchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "WithdrawBatch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(WithdrawBatchResponseObject); ok {
+		if err := validResponse.VisitWithdrawBatchResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -317,6 +317,9 @@ type FlowDataset struct {
 	// Rejects 问题数据按类别，多的在前
 	Rejects []FlowRejects `json:"rejects"`
 
+	// Replayed 问题数据中已更正重放的
+	Replayed int64 `json:"replayed"`
+
 	// Series 最近几分钟的速率，旧的在前，每 10 秒一点
 	Series []float64 `json:"series"`
 
@@ -324,6 +327,9 @@ type FlowDataset struct {
 	State FlowState `json:"state"`
 	Title string    `json:"title"`
 	Topic string    `json:"topic"`
+
+	// Withdrawn 已撤回批次的记录数，入库与问题数据中都还计着
+	Withdrawn int64 `json:"withdrawn"`
 }
 
 // FlowDetail defines model for FlowDetail.

@@ -95,6 +95,9 @@ type SignIn struct {
 	Password string `json:"password"`
 }
 
+// Cursor defines model for Cursor.
+type Cursor = string
+
 // DatasetCode defines model for DatasetCode.
 type DatasetCode = string
 

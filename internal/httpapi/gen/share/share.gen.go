@@ -248,6 +248,36 @@ type ItemPick struct {
 	Title string `json:"title"`
 }
 
+// Notice defines model for Notice.
+type Notice struct {
+	At           time.Time `json:"at"`
+	Batch        string    `json:"batch"`
+	Dataset      string    `json:"dataset"`
+	DatasetTitle string    `json:"dataset_title"`
+	FirstReadAt  time.Time `json:"first_read_at"`
+	Grant        string    `json:"grant"`
+	Id           string    `json:"id"`
+	LastReadAt   time.Time `json:"last_read_at"`
+
+	// MaySee 当前的人可以确认
+	MaySee  bool   `json:"may_see"`
+	Org     string `json:"org"`
+	OrgName string `json:"org_name"`
+
+	// Reads 批次到来之后的取数次数
+	Reads  int64  `json:"reads"`
+	Reason string `json:"reason"`
+
+	// Receipts 这些取数的共享日志，新的在前，最多 100 条
+	Receipts []string `json:"receipts"`
+
+	// Rows 这些取数的总行数
+	Rows       int64      `json:"rows"`
+	SeenAt     *time.Time `json:"seen_at"`
+	SeenBy     string     `json:"seen_by"`
+	Withdrawal string     `json:"withdrawal"`
+}
+
 // Problem defines model for Problem.
 type Problem struct {
 	// Checks 取数被拒时，逐条条件
@@ -440,6 +470,17 @@ type ReadGrantRowsParams struct {
 // ReadGrantRowsParamsFormat defines parameters for ReadGrantRows.
 type ReadGrantRowsParamsFormat string
 
+// ListNoticesParams defines parameters for ListNotices.
+type ListNoticesParams struct {
+	Grant *string `form:"grant,omitempty" json:"grant,omitempty"`
+
+	// Unseen 只列尚未确认的
+	Unseen *bool `form:"unseen,omitempty" json:"unseen,omitempty"`
+
+	// Limit 最多几条
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // ListReceiptsParams defines parameters for ListReceipts.
 type ListReceiptsParams struct {
 	Grant *string `form:"grant,omitempty" json:"grant,omitempty"`
@@ -486,6 +527,12 @@ type ServerInterface interface {
 	// SuspendGrant 暂停授权，立即生效
 	// (POST /v1/share/grants/{id}/suspend)
 	SuspendGrant(w http.ResponseWriter, r *http.Request, id GrantID)
+	// ListNotices 数据撤回通知，新的在前；数据专员与系统只见本单位的
+	// (GET /v1/share/notices)
+	ListNotices(w http.ResponseWriter, r *http.Request, params ListNoticesParams)
+	// SeeNotice 确认已知悉一份通知
+	// (POST /v1/share/notices/{id}/seen)
+	SeeNotice(w http.ResponseWriter, r *http.Request, id string)
 	// ListReceipts 共享日志；数据专员与系统只见本单位的
 	// (GET /v1/share/receipts)
 	ListReceipts(w http.ResponseWriter, r *http.Request, params ListReceiptsParams)
@@ -692,6 +739,91 @@ func (siw *ServerInterfaceWrapper) SuspendGrant(w http.ResponseWriter, r *http.R
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.SuspendGrant(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListNotices operation middleware
+func (siw *ServerInterfaceWrapper) ListNotices(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListNoticesParams
+
+	// ------------- Optional query parameter "grant" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "grant", r.URL.Query(), &params.Grant, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "grant"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "grant", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "unseen" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "unseen", r.URL.Query(), &params.Unseen, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "unseen"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "unseen", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListNotices(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SeeNotice operation middleware
+func (siw *ServerInterfaceWrapper) SeeNotice(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SeeNotice(w, r, id)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -959,6 +1091,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/share/grants/{id}/rows", wrapper.ReadGrantRows)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/share/grants/{id}/explain", wrapper.ExplainGrant)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/share/receipts", wrapper.ListReceipts)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/share/notices", wrapper.ListNotices)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/share/notices/{id}/seen", wrapper.SeeNotice)
 
 	return m
 }
@@ -1136,6 +1270,7 @@ type ReadGrantRows200ResponseHeaders struct {
 	XMuluDigest  string
 	XMuluGrade   string
 	XMuluLow     string
+	XMuluNotice  *string
 	XMuluReceipt string
 	XMuluRows    int64
 	XMuluScore   string
@@ -1156,6 +1291,9 @@ func (response ReadGrantRows200JSONResponse) VisitReadGrantRowsResponse(w http.R
 	w.Header().Set("X-Mulu-Digest", fmt.Sprint(response.Headers.XMuluDigest))
 	w.Header().Set("X-Mulu-Grade", fmt.Sprint(response.Headers.XMuluGrade))
 	w.Header().Set("X-Mulu-Low", fmt.Sprint(response.Headers.XMuluLow))
+	if response.Headers.XMuluNotice != nil {
+		w.Header().Set("X-Mulu-Notice", fmt.Sprint(*response.Headers.XMuluNotice))
+	}
 	w.Header().Set("X-Mulu-Receipt", fmt.Sprint(response.Headers.XMuluReceipt))
 	w.Header().Set("X-Mulu-Rows", fmt.Sprint(response.Headers.XMuluRows))
 	w.Header().Set("X-Mulu-Score", fmt.Sprint(response.Headers.XMuluScore))
@@ -1179,6 +1317,9 @@ func (response ReadGrantRows200ApplicationxNdjsonResponse) VisitReadGrantRowsRes
 	w.Header().Set("X-Mulu-Digest", fmt.Sprint(response.Headers.XMuluDigest))
 	w.Header().Set("X-Mulu-Grade", fmt.Sprint(response.Headers.XMuluGrade))
 	w.Header().Set("X-Mulu-Low", fmt.Sprint(response.Headers.XMuluLow))
+	if response.Headers.XMuluNotice != nil {
+		w.Header().Set("X-Mulu-Notice", fmt.Sprint(*response.Headers.XMuluNotice))
+	}
 	w.Header().Set("X-Mulu-Receipt", fmt.Sprint(response.Headers.XMuluReceipt))
 	w.Header().Set("X-Mulu-Rows", fmt.Sprint(response.Headers.XMuluRows))
 	w.Header().Set("X-Mulu-Score", fmt.Sprint(response.Headers.XMuluScore))
@@ -1229,6 +1370,9 @@ func (response ReadGrantRows200TextcsvResponse) VisitReadGrantRowsResponse(w htt
 	w.Header().Set("X-Mulu-Digest", fmt.Sprint(response.Headers.XMuluDigest))
 	w.Header().Set("X-Mulu-Grade", fmt.Sprint(response.Headers.XMuluGrade))
 	w.Header().Set("X-Mulu-Low", fmt.Sprint(response.Headers.XMuluLow))
+	if response.Headers.XMuluNotice != nil {
+		w.Header().Set("X-Mulu-Notice", fmt.Sprint(*response.Headers.XMuluNotice))
+	}
 	w.Header().Set("X-Mulu-Receipt", fmt.Sprint(response.Headers.XMuluReceipt))
 	w.Header().Set("X-Mulu-Rows", fmt.Sprint(response.Headers.XMuluRows))
 	w.Header().Set("X-Mulu-Score", fmt.Sprint(response.Headers.XMuluScore))
@@ -1287,6 +1431,84 @@ type SuspendGrantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response SuspendGrantdefaultApplicationProblemPlusJSONResponse) VisitSuspendGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListNoticesRequestObject struct {
+	Params ListNoticesParams
+}
+
+type ListNoticesResponseObject interface {
+	VisitListNoticesResponse(w http.ResponseWriter) error
+}
+
+type ListNotices200JSONResponse []Notice
+
+func (response ListNotices200JSONResponse) VisitListNoticesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListNoticesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListNoticesdefaultApplicationProblemPlusJSONResponse) VisitListNoticesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SeeNoticeRequestObject struct {
+	Id string `json:"id"`
+}
+
+type SeeNoticeResponseObject interface {
+	VisitSeeNoticeResponse(w http.ResponseWriter) error
+}
+
+type SeeNotice200JSONResponse Notice
+
+func (response SeeNotice200JSONResponse) VisitSeeNoticeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SeeNoticedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SeeNoticedefaultApplicationProblemPlusJSONResponse) VisitSeeNoticeResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -1512,6 +1734,12 @@ type StrictServerInterface interface {
 	// SuspendGrant 暂停授权，立即生效
 	// (POST /v1/share/grants/{id}/suspend)
 	SuspendGrant(ctx context.Context, request SuspendGrantRequestObject) (SuspendGrantResponseObject, error)
+	// ListNotices 数据撤回通知，新的在前；数据专员与系统只见本单位的
+	// (GET /v1/share/notices)
+	ListNotices(ctx context.Context, request ListNoticesRequestObject) (ListNoticesResponseObject, error)
+	// SeeNotice 确认已知悉一份通知
+	// (POST /v1/share/notices/{id}/seen)
+	SeeNotice(ctx context.Context, request SeeNoticeRequestObject) (SeeNoticeResponseObject, error)
 	// ListReceipts 共享日志；数据专员与系统只见本单位的
 	// (GET /v1/share/receipts)
 	ListReceipts(ctx context.Context, request ListReceiptsRequestObject) (ListReceiptsResponseObject, error)
@@ -1738,6 +1966,58 @@ func (sh *strictHandler) SuspendGrant(w http.ResponseWriter, r *http.Request, id
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(SuspendGrantResponseObject); ok {
 		if err := validResponse.VisitSuspendGrantResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListNotices operation middleware
+func (sh *strictHandler) ListNotices(w http.ResponseWriter, r *http.Request, params ListNoticesParams) {
+	var request ListNoticesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListNotices(ctx, request.(ListNoticesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListNotices")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListNoticesResponseObject); ok {
+		if err := validResponse.VisitListNoticesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SeeNotice operation middleware
+func (sh *strictHandler) SeeNotice(w http.ResponseWriter, r *http.Request, id string) {
+	var request SeeNoticeRequestObject
+
+	request.Id = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SeeNotice(ctx, request.(SeeNoticeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SeeNotice")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SeeNoticeResponseObject); ok {
+		if err := validResponse.VisitSeeNoticeResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -61,6 +61,9 @@ type Status struct {
 	Version    string      `json:"version"`
 }
 
+// Cursor defines model for Cursor.
+type Cursor = string
+
 // DatasetCode defines model for DatasetCode.
 type DatasetCode = string
 
