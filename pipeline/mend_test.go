@@ -42,8 +42,8 @@ func (h *holders) Notify(_ context.Context, w mulu.Withdrawal) (int64, error) {
 	return 2, nil
 }
 
-// bench corrects what a house has stored, and knows what must be seen afterwards.
-type bench struct {
+// repair corrects what a house has stored, and knows what must be seen afterwards.
+type repair struct {
 	*house
 	mender     *pipeline.Mender
 	withdrawer *pipeline.Withdrawer
@@ -53,13 +53,13 @@ type bench struct {
 	gone       map[int64]bool   // first offsets of withdrawn batches
 }
 
-func newBench(h *house) *bench {
-	d := &bench{house: h, holders: &holders{told: map[string]int{}}, fits: map[int64]string{}, batch: map[int64]int64{}, gone: map[int64]bool{}}
+func newRepair(h *house) *repair {
+	d := &repair{house: h, holders: &holders{told: map[string]int{}}, fits: map[int64]string{}, batch: map[int64]int64{}, gone: map[int64]bool{}}
 	d.open()
 	return d
 }
 
-func (d *bench) open() {
+func (d *repair) open() {
 	passed := func(stage string) {
 		if d.passed != nil {
 			d.passed(stage)
@@ -70,7 +70,7 @@ func (d *bench) open() {
 }
 
 // restart is a new process that finishes what the last one left.
-func (d *bench) restart() {
+func (d *repair) restart() {
 	d.t.Helper()
 	d.passed = nil
 	d.reopen()
@@ -78,7 +78,7 @@ func (d *bench) restart() {
 	d.resume()
 }
 
-func (d *bench) resume() {
+func (d *repair) resume() {
 	d.t.Helper()
 	if err := errors.Join(d.withdrawer.Resume(d.t.Context()), d.mender.Resume(d.t.Context())); err != nil {
 		d.t.Fatal(err)
@@ -86,7 +86,7 @@ func (d *bench) resume() {
 }
 
 // learn takes the stored records over as what must be seen.
-func (d *bench) learn(records []mulu.Record, first func(int64) int64) {
+func (d *repair) learn(records []mulu.Record, first func(int64) int64) {
 	for _, r := range records {
 		d.batch[r.Offset] = first(r.Offset)
 		var v struct{ ID, Name string }
@@ -96,11 +96,11 @@ func (d *bench) learn(records []mulu.Record, first func(int64) int64) {
 	}
 }
 
-func (d *bench) id(offset int64) mulu.RowID {
+func (d *repair) id(offset int64) mulu.RowID {
 	return mulu.RowID{TopicID: d.source.topic, Offset: offset}
 }
 
-func (d *bench) mend(rows ...pipeline.Mended) pipeline.Mending {
+func (d *repair) mend(rows ...pipeline.Mended) pipeline.Mending {
 	return pipeline.Mending{Dataset: mulu.DatasetCode(d.code), Actor: "steward", Why: "核对后更正", Rows: rows}
 }
 
@@ -109,7 +109,7 @@ func value(id, name string, n int64) []byte {
 }
 
 // visible is what readers see: per key the offset its row came at.
-func (d *bench) visible() map[string]int64 {
+func (d *repair) visible() map[string]int64 {
 	d.t.Helper()
 	rows, err := d.lib.Read(d.t.Context(), plan.Plan{View: plan.View{Base: mulu.DatasetCode(d.code)}, Items: []plan.Item{{Name: "id"}, {Name: "n"}}}, library.ReadOptions{})
 	if err != nil {
@@ -124,7 +124,7 @@ func (d *bench) visible() map[string]int64 {
 }
 
 // faults says what does not hold: rows seen, the tables, the rejects.
-func (d *bench) mendFaults() (out []string) {
+func (d *repair) mendFaults() (out []string) {
 	d.t.Helper()
 	want := map[string]int64{}
 	stored := int64(0)
@@ -163,7 +163,7 @@ func (d *bench) mendFaults() (out []string) {
 	return out
 }
 
-func (d *bench) verify() {
+func (d *repair) verify() {
 	d.t.Helper()
 	for _, f := range d.mendFaults() {
 		d.t.Error(f)
@@ -171,14 +171,14 @@ func (d *bench) verify() {
 }
 
 // stored is a house whose whole topic is in. n of each record is its offset.
-func (s *street) stored(t *testing.T) *bench {
+func (s *street) stored(t *testing.T) *repair {
 	t.Helper()
 	h := s.house(t)
 	for i, r := range h.source.records {
 		h.source.records[i].Value = []byte(strings.Replace(strings.Replace(string(r.Value), `"n":-1`, fmt.Sprintf(`"n":%d`, r.Offset), 1), `"n":1}`, fmt.Sprintf(`"n":%d}`, r.Offset), 1))
 	}
 	h.finish(func(err error) { t.Fatal(err) })
-	d := newBench(h)
+	d := newRepair(h)
 	d.learn(h.source.records, func(o int64) int64 { return o / size * size })
 	return d
 }
@@ -273,7 +273,7 @@ func TestReplay(t *testing.T) {
 		}
 	})
 	t.Run("a batch that is not done is left alone", func(t *testing.T) {
-		d := newBench(s.house(t))
+		d := newRepair(s.house(t))
 		d.wire.arm("`"+d.code+"`", "not written", 0)
 		if err := d.step(); err == nil {
 			t.Fatal("the step did not fail")
@@ -342,7 +342,7 @@ func mendFaultsOf(stages []string, inserts map[string]string) (list []fault) {
 	return list
 }
 
-func (d *bench) taking(first int64) pipeline.Taking {
+func (d *repair) taking(first int64) pipeline.Taking {
 	return pipeline.Taking{Dataset: mulu.DatasetCode(d.code), Topic: d.source.dataset.Topic, First: first, Last: min(first+size, end) - 1, Actor: "steward", Reason: "来源单位发错了", Restore: true}
 }
 
@@ -491,7 +491,7 @@ func TestCorrections(t *testing.T) {
 		defer f.Value.Set(f.DefValue) //nolint:errcheck // as it was
 	}
 	rapid.Check(t, func(rt *rapid.T) {
-		d := newBench(s.house(t))
+		d := newRepair(s.house(t))
 		f := &feed{script: d.source}
 		next := int64(0)
 		var batches []int64

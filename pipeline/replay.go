@@ -10,6 +10,7 @@ import (
 
 	"mulu"
 	"mulu/ingest"
+	"mulu/internal/clock"
 	"mulu/library"
 	"mulu/quality"
 )
@@ -170,7 +171,7 @@ func (m *Mender) gather(ctx context.Context, ask Mending, version uint32) (decli
 func settled(r *library.StoredReject) string {
 	switch r.State {
 	case library.RejectClosed:
-		return fmt.Sprintf("已由 %s 于 %s 重放入库", r.Mend.Actor, r.Mend.At.In(beijing).Format("2006-01-02 15:04"))
+		return fmt.Sprintf("已由 %s 于 %s 重放入库", r.Mend.Actor, r.Mend.At.In(clock.Shanghai).Format("2006-01-02 15:04"))
 	case library.RejectWithdrawn:
 		return "所在批次已撤回，无需重放"
 	}
@@ -222,7 +223,7 @@ func divide(ds *mulu.Dataset, items []*item) []*load {
 		r := &it.reject
 		record := r.ID()
 		record.Row = 0
-		k := key{r.Batch.TopicID, r.Batch.Partition, r.Time.In(beijing).Format(time.DateOnly), seen[record]}
+		k := key{r.Batch.TopicID, r.Batch.Partition, r.Time.In(clock.Shanghai).Format(time.DateOnly), seen[record]}
 		seen[record]++
 		l := loads[k]
 		if l == nil {

@@ -9,6 +9,7 @@ import (
 
 	"mulu"
 	"mulu/ingest"
+	"mulu/internal/clock"
 	"mulu/library"
 )
 
@@ -89,7 +90,7 @@ func (w *Withdrawer) prepare(ctx context.Context, t Taking) (out ingest.Withdraw
 		return out, err
 	}
 	if b.WithdrawnID != "" {
-		return out, fmt.Errorf("批次 %s 已于 %s 撤回 (withdrawn before): %w", b.BatchID, b.WithdrawnAt.In(beijing).Format("2006-01-02 15:04"), mulu.ErrConflict)
+		return out, fmt.Errorf("批次 %s 已于 %s 撤回 (withdrawn before): %w", b.BatchID, b.WithdrawnAt.In(clock.Shanghai).Format("2006-01-02 15:04"), mulu.ErrConflict)
 	}
 	effect, err := w.Library.WithdrawEffect(ctx, t.Dataset, b.BatchID, t.Restore)
 	if err != nil {
