@@ -33,7 +33,7 @@ const maxText = 1 << 30
 // records.
 type Decoded struct {
 	// Record holds the business columns in dataset order, then _extra. Release it:
-	// its memory is used again for a later batch.
+	// its memory, and that of Offsets and Index, is used again for a later batch.
 	Record  arrow.RecordBatch
 	Offsets []int64 // offset of each row
 	Index   []int   // index into Batch.Records of each row
@@ -81,8 +81,9 @@ type Decoder struct {
 	byName  map[string]int
 	csv     bool
 
-	mu   sync.Mutex
-	free []*columns
+	// sets are columns that no batch looks at. A batch of every lane is in flight at
+	// once, so none is bound to one; what stays idle is let go by the collector.
+	sets sync.Pool
 }
 
 // field is what the decoder needs to know of a column.
@@ -162,11 +163,8 @@ func arrowType(c mulu.Column) (kind, arrow.DataType, error) {
 // Decode reads every record of b. A record that can not be read becomes a reject,
 // with its bytes copied; an error means that the batch itself is unusable.
 func (d *Decoder) Decode(b *Batch) (*Decoded, error) {
-	set := d.take()
-	out := &Decoded{
-		Offsets: make([]int64, 0, len(b.Records)),
-		Index:   make([]int, 0, len(b.Records)),
-	}
+	set := d.take(len(b.Records))
+	out := &Decoded{}
 	r := reader{d: d, set: set, counts: make([]int64, len(d.fields))}
 	for i := range b.Records {
 		rec := &b.Records[i]
@@ -180,9 +178,10 @@ func (d *Decoder) Decode(b *Batch) (*Decoded, error) {
 			continue
 		}
 		set.rows++
-		out.Offsets = append(out.Offsets, rec.Offset)
-		out.Index = append(out.Index, i)
+		set.offsets = append(set.offsets, rec.Offset)
+		set.index = append(set.index, i)
 	}
+	out.Offsets, out.Index = set.offsets, set.index
 	for i, n := range r.counts {
 		if n > 0 {
 			if out.Normalised == nil {
@@ -195,33 +194,23 @@ func (d *Decoder) Decode(b *Batch) (*Decoded, error) {
 	return out, nil
 }
 
-// spareSets is how many column sets are kept for the next batches.
-const spareSets = 2
-
-func (d *Decoder) take() *columns {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if n := len(d.free); n > 0 {
-		set := d.free[n-1]
-		d.free = d.free[:n-1]
+// take gives a set of columns without rows, roomy enough for n if it is a new one.
+func (d *Decoder) take(n int) *columns {
+	if set, ok := d.sets.Get().(*columns); ok {
 		return set
 	}
-	set := &columns{all: make([]column, len(d.fields)+1)}
+	set := &columns{all: make([]column, len(d.fields)+1), offsets: make([]int64, 0, n), index: make([]int, 0, n)}
 	for i, f := range d.fields {
-		set.all[i] = newColumn(f.kind)
+		set.all[i] = newColumn(f.kind, n)
 	}
-	*set.extra() = newColumn(kString)
+	*set.extra() = newColumn(kString, n)
 	return set
 }
 
 func (d *Decoder) give(set *columns) {
-	set.rows = 0
+	set.rows, set.offsets, set.index = 0, set.offsets[:0], set.index[:0]
 	set.truncate()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.free) < spareSets {
-		d.free = append(d.free, set)
-	}
+	d.sets.Put(set)
 }
 
 // fault says why a record can not be read.
