@@ -34,12 +34,12 @@ type column struct {
 	nulls []int32          // rows that are null, ascending
 }
 
-// newColumn makes room for n rows; how many bytes their text needs is not known.
-func newColumn(k kind, n int) column {
+// newColumn makes room for n rows, of text bytes in all.
+func newColumn(k kind, n, text int) column {
 	c := column{kind: k}
 	switch k {
 	case kString:
-		c.ends = make([]int32, 1, n+1)
+		c.ends, c.data = make([]int32, 1, n+1), make([]byte, 0, min(text, maxText))
 	case kInt, kDateTime:
 		c.ints = make([]int64, 0, n)
 	case kDecimal:

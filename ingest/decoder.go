@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -84,6 +85,9 @@ type Decoder struct {
 	// sets are columns that no batch looks at. A batch of every lane is in flight at
 	// once, so none is bound to one; what stays idle is let go by the collector.
 	sets sync.Pool
+	// wide is how many bytes a row's text took in each column of the last batch, so
+	// that a new set need not grow into its size.
+	wide []atomic.Uint32
 }
 
 // field is what the decoder needs to know of a column.
@@ -135,6 +139,7 @@ func NewDecoder(d *mulu.Dataset) (*Decoder, error) {
 		}
 	}
 	schema = append(schema, arrow.Field{Name: mulu.ColExtra, Type: arrow.BinaryTypes.String})
+	dec.wide = make([]atomic.Uint32, len(schema))
 	dec.schema = arrow.NewSchema(schema, nil)
 	return dec, nil
 }
@@ -200,14 +205,22 @@ func (d *Decoder) take(n int) *columns {
 		return set
 	}
 	set := &columns{all: make([]column, len(d.fields)+1), offsets: make([]int64, 0, n), index: make([]int, 0, n)}
-	for i, f := range d.fields {
-		set.all[i] = newColumn(f.kind, n)
+	for i := range set.all {
+		k := kString // _extra
+		if i < len(d.fields) {
+			k = d.fields[i].kind
+		}
+		set.all[i] = newColumn(k, n, n*int(d.wide[i].Load()))
 	}
-	*set.extra() = newColumn(kString, n)
 	return set
 }
 
 func (d *Decoder) give(set *columns) {
+	for i := range set.all {
+		if c := &set.all[i]; c.kind == kString && set.rows > 0 {
+			d.wide[i].Store(uint32(len(c.data)/set.rows + 1)) //nolint:gosec // below MaxRecord
+		}
+	}
 	set.rows, set.offsets, set.index = 0, set.offsets[:0], set.index[:0]
 	set.truncate()
 	d.sets.Put(set)

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -87,6 +88,7 @@ func (p *Partition) push(rs []*kgo.Record, end int64) error {
 		p.since = p.s.o.Now()
 	}
 	added := int64(0)
+	p.buf = slices.Grow(p.buf, len(rs))
 	for _, r := range rs {
 		if r.Offset < p.seen {
 			continue // done by another owner
@@ -291,8 +293,8 @@ func (p *Partition) advance(next int64) {
 		n++
 	}
 	// A fresh slice: the batch's records may still be looked at, and keep their
-	// fetches alive no longer than that.
-	p.buf = append(make([]mulu.Record, 0, len(p.buf)-n), p.buf[n:]...)
+	// fetches alive no longer than that. It has room for as much as was held.
+	p.buf = append(make([]mulu.Record, 0, len(p.buf)), p.buf[n:]...)
 	p.bytes -= bytes
 	p.s.held.Add(-bytes)
 	p.next, p.seen = next, max(p.seen, next)

@@ -108,6 +108,7 @@ func NewSource(o Options) (*Source, error) {
 		kgo.ConsumeTopics(slices.Collect(maps.Keys(s.datasets))...),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.WithPools(new(recordPool)),
 		// Transaction markers are kept to know that their offsets were passed: without
 		// them a topic that ends in one would show a lag for ever.
 		kgo.KeepControlRecords(),
@@ -191,6 +192,7 @@ func (s *Source) accept(f kgo.FetchTopicPartition) {
 	s.mu.Lock()
 	p, why := s.parts[key], s.stopped[key]
 	s.mu.Unlock()
+	defer recycle(f.Records)
 	if p == nil || why != "" {
 		return
 	}
