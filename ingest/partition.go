@@ -230,7 +230,9 @@ func (p *Partition) cut() (*Batch, time.Duration) {
 
 // cutEnd decides the last offset of a new batch: before the next multiple of
 // BatchRows, at the record that fills BatchBytes, or all there is after Linger.
-// The last two depend on time and memory, which is why a plan is kept.
+// The last two depend on time and memory, which is why a plan is kept. Linger ends
+// at a multiple of itself, so that partitions that trickle cut at the same moments:
+// what they store then goes in few inserts.
 func (p *Partition) cutEnd() (last int64, wait time.Duration) {
 	o := &p.s.o
 	if p.seen <= p.next {
@@ -251,7 +253,7 @@ func (p *Partition) cutEnd() (last int64, wait time.Duration) {
 	if p.seen >= boundary {
 		return boundary - 1, 0
 	}
-	if wait := o.Linger - o.Now().Sub(p.since); wait > 0 {
+	if wait := p.since.Truncate(o.Linger).Add(o.Linger).Sub(o.Now()); wait > 0 {
 		return 0, wait
 	}
 	return p.seen - 1, 0

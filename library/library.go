@@ -51,6 +51,13 @@ type Library struct {
 	versions map[mulu.DatasetCode]map[uint32]*mulu.Dataset // every applied version
 	topics   map[mulu.DatasetCode]map[mulu.TopicID]uint64  // epoch of each topic identity
 
+	// Facts of small batches, on their way in groups.
+	rejects   gather[rejectFact]
+	findings  gather[findingFact]
+	manifests gather[mulu.Manifest]
+
+	running running
+
 	epochs sync.Mutex // serialises the numbering of new topic identities
 }
 
@@ -84,6 +91,7 @@ func Open(ctx context.Context, opt Options) (*Library, error) {
 	}
 	l := &Library{db: db, now: opt.Now, log: opt.Log, ttl: opt.HistoryTTL, sync: opt.Fsync,
 		datasets: map[mulu.DatasetCode]*mulu.Dataset{}, versions: map[mulu.DatasetCode]map[uint32]*mulu.Dataset{}, topics: map[mulu.DatasetCode]map[mulu.TopicID]uint64{}}
+	l.rejects.insert, l.findings.insert, l.manifests.insert = l.insertRejects, l.insertFindings, l.insertManifests
 	if l.now == nil {
 		l.now = time.Now
 	}
@@ -124,8 +132,12 @@ func (l *Library) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Close gives the connections back; it does not stop an embedded engine.
+// Close waits for inserts under way and gives the connections back; it does not stop
+// an embedded engine.
 func (l *Library) Close() error {
+	l.rejects.work.Wait()
+	l.findings.work.Wait()
+	l.manifests.work.Wait()
 	if err := l.db.Close(); err != nil {
 		return fmt.Errorf("close library: %w", err)
 	}
