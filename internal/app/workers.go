@@ -17,6 +17,7 @@ import (
 // them is in a batch's way.
 const (
 	scoreEvery  = 5 * time.Second
+	scoreAtMost = 5 * time.Minute // a score waits no longer for a hundredth of new records
 	expireEvery = time.Minute
 	sweepEvery  = 10 * time.Minute
 	// lateManifests is how far back anchoring looks: partitions finish out of order.
@@ -28,7 +29,8 @@ const (
 
 func (a *App) startWorkers() {
 	a.work.Go(func() error { return a.source.Run(a.workCtx, a.step) })
-	a.every(scoreEvery, "score datasets", a.ScoreAll)
+	pace := scorePace{}
+	a.every(scoreEvery, "score datasets", func(ctx context.Context) error { return a.scoreDatasets(ctx, pace) })
 	a.every(a.cfg.Ledger.AnchorEvery, "anchor batches", a.AnchorBatches)
 	a.every(a.cfg.Ledger.AnchorEvery, "anchor receipts", func(ctx context.Context) error {
 		n, err := a.share.AnchorReceipts(ctx)
@@ -69,14 +71,35 @@ func (a *App) step(ctx context.Context, p *ingest.Partition) error {
 	return lane.Step(ctx)
 }
 
+// scorePace keeps a dataset that trickles from being scored, all rows of it, every few
+// seconds: a score is due when the dataset has grown by a hundredth, or is old.
+type scorePace map[mulu.DatasetCode]scored
+
+type scored struct {
+	offsets int64
+	at      time.Time
+}
+
+// due says whether a dataset of so many offsets should be scored at now.
+func (p scorePace) due(code mulu.DatasetCode, offsets int64, now time.Time) bool {
+	last, ok := p[code]
+	return !ok || offsets-last.offsets >= max(1, last.offsets/100) || now.Sub(last.at) >= scoreAtMost
+}
+
 // ScoreAll scores every dataset that has new batches since its last score.
 func (a *App) ScoreAll(ctx context.Context) error {
-	totals, err := a.lib.Totals(ctx)
+	return a.scoreDatasets(ctx, nil)
+}
+
+// scoreDatasets scores those with new batches that are due; nil paces nothing.
+func (a *App) scoreDatasets(ctx context.Context, pace scorePace) error {
+	totals, err := a.lib.RunningTotals(ctx)
 	if err != nil {
 		return err
 	}
-	last := map[mulu.DatasetCode]time.Time{}
+	last, offsets := map[mulu.DatasetCode]time.Time{}, map[mulu.DatasetCode]int64{}
 	for _, t := range totals {
+		offsets[t.Dataset] += t.Offsets
 		if t.Last.After(last[t.Dataset]) {
 			last[t.Dataset] = t.Last
 		}
@@ -97,8 +120,14 @@ func (a *App) ScoreAll(ctx context.Context) error {
 		if err != nil && !errors.Is(err, mulu.ErrNotFound) {
 			return err
 		}
+		n, now := offsets[ds.Code], time.Now()
+		if !pace.due(ds.Code, n, now) {
+			continue
+		}
 		if err := a.score(ctx, ds, totals); err != nil {
 			faults = append(faults, fmt.Errorf("score %s: %w", ds.Code, err))
+		} else if pace != nil {
+			pace[ds.Code] = scored{n, now}
 		}
 	}
 	a.wakeRelay()
