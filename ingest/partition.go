@@ -26,6 +26,7 @@ type Partition struct {
 	buf     []mulu.Record // held records, all >= next
 	bytes   int64         // of buf
 	since   time.Time     // when the oldest held offset came
+	stored  time.Time     // when the last batch was committed here
 	open    *mulu.Plan    // range that must be rebuilt exactly
 	current *Batch        // cut, not committed
 	end     int64         // broker's end offset, as last heard
@@ -228,11 +229,15 @@ func (p *Partition) cut() (*Batch, time.Duration) {
 	return &out, 0
 }
 
+// trickle is below how many held records a batch costs more than its records do.
+const trickle = 1000
+
 // cutEnd decides the last offset of a new batch: before the next multiple of
 // BatchRows, at the record that fills BatchBytes, or all there is after Linger.
 // The last two depend on time and memory, which is why a plan is kept. Linger ends
 // at a multiple of itself, so that partitions that trickle cut at the same moments:
-// what they store then goes in few inserts.
+// what they store then goes in few inserts. One that goes on trickling is cut every
+// LingerMost: a record that comes alone is not kept waiting by that.
 func (p *Partition) cutEnd() (last int64, wait time.Duration) {
 	o := &p.s.o
 	if p.seen <= p.next {
@@ -253,7 +258,11 @@ func (p *Partition) cutEnd() (last int64, wait time.Duration) {
 	if p.seen >= boundary {
 		return boundary - 1, 0
 	}
-	if wait := p.since.Truncate(o.Linger).Add(o.Linger).Sub(o.Now()); wait > 0 {
+	linger := o.Linger
+	if len(p.buf) < trickle && p.since.Sub(p.stored) < o.LingerMost {
+		linger = o.LingerMost
+	}
+	if wait := p.since.Truncate(linger).Add(linger).Sub(o.Now()); wait > 0 {
 		return 0, wait
 	}
 	return p.seen - 1, 0
@@ -271,6 +280,7 @@ func (p *Partition) Commit(ctx context.Context, id mulu.BatchID) error {
 		return fmt.Errorf("commit batch %s: it is not the one handed out: %w", id, mulu.ErrConflict)
 	}
 	p.advance(id.Last + 1)
+	p.stored = p.s.o.Now()
 	p.rows.add(p.s.o.Now(), int64(len(b.Records)))
 	p.lastErr = ""
 	stopped := p.stopped != nil

@@ -31,7 +31,8 @@ type Options struct {
 
 	BatchRows   int64         // a batch ends before each multiple of this offset, default 100 000
 	BatchBytes  int64         // or once it holds this many bytes, default 36 MB: 100 000 rows of 330 bytes
-	Linger      time.Duration // or this long after its first record came, default 1 s
+	Linger      time.Duration // or at most this long after its first record came, default 1 s
+	LingerMost  time.Duration // the same where small batches follow each other, default five times Linger
 	BufferBytes int64         // bytes held over all partitions before fetching pauses, default 192 MiB
 	DrainWait   time.Duration // how long a step under way may take to finish on revoke or stop, default 10 s
 
@@ -45,6 +46,7 @@ func (o *Options) defaults() {
 	o.BatchRows = cmpOr(o.BatchRows, 100_000)
 	o.BatchBytes = cmpOr(o.BatchBytes, 36_000_000)
 	o.Linger = cmpOr(o.Linger, time.Second)
+	o.LingerMost = max(o.Linger, cmpOr(o.LingerMost, 5*o.Linger))
 	o.BufferBytes = cmpOr(o.BufferBytes, 192<<20)
 	o.DrainWait = cmpOr(o.DrainWait, 10*time.Second)
 	if o.Now == nil {

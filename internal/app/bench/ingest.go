@@ -89,6 +89,11 @@ func ingestFigures(ctx context.Context, o *Options) (figures []Figure, err error
 	if err != nil {
 		return nil, err
 	}
+	small, err := smallFigures(ctx, o, f, lib, dir)
+	if err != nil {
+		return nil, err
+	}
+	stages = append(stages, small...)
 	rate := perSecond(n, w.wall)
 	return append([]Figure{
 		figure("ingest.end_to_end", rate, "rows/s", "engine INSERT SELECT, same rows and settings", own.rate),
