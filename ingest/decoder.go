@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -79,7 +80,8 @@ type Decoder struct {
 	dataset *mulu.Dataset
 	schema  *arrow.Schema
 	fields  []field
-	byName  map[string]int
+	root    *level // JSON: where each column's value is
+	bits    int    // columns, and objects that columns are in
 	csv     bool
 
 	// sets are columns that no batch looks at. A batch of every lane is in flight at
@@ -102,7 +104,7 @@ type field struct {
 // NewDecoder prepares decoding for one dataset version. mulu.ErrInvalid says that
 // the version can not be decoded.
 func NewDecoder(d *mulu.Dataset) (*Decoder, error) {
-	dec := &Decoder{dataset: d, byName: make(map[string]int, len(d.Columns))}
+	dec := &Decoder{dataset: d, root: &level{byName: map[string]int{}}, bits: len(d.Columns)}
 	switch d.Format {
 	case "json":
 	case "csv":
@@ -117,10 +119,16 @@ func NewDecoder(d *mulu.Dataset) (*Decoder, error) {
 			return nil, fmt.Errorf("decode dataset %s: %w", d.Code, err)
 		}
 		// A quote or backslash would be written escaped in JSON.
-		if _, twice := dec.byName[c.Name]; twice || c.Name == "" || strings.ContainsAny(c.Name, "\"\\") {
+		if d.Column(c.Name) != i || c.Name == "" || strings.ContainsAny(c.Name, "\"\\") {
 			return nil, fmt.Errorf("decode dataset %s: column name %q is empty, quoted or given twice: %w", d.Code, c.Name, mulu.ErrInvalid)
 		}
-		dec.byName[c.Name] = i
+		path, err := pathOf(c, dec.csv)
+		if err == nil {
+			err = dec.root.add(path, i, &dec.bits)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("decode dataset %s: column %s: %w: %w", d.Code, c.Name, err, mulu.ErrInvalid)
+		}
 		f := field{name: c.Name, label: fmt.Sprintf("字段“%s”", c.Name), kind: k, scale: int32(c.Scale)}
 		if c.Title != "" {
 			f.label = fmt.Sprintf("字段“%s”(%s)", c.Title, c.Name)
@@ -142,6 +150,26 @@ func NewDecoder(d *mulu.Dataset) (*Decoder, error) {
 	dec.wide = make([]atomic.Uint32, len(schema))
 	dec.schema = arrow.NewSchema(schema, nil)
 	return dec, nil
+}
+
+// maxPath is how deep a column may lie.
+const maxPath = 8
+
+// pathOf is the way to a column's value: member names from the record inwards.
+func pathOf(c mulu.Column, csv bool) ([]string, error) {
+	if c.Path == "" {
+		return []string{c.Name}, nil
+	}
+	path := strings.Split(c.Path, ".")
+	switch {
+	case csv:
+		return nil, errors.New("CSV 没有嵌套，不能写 path (a CSV record has no objects)")
+	case len(path) > maxPath:
+		return nil, fmt.Errorf("path 最多 %d 层 (too deep)", maxPath)
+	case slices.Contains(path, "") || strings.ContainsFunc(c.Path, func(r rune) bool { return r == '"' || r == '\\' || r < ' ' }):
+		return nil, fmt.Errorf("path %q 应写作以点分隔的字段名 (want names separated by dots)", c.Path)
+	}
+	return path, nil
 }
 
 func arrowType(c mulu.Column) (kind, arrow.DataType, error) {
@@ -236,9 +264,10 @@ type reader struct {
 	d      *Decoder
 	set    *columns
 	counts []int64  // normalised values of the rows kept, per column
-	seen   []uint64 // which columns the record has given, a bit each
+	seen   []uint64 // which columns, and objects with columns, the record has given
 	marks  []int    // columns normalised in this record
-	names  [][]byte // unknown field names of the record
+	names  [][]byte // unknown field names of the objects being read
+	open   []opened // objects being read, the record itself apart
 	extra  []byte   // _extra of the record
 	text   []byte   // unescaped text
 	spare  []byte   // second buffer, for names
@@ -253,7 +282,7 @@ func (r *reader) read(v []byte) *fault {
 	case !utf8.Valid(v):
 		return &fault{class: ClassEncoding, reason: fmt.Sprintf("第 %d 字节起不是 UTF-8 编码，请源系统改用 UTF-8 输出(常见原因：GBK/GB18030)", invalidAt(v)+1)}
 	}
-	if words := (len(r.d.fields) + 63) / 64; len(r.seen) != words {
+	if words := (r.d.bits + 63) / 64; len(r.seen) != words {
 		r.seen = make([]uint64, words)
 	}
 	clear(r.seen)

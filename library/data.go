@@ -77,6 +77,12 @@ func (l *Library) StoreData(ctx context.Context, b Batch) error {
 	if ds.History {
 		tables = []string{string(ds.Code) + "_history", string(ds.Code)}
 	}
+	select {
+	case l.inserts <- struct{}{}:
+		defer func() { <-l.inserts }()
+	case <-ctx.Done():
+		return fmt.Errorf("store batch %s: %w", b.Plan.BatchID, ctx.Err())
+	}
 	var data *framed // once, on first need
 	defer func() { data.release() }()
 	for _, t := range tables {
