@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"runtime/pprof"
 	"strings"
 
@@ -37,6 +38,11 @@ Measures on this machine with generated data in a temporary directory. Shared ma
 			if o.Exe, err = os.Executable(); err != nil {
 				return fmt.Errorf("find own executable: %w", err)
 			}
+			if o.Peer == "" {
+				if beside := filepath.Join(filepath.Dir(o.Exe), bench.PeerName); exists(beside) {
+					o.Peer = beside
+				}
+			}
 			o.Log, o.Progress = slog.New(slog.DiscardHandler), bench.Progress(newProgress(os.Stderr))
 			if verbose {
 				o.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
@@ -48,9 +54,15 @@ Measures on this machine with generated data in a temporary directory. Shared ma
 	c.Flags().BoolVar(&asJSON, "json", false, "打印 JSON / print JSON")
 	c.Flags().StringVar(&o.Dir, "dir", "", "临时目录所在处 / where the temporary directory is made")
 	c.Flags().StringVar(&o.Lib, "lib", "", "libchdb.so 的路径 / path of libchdb.so")
+	c.Flags().StringVar(&o.Peer, "peer", "", "make bench-peers 编译的 Benthos，默认用旁边的 bench-peers / Benthos as make bench-peers builds it; default is the one beside")
 	c.Flags().StringVar(&profile, "cpuprofile", "", "把 CPU 剖面写入此文件(go tool pprof) / write a CPU profile of this process")
 	c.Flags().BoolVar(&verbose, "verbose", false, "打印运行日志 / print the running log")
 	return c
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
 }
 
 // profiled runs f while the CPU profile of this process, engine threads included,

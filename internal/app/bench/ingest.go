@@ -73,6 +73,7 @@ func ingestFigures(ctx context.Context, o *Options) (figures []Figure, err error
 	if err != nil {
 		return nil, err
 	}
+	forgetPeak()
 	kept, err := walkKept(ctx, o, f, lib, dir)
 	if err != nil {
 		return nil, err
@@ -93,15 +94,21 @@ func ingestFigures(ctx context.Context, o *Options) (figures []Figure, err error
 	if err != nil {
 		return nil, err
 	}
-	stages = append(stages, small...)
+	peer, err := peerFigures(ctx, o, f, lib, engine, dir, w)
+	if err != nil {
+		return nil, err
+	}
+	stages = append(append(stages, small...), peer...)
 	rate := perSecond(n, w.wall)
 	return append([]Figure{
-		figure("ingest.end_to_end", rate, "rows/s", "engine INSERT SELECT, same rows and settings", own.rate),
+		figure("ingest.end_to_end", rate, "rows/s", "engine INSERT SELECT, same rows and settings, merges running on both sides; no decoding, rules, broker, rejects, findings, manifest", own.rate),
 		figure("ingest.engine_insert", own.rate, "rows/s", "", 0),
 		figure("ingest.cpu_s_per_million", perMillion(w.cpu, n), "CPU-s/M rows", "bar", barCPU),
 		figure("ingest.engine_insert_cpu_s_per_million", own.cpu, "CPU-s/M rows", "", 0),
 		figure("ingest.broker_cpu_s_per_million", perMillion(w.broker, n), "CPU-s/M rows", "bar", barBroker),
 		figure("ingest.rss_mb", w.rss, "MiB", "bar", barRSS),
+		figure("ingest.end_to_end_history", perSecond(n, kept.wall), "rows/s", "without history", rate),
+		figure("ingest.history_rss_mb", kept.rss, "MiB", "bar", barRSS),
 		figure("ingest.history_cost", perMillion(kept.cpu, n), "CPU-s/M rows with history", "without history", perMillion(w.cpu, n)),
 		figure("ingest.fsync_cost", perSecond(n, synced.wall), "rows/s with fsync", "without fsync", rate),
 	}, stages...), nil
