@@ -145,7 +145,9 @@ pipeline:
   threads: -1
   processors:
     - mapping: |
-        root = if this.age.type() == "string" { deleted() } else { this }
+        root = if this.age.type() == "string" { deleted() }
+    - mapping: |
+        root = this
         root._flags = (if this.citizen_id == null { 1 } else { 0 }) +
           (if this.name == null { 8 } else { 0 }) +
           (if this.name != null && (this.name.length() < 6 || this.name.length() > 120) { 16 } else { 0 }) +
