@@ -10,7 +10,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export MULU_ENGINE := $(abspath $(ENGINE))
 export CGO_ENABLED ?= 0
 
-.PHONY: run demo build engine console test test-race test-kafka test-fabric test-peers test-browser test-all check bench dist clean
+.PHONY: run demo build engine console test test-race test-kafka test-fabric test-peers test-browser test-all check bench bench-peers dist clean
 
 run: build ## start everything on this machine with the small sample district
 	bin/mulu up
@@ -55,6 +55,10 @@ check: ## gofmt, vet, staticcheck, and what has grown too large
 
 bench: build
 	bin/mulu bench all
+
+bench-peers: ## Benthos for mulu bench ingest, from a module of its own
+	@mkdir -p bin
+	cd bench/peers && go build -o ../../bin/bench-peers .
 
 test-browser: build ## the console in a real browser against the real binary
 	deploy/test/browser.sh

@@ -27,7 +27,11 @@ const (
 
 // Column is one data item (数据项) of a dataset version.
 type Column struct {
-	Name     string // field name in the source and in the library, e.g. "id_no"
+	Name string // field name in the source and in the library, e.g. "id_no"
+	// Path is where a JSON record has the value, member names from the record inwards
+	// with dots between ("person.name"); "" is Name. Left out of digests when empty: a
+	// version without paths keeps the digest it had.
+	Path     string `json:",omitempty"`
 	Title    string // Chinese name
 	Type     Type
 	Length   int    // string: most characters allowed; 0 is unlimited

@@ -19,20 +19,53 @@ func twelve() *mulu.Dataset {
 }
 
 func BenchmarkDecodeJSON12(b *testing.B) {
+	benchDecode(b, twelve(), func(i int, mobile string) string {
+		if mobile != "" {
+			mobile = `"` + mobile + `"`
+		} else {
+			mobile = "null"
+		}
+		return fmt.Sprintf(`{"id":%d,"citizen_id":"11010519491231%04d","uscc":"91310000%09dX","name":"张小%d","mobile":%s,"dept_code":"ABC-%06d","status":"VALID","amount":%d.%02d,"age":%d,"start_date":"2023-%02d-%02d","updated_at":"2024-05-06T07:08:%02d.123Z","address":"上海市普陀区长寿路街道某某居委会第%d弄%d号%d室"}`,
+			uint32(i)*2654435761, i%10000, i, i%977, mobile, i%1000, i, i%100, i%100, i%12+1, i%28+1, i%60, i%300, i%90, i%2000)
+	})
+}
+
+// The same rows one object further in.
+func BenchmarkDecodeJSON12Nested(b *testing.B) {
+	ds := twelve()
+	for i := range ds.Columns {
+		ds.Columns[i].Path = "payload.after." + ds.Columns[i].Name
+	}
+	benchDecode(b, ds, func(i int, mobile string) string {
+		return fmt.Sprintf(`{"payload":{"after":{"id":%d,"citizen_id":"11010519491231%04d","uscc":"91310000%09dX","name":"张小%d","mobile":"%s","dept_code":"ABC-%06d","status":"VALID","amount":%d.%02d,"age":%d,"start_date":"2023-%02d-%02d","updated_at":"2024-05-06T07:08:%02d.123Z","address":"上海市普陀区长寿路街道某某居委会第%d弄%d号%d室"}}}`,
+			uint32(i)*2654435761, i%10000, i, i%977, mobile, i%1000, i, i%100, i%100, i%12+1, i%28+1, i%60, i%300, i%90, i%2000)
+	})
+}
+
+func BenchmarkDecodeCSV12(b *testing.B) {
+	ds := twelve()
+	ds.Format = "csv"
+	benchDecode(b, ds, func(i int, mobile string) string {
+		return fmt.Sprintf(`%d,11010519491231%04d,91310000%09dX,张小%d,%s,ABC-%06d,VALID,%d.%02d,%d,2023-%02d-%02d,2024-05-06T07:08:%02d.123Z,"上海市普陀区长寿路街道某某居委会第%d弄%d号,%d室"`,
+			uint32(i)*2654435761, i%10000, i, i%977, mobile, i%1000, i, i%100, i%100, i%12+1, i%28+1, i%60, i%300, i%90, i%2000)
+	})
+}
+
+// benchDecode decodes batches of records that row makes; one mobile in ten is "".
+func benchDecode(b *testing.B, ds *mulu.Dataset, row func(i int, mobile string) string) {
 	const n = 50_000
 	var values []string
 	bytes := 0
 	for i := range n {
-		mobile := fmt.Sprintf(`"138%08d"`, i)
+		mobile := fmt.Sprintf(`138%08d`, i)
 		if i%10 == 0 {
-			mobile = "null"
+			mobile = ""
 		}
-		v := fmt.Sprintf(`{"id":%d,"citizen_id":"11010519491231%04d","uscc":"91310000%09dX","name":"张小%d","mobile":%s,"dept_code":"ABC-%06d","status":"VALID","amount":%d.%02d,"age":%d,"start_date":"2023-%02d-%02d","updated_at":"2024-05-06T07:08:%02d.123Z","address":"上海市普陀区长寿路街道某某居委会第%d弄%d号%d室"}`,
-			uint32(i)*2654435761, i%10000, i, i%977, mobile, i%1000, i, i%100, i%100, i%12+1, i%28+1, i%60, i%300, i%90, i%2000)
+		v := row(i, mobile)
 		bytes += len(v)
 		values = append(values, v)
 	}
-	dec := decoder(b, twelve())
+	dec := decoder(b, ds)
 	batch := batchOf(values...)
 	b.SetBytes(int64(bytes))
 	b.ReportAllocs()

@@ -34,10 +34,20 @@ type column struct {
 	nulls []int32          // rows that are null, ascending
 }
 
-func newColumn(k kind) column {
+// newColumn makes room for n rows, of text bytes in all.
+func newColumn(k kind, n, text int) column {
 	c := column{kind: k}
-	if k == kString {
-		c.ends = []int32{0}
+	switch k {
+	case kString:
+		c.ends, c.data = make([]int32, 1, n+1), make([]byte, 0, min(text, maxText))
+	case kInt, kDateTime:
+		c.ints = make([]int64, 0, n)
+	case kDecimal:
+		c.decs = make([]decimal128.Num, 0, n)
+	case kDate:
+		c.days = make([]int32, 0, n)
+	case kBool:
+		c.bools = make([]byte, 0, n)
 	}
 	return c
 }
@@ -135,8 +145,10 @@ func (c *column) buffers(n int) (validity []byte, values [][]byte) {
 // columns is one set of columns, the business columns and then _extra. Sets are
 // used again, but only after the record batch made from them was released.
 type columns struct {
-	all  []column
-	rows int
+	all     []column
+	rows    int
+	offsets []int64 // of each row
+	index   []int   // of each row's record in the batch
 }
 
 func (s *columns) extra() *column { return &s.all[len(s.all)-1] }

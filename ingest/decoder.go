@@ -2,10 +2,12 @@ package ingest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -33,7 +35,7 @@ const maxText = 1 << 30
 // records.
 type Decoded struct {
 	// Record holds the business columns in dataset order, then _extra. Release it:
-	// its memory is used again for a later batch.
+	// its memory, and that of Offsets and Index, is used again for a later batch.
 	Record  arrow.RecordBatch
 	Offsets []int64 // offset of each row
 	Index   []int   // index into Batch.Records of each row
@@ -93,11 +95,16 @@ type Decoder struct {
 	dataset *mulu.Dataset
 	schema  *arrow.Schema
 	fields  []field
-	byName  map[string]int
+	root    *level // JSON: where each column's value is
+	bits    int    // columns, and objects that columns are in
 	csv     bool
 
-	mu   sync.Mutex
-	free []*columns
+	// sets are columns that no batch looks at. A batch of every lane is in flight at
+	// once, so none is bound to one; what stays idle is let go by the collector.
+	sets sync.Pool
+	// wide is how many bytes a row's text took in each column of the last batch, so
+	// that a new set need not grow into its size.
+	wide []atomic.Uint32
 }
 
 // field is what the decoder needs to know of a column.
@@ -113,7 +120,7 @@ type field struct {
 // NewDecoder prepares decoding for one dataset version. mulu.ErrInvalid says that
 // the version can not be decoded.
 func NewDecoder(d *mulu.Dataset) (*Decoder, error) {
-	dec := &Decoder{dataset: d, byName: make(map[string]int, len(d.Columns))}
+	dec := &Decoder{dataset: d, root: &level{byName: map[string]int{}}, bits: len(d.Columns)}
 	switch d.Format {
 	case "json":
 	case "csv":
@@ -128,10 +135,16 @@ func NewDecoder(d *mulu.Dataset) (*Decoder, error) {
 			return nil, fmt.Errorf("decode dataset %s: %w", d.Code, err)
 		}
 		// A quote or backslash would be written escaped in JSON.
-		if _, twice := dec.byName[c.Name]; twice || c.Name == "" || strings.ContainsAny(c.Name, "\"\\") {
+		if d.Column(c.Name) != i || c.Name == "" || strings.ContainsAny(c.Name, "\"\\") {
 			return nil, fmt.Errorf("decode dataset %s: column name %q is empty, quoted or given twice: %w", d.Code, c.Name, mulu.ErrInvalid)
 		}
-		dec.byName[c.Name] = i
+		path, err := pathOf(c, dec.csv)
+		if err == nil {
+			err = dec.root.add(path, i, &dec.bits)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("decode dataset %s: column %s: %w: %w", d.Code, c.Name, err, mulu.ErrInvalid)
+		}
 		f := field{name: c.Name, label: fmt.Sprintf("字段“%s”", c.Name), kind: k, scale: int32(c.Scale), must: c.Required && !slices.Contains(d.Key, c.Name)}
 		if c.Title != "" {
 			f.label = fmt.Sprintf("字段“%s”(%s)", c.Title, c.Name)
@@ -150,8 +163,29 @@ func NewDecoder(d *mulu.Dataset) (*Decoder, error) {
 		}
 	}
 	schema = append(schema, arrow.Field{Name: mulu.ColExtra, Type: arrow.BinaryTypes.String})
+	dec.wide = make([]atomic.Uint32, len(schema))
 	dec.schema = arrow.NewSchema(schema, nil)
 	return dec, nil
+}
+
+// maxPath is how deep a column may lie.
+const maxPath = 8
+
+// pathOf is the way to a column's value: member names from the record inwards.
+func pathOf(c mulu.Column, csv bool) ([]string, error) {
+	if c.Path == "" {
+		return []string{c.Name}, nil
+	}
+	path := strings.Split(c.Path, ".")
+	switch {
+	case csv:
+		return nil, errors.New("CSV 没有嵌套，不能写 path (a CSV record has no objects)")
+	case len(path) > maxPath:
+		return nil, fmt.Errorf("path 最多 %d 层 (too deep)", maxPath)
+	case slices.Contains(path, "") || strings.ContainsFunc(c.Path, func(r rune) bool { return r == '"' || r == '\\' || r < ' ' }):
+		return nil, fmt.Errorf("path %q 应写作以点分隔的字段名 (want names separated by dots)", c.Path)
+	}
+	return path, nil
 }
 
 func arrowType(c mulu.Column) (kind, arrow.DataType, error) {
@@ -178,11 +212,8 @@ func arrowType(c mulu.Column) (kind, arrow.DataType, error) {
 // Decode reads every record of b. A record that can not be read becomes a reject,
 // with its bytes copied; an error means that the batch itself is unusable.
 func (d *Decoder) Decode(b *Batch) (*Decoded, error) {
-	set := d.take()
-	out := &Decoded{
-		Offsets: make([]int64, 0, len(b.Records)),
-		Index:   make([]int, 0, len(b.Records)),
-	}
+	set := d.take(len(b.Records))
+	out := &Decoded{}
 	r := reader{d: d, set: set, counts: make([]int64, len(d.fields)), absent: make([]Absent, len(d.fields))}
 	for i := range b.Records {
 		rec := &b.Records[i]
@@ -197,9 +228,10 @@ func (d *Decoder) Decode(b *Batch) (*Decoded, error) {
 			continue
 		}
 		set.rows++
-		out.Offsets = append(out.Offsets, rec.Offset)
-		out.Index = append(out.Index, i)
+		set.offsets = append(set.offsets, rec.Offset)
+		set.index = append(set.index, i)
 	}
+	out.Offsets, out.Index = set.offsets, set.index
 	for i, n := range r.counts {
 		if n > 0 {
 			if out.Normalised == nil {
@@ -219,33 +251,31 @@ func (d *Decoder) Decode(b *Batch) (*Decoded, error) {
 	return out, nil
 }
 
-// spareSets is how many column sets are kept for the next batches.
-const spareSets = 2
-
-func (d *Decoder) take() *columns {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if n := len(d.free); n > 0 {
-		set := d.free[n-1]
-		d.free = d.free[:n-1]
+// take gives a set of columns without rows, roomy enough for n if it is a new one.
+func (d *Decoder) take(n int) *columns {
+	if set, ok := d.sets.Get().(*columns); ok {
 		return set
 	}
-	set := &columns{all: make([]column, len(d.fields)+1)}
-	for i, f := range d.fields {
-		set.all[i] = newColumn(f.kind)
+	set := &columns{all: make([]column, len(d.fields)+1), offsets: make([]int64, 0, n), index: make([]int, 0, n)}
+	for i := range set.all {
+		k := kString // _extra
+		if i < len(d.fields) {
+			k = d.fields[i].kind
+		}
+		set.all[i] = newColumn(k, n, n*int(d.wide[i].Load()))
 	}
-	*set.extra() = newColumn(kString)
 	return set
 }
 
 func (d *Decoder) give(set *columns) {
-	set.rows = 0
-	set.truncate()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.free) < spareSets {
-		d.free = append(d.free, set)
+	for i := range set.all {
+		if c := &set.all[i]; c.kind == kString && set.rows > 0 {
+			d.wide[i].Store(uint32(len(c.data)/set.rows + 1)) //nolint:gosec // below MaxRecord
+		}
 	}
+	set.rows, set.offsets, set.index = 0, set.offsets[:0], set.index[:0]
+	set.truncate()
+	d.sets.Put(set)
 }
 
 // fault says why a record can not be read.
@@ -258,9 +288,10 @@ type reader struct {
 	d      *Decoder
 	set    *columns
 	counts []int64  // normalised values of the rows kept, per column
-	seen   []uint64 // which columns the record has given, a bit each
+	seen   []uint64 // which columns, and objects with columns, the record has given
 	marks  []int    // columns normalised in this record
-	names  [][]byte // unknown field names of the record
+	names  [][]byte // unknown field names of the objects being read
+	open   []opened // objects being read, the record itself apart
 	extra  []byte   // _extra of the record
 	text   []byte   // unescaped text
 	spare  []byte   // second buffer, for names
@@ -279,7 +310,7 @@ func (r *reader) read(v []byte) *fault {
 	case !utf8.Valid(v):
 		return &fault{class: ClassEncoding, reason: fmt.Sprintf("第 %d 字节起不是 UTF-8 编码，请源系统改用 UTF-8 输出(常见原因：GBK/GB18030)", invalidAt(v)+1)}
 	}
-	if words := (len(r.d.fields) + 63) / 64; len(r.seen) != words {
+	if words := (r.d.bits + 63) / 64; len(r.seen) != words {
 		r.seen = make([]uint64, words)
 	}
 	clear(r.seen)

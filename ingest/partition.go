@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,6 +26,7 @@ type Partition struct {
 	buf     []mulu.Record // held records, all >= next
 	bytes   int64         // of buf
 	since   time.Time     // when the oldest held offset came
+	stored  time.Time     // when the last batch was committed here
 	open    *mulu.Plan    // range that must be rebuilt exactly
 	effects []Effect      // versions by the offset they take effect at
 	held    *Hold         // waits for a person
@@ -96,6 +98,7 @@ func (p *Partition) push(rs []*kgo.Record, end int64) error {
 		p.since = p.s.o.Now()
 	}
 	added := int64(0)
+	p.buf = slices.Grow(p.buf, len(rs))
 	for _, r := range rs {
 		if r.Offset < p.seen {
 			continue // done by another owner
@@ -250,10 +253,16 @@ func (p *Partition) cut() (*Batch, time.Duration) {
 	return &out, 0
 }
 
+// trickle is below how many held records a batch costs more than its records do.
+const trickle = 1000
+
 // cutEnd decides the last offset of a new batch: before until, where another version
 // takes effect, before the next multiple of BatchRows, at the record that fills
 // BatchBytes, or all there is after Linger. The last two depend on time and memory,
-// which is why a plan is kept.
+// which is why a plan is kept. Linger ends
+// at a multiple of itself, so that partitions that trickle cut at the same moments:
+// what they store then goes in few inserts. One that goes on trickling is cut every
+// LingerMost: a record that comes alone is not kept waiting by that.
 func (p *Partition) cutEnd(until int64) (last int64, wait time.Duration) {
 	o := &p.s.o
 	if p.seen <= p.next {
@@ -274,7 +283,11 @@ func (p *Partition) cutEnd(until int64) (last int64, wait time.Duration) {
 	if p.seen >= boundary {
 		return boundary - 1, 0
 	}
-	if wait := o.Linger - o.Now().Sub(p.since); wait > 0 {
+	linger := o.Linger
+	if len(p.buf) < trickle && p.since.Sub(p.stored) < o.LingerMost {
+		linger = o.LingerMost
+	}
+	if wait := p.since.Truncate(linger).Add(linger).Sub(o.Now()); wait > 0 {
 		return 0, wait
 	}
 	return p.seen - 1, 0
@@ -292,6 +305,7 @@ func (p *Partition) Commit(ctx context.Context, id mulu.BatchID) error {
 		return fmt.Errorf("commit batch %s: it is not the one handed out: %w", id, mulu.ErrConflict)
 	}
 	p.advance(id.Last + 1)
+	p.stored = p.s.o.Now()
 	p.rows.add(p.s.o.Now(), int64(len(b.Records)))
 	p.lastErr = ""
 	stopped := p.stopped != nil
@@ -316,8 +330,8 @@ func (p *Partition) advance(next int64) {
 		n++
 	}
 	// A fresh slice: the batch's records may still be looked at, and keep their
-	// fetches alive no longer than that.
-	p.buf = append(make([]mulu.Record, 0, len(p.buf)-n), p.buf[n:]...)
+	// fetches alive no longer than that. It has room for as much as was held.
+	p.buf = append(make([]mulu.Record, 0, len(p.buf)), p.buf[n:]...)
 	p.bytes -= bytes
 	p.s.held.Add(-bytes)
 	p.next, p.seen = next, max(p.seen, next)

@@ -31,7 +31,8 @@ type Options struct {
 
 	BatchRows   int64         // a batch ends before each multiple of this offset, default 100 000
 	BatchBytes  int64         // or once it holds this many bytes, default 36 MB: 100 000 rows of 330 bytes
-	Linger      time.Duration // or this long after its first record came, default 1 s
+	Linger      time.Duration // or at most this long after its first record came, default 1 s
+	LingerMost  time.Duration // the same where small batches follow each other, default five times Linger
 	BufferBytes int64         // the budget of memory over all partitions, default 384 MiB; see room
 	Review      Review        // when a partition waits for a person; never by default
 	DrainWait   time.Duration // how long a step under way may take to finish on revoke or stop, default 10 s
@@ -46,6 +47,7 @@ func (o *Options) defaults() {
 	o.BatchRows = cmpOr(o.BatchRows, 100_000)
 	o.BatchBytes = cmpOr(o.BatchBytes, 36_000_000)
 	o.Linger = cmpOr(o.Linger, time.Second)
+	o.LingerMost = max(o.Linger, cmpOr(o.LingerMost, 5*o.Linger))
 	o.BufferBytes = cmpOr(o.BufferBytes, 384<<20)
 	o.DrainWait = cmpOr(o.DrainWait, 10*time.Second)
 	if o.Now == nil {
@@ -111,6 +113,7 @@ func NewSource(o Options) (*Source, error) {
 		kgo.ConsumeTopics(slices.Collect(maps.Keys(s.datasets))...),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.WithPools(new(recordPool)),
 		// Transaction markers are kept to know that their offsets were passed: without
 		// them a topic that ends in one would show a lag for ever.
 		kgo.KeepControlRecords(),
@@ -194,6 +197,7 @@ func (s *Source) accept(f kgo.FetchTopicPartition) {
 	s.mu.Lock()
 	p, why := s.parts[key], s.stopped[key]
 	s.mu.Unlock()
+	defer recycle(f.Records)
 	if p == nil || why != "" {
 		return
 	}

@@ -33,16 +33,25 @@ func BenchmarkInsert(b *testing.B) {
 	const n = 100_000
 	batch := benchBatch(ds, n)
 	into := "INSERT INTO lib_bench.bench (" + idents(names(ds)) + ")"
-	send := func(format string, make func(*mulu.Dataset, Batch, uint64) ([]byte, error)) func() error {
-		return func() error {
-			data, err := make(ds, batch, 0)
-			if err != nil {
-				return err
-			}
-			return l.db.InsertFormat(clickhouse.Context(ctx, clickhouse.WithSettings(oneBlock())), format, into, bytes.NewReader(data))
-		}
+	insert := func(format string, body io.Reader) error {
+		return l.db.InsertFormat(clickhouse.Context(ctx, clickhouse.WithSettings(oneBlock())), format, into, body)
 	}
-	if err := send("ArrowStream", frame)(); err != nil {
+	arrowStream := func() error {
+		data, err := frame(ds, batch, 0)
+		if err != nil {
+			return err
+		}
+		defer data.release()
+		return insert("ArrowStream", data.reader())
+	}
+	native := func() error {
+		data, err := nativeFrame(ds, batch, 0)
+		if err != nil {
+			return err
+		}
+		return insert("Native", bytes.NewReader(data))
+	}
+	if err := arrowStream(); err != nil {
 		b.Fatal(err)
 	}
 	sum := func() (h uint64) {
@@ -56,7 +65,7 @@ func BenchmarkInsert(b *testing.B) {
 	if err := l.db.Exec(ctx, "TRUNCATE TABLE lib_bench.bench"); err != nil {
 		b.Fatal(err)
 	}
-	if err := send("Native", nativeFrame)(); err != nil {
+	if err := native(); err != nil {
 		b.Fatal(err)
 	}
 	if got := sum(); got != want {
@@ -71,12 +80,12 @@ func BenchmarkInsert(b *testing.B) {
 		name string
 		run  func() error
 	}{
-		{"arrowstream", send("ArrowStream", frame)},
-		{"native", send("Native", nativeFrame)},
+		{"arrowstream", arrowStream},
+		{"native", native},
 		{"insert_select", func() error {
 			return l.db.Exec(clickhouse.Context(ctx, clickhouse.WithSettings(oneBlock())), into+" SELECT "+idents(names(ds))+" FROM lib_bench.src")
 		}},
-		{"frame_arrow_only", func() error { _, err := frame(ds, batch, 0); return err }},
+		{"frame_arrow_only", func() error { f, err := frame(ds, batch, 0); f.release(); return err }},
 		{"frame_native_only", func() error { _, err := nativeFrame(ds, batch, 0); return err }},
 	} {
 		b.Run(way.name, func(b *testing.B) {

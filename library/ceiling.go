@@ -165,5 +165,9 @@ func (l *Library) Frame(b Batch) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("frame batch %s: %w", b.Plan.BatchID, err)
 	}
-	return len(data), nil
+	defer data.release()
+	if data == nil {
+		return 0, nil
+	}
+	return data.size, nil
 }

@@ -8,23 +8,24 @@ import (
 )
 
 // compact copies the kept runs of a column of a type of the root package's table;
-// n is their length. With one run it is a slice of the original and copies nothing.
-func compact(col arrow.Array, keep []run, n int) arrow.Array {
+// n is their length. With one run it is a slice of the original and copies nothing;
+// else it lies in s.
+func compact(s *scratch, col arrow.Array, keep []run, n int) arrow.Array {
 	if len(keep) == 1 {
 		return array.NewSlice(col, int64(keep[0].from), int64(keep[0].to))
 	}
 	d := col.Data()
-	valid, nulls := compactValidity(col, keep, n)
+	valid, nulls := compactValidity(s, col, keep, n)
 	buffers := []*memory.Buffer{valid}
 	switch t := col.DataType().(type) {
 	case *arrow.StringType:
-		buffers = append(buffers, compactStrings(col.(*array.String), keep, n)...)
+		buffers = append(buffers, compactStrings(s, col.(*array.String), keep, n)...)
 	case *arrow.BooleanType:
-		buffers = append(buffers, compactBits(d.Buffers()[1].Bytes(), d.Offset(), keep, n))
+		buffers = append(buffers, compactBits(s, d.Buffers()[1].Bytes(), d.Offset(), keep, n))
 	default:
 		width := t.(arrow.FixedWidthDataType).BitWidth() / 8
 		src := d.Buffers()[1].Bytes()[d.Offset()*width:]
-		out := make([]byte, 0, n*width)
+		out := s.bytes(n * width)[:0]
 		for _, r := range keep {
 			out = append(out, src[r.from*width:r.to*width]...)
 		}
@@ -36,11 +37,11 @@ func compact(col arrow.Array, keep []run, n int) arrow.Array {
 }
 
 // compactValidity is nil when no kept row is null.
-func compactValidity(col arrow.Array, keep []run, n int) (*memory.Buffer, int) {
+func compactValidity(s *scratch, col arrow.Array, keep []run, n int) (*memory.Buffer, int) {
 	if col.NullN() == 0 {
 		return nil, 0
 	}
-	b := compactBits(col.NullBitmapBytes(), col.Data().Offset(), keep, n)
+	b := compactBits(s, col.NullBitmapBytes(), col.Data().Offset(), keep, n)
 	nulls := n - bitutil.CountSetBits(b.Bytes(), 0, n)
 	if nulls == 0 {
 		return nil, 0
@@ -48,8 +49,9 @@ func compactValidity(col arrow.Array, keep []run, n int) (*memory.Buffer, int) {
 	return b, nulls
 }
 
-func compactBits(src []byte, offset int, keep []run, n int) *memory.Buffer {
-	out := make([]byte, bitutil.BytesForBits(int64(n)))
+func compactBits(s *scratch, src []byte, offset int, keep []run, n int) *memory.Buffer {
+	out := s.bytes(int(bitutil.BytesForBits(int64(n))))
+	clear(out)
 	at := 0
 	for _, r := range keep {
 		bitutil.CopyBitmap(src, offset+r.from, r.to-r.from, out, at)
@@ -58,13 +60,14 @@ func compactBits(src []byte, offset int, keep []run, n int) *memory.Buffer {
 	return memory.NewBufferBytes(out)
 }
 
-func compactStrings(col *array.String, keep []run, n int) []*memory.Buffer {
+func compactStrings(s *scratch, col *array.String, keep []run, n int) []*memory.Buffer {
 	starts := col.ValueOffsets() // n+1 of them; [n] is the end of the last
 	total := 0
 	for _, r := range keep {
 		total += int(starts[r.to] - starts[r.from])
 	}
-	ends, out := make([]int32, 1, n+1), make([]byte, 0, total)
+	ends, out := numbers[int32](s, n+1)[:1], s.bytes(total)[:0]
+	ends[0] = 0
 	var bytes []byte
 	if b := col.Data().Buffers()[2]; b != nil {
 		bytes = b.Bytes()

@@ -1,7 +1,6 @@
 package library
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"math/bits"
@@ -77,7 +76,14 @@ func (l *Library) StoreData(ctx context.Context, b Batch) error {
 	if err != nil {
 		return fmt.Errorf("store batch %s: %w", b.Plan.BatchID, err)
 	}
-	var data []byte // framed once, on first need
+	select {
+	case l.inserts <- struct{}{}:
+		defer func() { <-l.inserts }()
+	case <-ctx.Done():
+		return fmt.Errorf("store batch %s: %w", b.Plan.BatchID, ctx.Err())
+	}
+	var data *framed // once, on first need
+	defer func() { data.release() }()
 	for _, t := range tablesOf(ds) {
 		if b.InDoubt {
 			stored, err := l.present(ctx, ds, t, b.Plan.BatchID)
@@ -93,11 +99,11 @@ func (l *Library) StoreData(ctx context.Context, b Batch) error {
 			if data, err = frame(ds, b, epoch); err != nil {
 				return fmt.Errorf("frame batch %s: %w", b.Plan.BatchID, err)
 			}
-			if len(data) == 0 {
+			if data == nil {
 				return nil
 			}
 		}
-		if err := l.insertFrame(ctx, ds, t, data); err != nil {
+		if err := l.insertFrame(ctx, ident(ds.Library)+"."+ident(t), ds, data); err != nil {
 			return fmt.Errorf("store batch %s in %s: %w", b.Plan.BatchID, t, err)
 		}
 	}
@@ -112,13 +118,14 @@ func tablesOf(ds *mulu.Dataset) []string {
 	return []string{string(ds.Code)}
 }
 
-// insertFrame inserts framed rows as one block; none is nothing to do.
-func (l *Library) insertFrame(ctx context.Context, ds *mulu.Dataset, table string, data []byte) error {
-	if len(data) == 0 {
+// insertFrame inserts framed rows into a table (quoted) as one block; nil is nothing to do.
+func (l *Library) insertFrame(ctx context.Context, table string, ds *mulu.Dataset, data *framed) error {
+	if data == nil {
 		return nil
 	}
-	sql := "INSERT INTO " + ident(ds.Library) + "." + ident(table) + " (" + idents(names(ds)) + ")"
-	return l.db.InsertFormat(clickhouse.Context(ctx, clickhouse.WithSettings(oneBlock())), "ArrowStream", sql, bytes.NewReader(data))
+	body := data.reader()
+	defer body.end()
+	return l.db.InsertFormat(clickhouse.Context(ctx, clickhouse.WithSettings(oneBlock())), "ArrowStream", "INSERT INTO "+table+" ("+idents(names(ds))+")", body)
 }
 
 func names(ds *mulu.Dataset) []string {
@@ -200,12 +207,22 @@ func arrowType(c mulu.Column) arrow.DataType {
 }
 
 // frame writes the kept rows with their provenance as one Arrow IPC stream of one
-// record batch; nil when nothing is kept.
-func frame(ds *mulu.Dataset, b Batch, epoch uint64) ([]byte, error) {
+// record batch; nil when nothing is kept. The stream lies partly in b.Record and is
+// good until that or the frame itself is released.
+func frame(ds *mulu.Dataset, b Batch, epoch uint64) (*framed, error) {
 	keep, n := runs(b.Drop, int(b.Record.NumRows()))
 	if n == 0 {
 		return nil, nil
 	}
+	f := &framed{scratch: scratches.Get().(*scratch)}
+	if err := f.write(ds, b, epoch, keep, n); err != nil {
+		f.release()
+		return nil, err
+	}
+	return f, nil
+}
+
+func (f *framed) write(ds *mulu.Dataset, b Batch, epoch uint64, keep []run, n int) error {
 	fields := make([]arrow.Field, 0, len(ds.Columns)+len(provenance))
 	cols := make([]arrow.Array, 0, cap(fields))
 	defer func() {
@@ -218,37 +235,31 @@ func frame(ds *mulu.Dataset, b Batch, epoch uint64) ([]byte, error) {
 		if i < len(ds.Columns) {
 			name, null = ds.Columns[i].Name, nullable(ds, ds.Columns[i])
 		}
-		col := compact(b.Record.Column(i), keep, n)
+		col := compact(f.scratch, b.Record.Column(i), keep, n)
 		cols = append(cols, col)
 		if !null && col.NullN() > 0 {
-			return nil, fmt.Errorf("column %q: %d rows are null: %w", name, col.NullN(), mulu.ErrInvalid)
+			return fmt.Errorf("column %q: %d rows are null: %w", name, col.NullN(), mulu.ErrInvalid)
 		}
 		fields = append(fields, arrow.Field{Name: name, Type: col.DataType(), Nullable: null})
 	}
-	for _, p := range provenanceColumns(b, keep, n, epoch) {
+	for _, p := range provenanceColumns(f.scratch, b, keep, n, epoch) {
 		cols = append(cols, p.data)
 		fields = append(fields, arrow.Field{Name: p.name, Type: p.data.DataType()})
 	}
 	schema := arrow.NewSchema(fields, nil)
 	rec := array.NewRecordBatch(schema, cols, int64(n))
 	defer rec.Release()
-	var buf bytes.Buffer
-	size := 64 << 10 // schema and padding; growing later would copy everything
-	for _, c := range cols {
-		size += int(c.Data().SizeInBytes())
-	}
-	buf.Grow(size)
-	w := ipc.NewWriter(&buf, ipc.WithSchema(schema))
+	w := ipc.NewWriter(f, ipc.WithSchema(schema))
 	if err := w.Write(rec); err != nil {
-		return nil, err
+		return err
 	}
 	if err := w.Close(); err != nil {
-		return nil, err
+		return err
 	}
-	if buf.Len() > MaxBatchBytes {
-		return nil, fmt.Errorf("%d bytes, at most %d make one block: %w", buf.Len(), MaxBatchBytes, mulu.ErrInvalid)
+	if f.size > MaxBatchBytes {
+		return fmt.Errorf("%d bytes, at most %d make one block: %w", f.size, MaxBatchBytes, mulu.ErrInvalid)
 	}
-	return buf.Bytes(), nil
+	return nil
 }
 
 type provenanceColumn struct {
@@ -257,39 +268,19 @@ type provenanceColumn struct {
 }
 
 // provenanceColumns are in the order of provenance, after _extra. What is the same
-// for the whole batch travels as one dictionary entry or as a filled buffer.
-func provenanceColumns(b Batch, keep []run, n int, epoch uint64) []provenanceColumn {
-	offset, version, flags, deleted := make([]uint64, 0, n), make([]uint64, 0, n), make([]uint64, n), make([]uint8, n)
-	row, origin := make([]uint16, n), make([]uint8, n)
-	batch := filled(uint64(b.Plan.First), n)
-	if b.Origin != mulu.OriginTopic {
-		for i := range origin {
-			origin[i] = b.Origin
-		}
-	}
+// for the whole batch travels as one dictionary entry or as a filled buffer, and
+// what is 0 for all of it lies in memory that all batches share.
+func provenanceColumns(s *scratch, b Batch, keep []run, n int, epoch uint64) []provenanceColumn {
+	offset, version := numbers[uint64](s, n), numbers[uint64](s, n)
 	at := 0
 	for _, r := range keep {
-		for i := r.from; i < r.to; i++ {
-			offset = append(offset, uint64(b.Offsets[i]))
-			position := uint64(b.Offsets[i])
-			if b.Versions != nil {
-				position = b.Versions[i]
-			}
-			version = append(version, epoch<<epochShift|position)
-			if b.Deleted != nil && b.Deleted[i>>6]>>(i&63)&1 == 1 {
-				deleted[at+i-r.from] = 1
-			}
+		positions := arrow.GetData[uint64](arrow.GetBytes(b.Offsets[r.from:r.to]))
+		copy(offset[at:], positions)
+		if b.Versions != nil {
+			positions = b.Versions[r.from:r.to]
 		}
-		if b.Flags != nil {
-			copy(flags[at:], b.Flags[r.from:r.to])
-		}
-		if b.Rows != nil {
-			copy(row[at:], b.Rows[r.from:r.to])
-		}
-		if b.Firsts != nil {
-			for i, first := range b.Firsts[r.from:r.to] {
-				batch[at+i] = uint64(first)
-			}
+		for i, p := range positions {
+			version[at+i] = epoch<<epochShift | p
 		}
 		at += r.to - r.from
 	}
@@ -297,20 +288,60 @@ func provenanceColumns(b Batch, keep []run, n int, epoch uint64) []provenanceCol
 	return []provenanceColumn{
 		{mulu.ColTopic, constant(id.Topic, n)},
 		{colTopicID, constant(id.TopicID.String(), n)},
-		{mulu.ColPartition, fixed(arrow.PrimitiveTypes.Uint32, filled(uint32(id.Partition), n))},
+		{mulu.ColPartition, fixed(arrow.PrimitiveTypes.Uint32, filled(s, uint32(id.Partition), n))},
 		{mulu.ColOffset, fixed(arrow.PrimitiveTypes.Uint64, offset)},
-		{mulu.ColRow, fixed(arrow.PrimitiveTypes.Uint16, row)},
-		{mulu.ColBatch, fixed(arrow.PrimitiveTypes.Uint64, batch)},
-		{mulu.ColFlags, fixed(arrow.PrimitiveTypes.Uint64, flags)},
-		{mulu.ColRuleset, fixed(arrow.PrimitiveTypes.Uint32, filled(b.Plan.Version, n))},
-		{mulu.ColDeleted, fixed(arrow.PrimitiveTypes.Uint8, deleted)},
+		{mulu.ColRow, fixed(arrow.PrimitiveTypes.Uint16, kept(s, b.Rows, keep, n))},
+		{mulu.ColBatch, fixed(arrow.PrimitiveTypes.Uint64, firsts(s, b, keep, n))},
+		{mulu.ColFlags, fixed(arrow.PrimitiveTypes.Uint64, kept(s, b.Flags, keep, n))},
+		{mulu.ColRuleset, fixed(arrow.PrimitiveTypes.Uint32, filled(s, b.Plan.Version, n))},
+		{mulu.ColDeleted, fixed(arrow.PrimitiveTypes.Uint8, marked(s, b.Deleted, keep, n))},
 		{mulu.ColVersion, fixed(arrow.PrimitiveTypes.Uint64, version)},
-		{mulu.ColOrigin, fixed(arrow.PrimitiveTypes.Uint8, origin)},
+		{mulu.ColOrigin, fixed(arrow.PrimitiveTypes.Uint8, filled(s, b.Origin, n))},
 	}
 }
 
-func filled[T uint32 | uint64](v T, n int) []T {
-	out := make([]T, n)
+// firsts are the first offsets of the rows' batches: the plan's, or each row's own.
+func firsts(s *scratch, b Batch, keep []run, n int) []uint64 {
+	if b.Firsts == nil {
+		return filled(s, uint64(b.Plan.First), n)
+	}
+	return kept(s, arrow.GetData[uint64](arrow.GetBytes(b.Firsts)), keep, n)
+}
+
+// kept are the values of the kept rows; nil is 0 for every row.
+func kept[T uint16 | uint64](s *scratch, v []T, keep []run, n int) []T {
+	if v == nil {
+		return filled(s, T(0), n)
+	}
+	out := numbers[T](s, n)
+	at := 0
+	for _, r := range keep {
+		at += copy(out[at:], v[r.from:r.to])
+	}
+	return out
+}
+
+// marked is 1 for the kept rows whose bit is set.
+func marked(s *scratch, set []uint64, keep []run, n int) []uint8 {
+	if set == nil {
+		return zeros(n)
+	}
+	out := s.bytes(n)
+	at := 0
+	for _, r := range keep {
+		for i := r.from; i < r.to; i++ {
+			out[at] = uint8(set[i>>6] >> (i & 63) & 1)
+			at++
+		}
+	}
+	return out
+}
+
+func filled[T uint8 | uint16 | uint32 | uint64](s *scratch, v T, n int) []T {
+	if v == 0 {
+		return arrow.GetData[T](zeros(n * int(sizeOf(v))))[:n]
+	}
+	out := numbers[T](s, n)
 	for i := range out {
 		out[i] = v
 	}
@@ -330,7 +361,7 @@ func constant(s string, n int) arrow.Array {
 	sb.Append(s)
 	dict := sb.NewStringArray()
 	defer dict.Release()
-	index := fixed(arrow.PrimitiveTypes.Uint8, make([]uint8, n))
+	index := fixed(arrow.PrimitiveTypes.Uint8, zeros(n))
 	defer index.Release()
 	return array.NewDictionaryArray(&arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Uint8, ValueType: arrow.BinaryTypes.String}, index, dict)
 }

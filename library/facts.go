@@ -19,22 +19,34 @@ func (l *Library) StoreRejects(ctx context.Context, rejects []mulu.Reject) error
 	if len(rejects) == 0 {
 		return nil
 	}
-	at := l.now().UTC()
-	return l.insert(ctx, rejectsTable, len(rejects), func(i int) ([]any, error) {
-		r := &rejects[i]
-		code := r.Dataset
-		if code == "" {
-			var err error
-			if code, err = l.datasetOfTopic(r.Batch.Topic); err != nil {
-				return nil, err
+	facts := make([]rejectFact, len(rejects))
+	for i, r := range rejects {
+		if r.Dataset == "" {
+			code, err := l.datasetOfTopic(r.Batch.Topic)
+			if err != nil {
+				return fmt.Errorf("store %s: %w", rejectsTable.name, err)
 			}
+			r.Dataset = code
 		}
-		recorded := r.Time.UTC()
-		if r.Time.IsZero() {
-			recorded = time.Unix(0, 0) // the engine's times begin later than Go's
-		}
-		return []any{string(code), r.Batch.Topic, r.Batch.TopicID.String(), uint32(r.Batch.Partition), uint64(r.Offset), uint16(r.Row), uint64(r.Batch.First), uint64(r.Batch.Last),
-			r.Class, string(r.Rule), r.Field, r.Reason, string(r.Key), string(r.Value), recorded, at}, nil
+		facts[i] = rejectFact{r, l.now().UTC()}
+	}
+	if small(rejects[0].Batch.First, rejects[0].Batch.Last) && len(rejects) < smallBatch/10 {
+		return l.rejects.store(ctx, facts)
+	}
+	return l.insertRejects(ctx, facts)
+}
+
+// rejectFact is a reject and when it was handed in.
+type rejectFact struct {
+	mulu.Reject
+	at time.Time
+}
+
+func (l *Library) insertRejects(ctx context.Context, facts []rejectFact) error {
+	return l.insert(ctx, rejectsTable, len(facts), func(i int) []any {
+		r := &facts[i]
+		return []any{string(r.Dataset), r.Batch.Topic, r.Batch.TopicID.String(), uint32(r.Batch.Partition), uint64(r.Offset), uint16(r.Row), uint64(r.Batch.First), uint64(r.Batch.Last),
+			r.Class, string(r.Rule), r.Field, r.Reason, string(r.Key), string(r.Value), instantOf(r.Time), r.at}
 	})
 }
 
@@ -43,37 +55,52 @@ func (l *Library) StoreFindings(ctx context.Context, findings []mulu.Finding) er
 	if len(findings) == 0 {
 		return nil
 	}
-	at := l.now().UTC()
-	return l.insert(ctx, findingsTable, len(findings), func(i int) ([]any, error) {
-		f := &findings[i]
-		sample := f.Sample
-		if sample == nil {
-			sample = []int64{}
+	facts := make([]findingFact, len(findings))
+	for i, f := range findings {
+		if f.Sample == nil {
+			f.Sample = []int64{}
 		}
+		facts[i] = findingFact{f, l.now().UTC()}
+	}
+	if small(findings[0].Batch.First, findings[0].Batch.Last) {
+		return l.findings.store(ctx, facts)
+	}
+	return l.insertFindings(ctx, facts)
+}
+
+// findingFact is a finding and when it was handed in.
+type findingFact struct {
+	mulu.Finding
+	at time.Time
+}
+
+func (l *Library) insertFindings(ctx context.Context, facts []findingFact) error {
+	return l.insert(ctx, findingsTable, len(facts), func(i int) []any {
+		f := &facts[i]
 		return []any{string(f.Dataset), f.Batch.Topic, f.Batch.TopicID.String(), uint32(f.Batch.Partition), uint64(f.Batch.First), uint64(f.Batch.Last),
-			f.Ruleset, string(f.Rule), f.Indicator, f.Evaluated, f.Failed, sample, at}, nil
+			f.Ruleset, string(f.Rule), f.Indicator, f.Evaluated, f.Failed, f.Sample, f.at}
 	})
 }
 
 // StoreManifest says that all of a batch is stored: it must come after everything
-// else of the batch. A crash before it makes the batch be walked again.
+// else of the batch. It returns when the manifest is durable; small batches that end
+// at about the same time share an insert. A crash before it makes the batch be walked
+// again. A manifest whose equation does not hold is mulu.ErrInvalid.
 func (l *Library) StoreManifest(ctx context.Context, m mulu.Manifest) error {
-	return l.StoreManifests(ctx, []mulu.Manifest{m})
+	if !m.Balanced() {
+		return fmt.Errorf("store %s: manifest %s: %d offsets are not %d good + %d rejected + %d control: %w", manifestTable.name, m.BatchID, m.Last-m.First+1, m.Good, m.Rejected, m.Control, mulu.ErrInvalid)
+	}
+	if small(m.First, m.Last) {
+		return l.manifests.store(ctx, []mulu.Manifest{m})
+	}
+	return l.insertManifests(ctx, []mulu.Manifest{m})
 }
 
-// StoreManifests stores the manifests of several batches in one insert. A manifest
-// whose equation does not hold is refused with all the others.
-func (l *Library) StoreManifests(ctx context.Context, ms []mulu.Manifest) error {
-	if len(ms) == 0 {
-		return nil
-	}
-	return l.insert(ctx, manifestTable, len(ms), func(i int) ([]any, error) {
+func (l *Library) insertManifests(ctx context.Context, ms []mulu.Manifest) error {
+	return l.insert(ctx, manifestTable, len(ms), func(i int) []any {
 		m := &ms[i]
-		if !m.Balanced() {
-			return nil, fmt.Errorf("manifest %s: %d offsets are not %d good + %d rejected + %d control: %w", m.BatchID, m.Last-m.First+1, m.Good, m.Rejected, m.Control, mulu.ErrInvalid)
-		}
 		return []any{string(m.Dataset), m.Version, m.Topic, m.TopicID.String(), uint32(m.Partition), uint64(m.First), uint64(m.Last),
-			m.Good, m.Rejected, m.Rows, m.Control, m.Bytes, m.Digest, m.At.UTC(), instantOf(m.Oldest), instantOf(m.Newest)}, nil
+			m.Good, m.Rejected, m.Rows, m.Control, m.Bytes, m.Digest, m.At.UTC(), instantOf(m.Oldest), instantOf(m.Newest)}
 	})
 }
 
@@ -94,7 +121,7 @@ func timeOf(t time.Time) time.Time {
 }
 
 // insert sends n rows to a house table as one block; a row has a value per column.
-func (l *Library) insert(ctx context.Context, t houseTable, n int, row func(i int) ([]any, error)) error {
+func (l *Library) insert(ctx context.Context, t houseTable, n int, row func(i int) []any) error {
 	cols, types := make([]string, len(t.columns)), make([]clickhouse.ColumnNameAndType, len(t.columns))
 	for i, c := range t.columns {
 		cols[i], types[i] = c.name, clickhouse.ColumnNameAndType{Name: c.name, Type: c.typ}
@@ -107,11 +134,7 @@ func (l *Library) insert(ctx context.Context, t houseTable, n int, row func(i in
 	}
 	defer b.Close()
 	for i := range n {
-		v, err := row(i)
-		if err != nil {
-			return fmt.Errorf("store %s: %w", t.name, err)
-		}
-		if err := b.Append(v...); err != nil {
+		if err := b.Append(row(i)...); err != nil {
 			return fmt.Errorf("store %s: encode row %d: %w", t.name, i, err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"sync"
 	"time"
 
@@ -50,6 +51,18 @@ type Library struct {
 	versions map[mulu.DatasetCode]map[uint32]*mulu.Dataset // every applied version
 	topics   map[mulu.DatasetCode]map[mulu.TopicID]uint64  // epoch of each topic identity
 
+	// inserts holds a token for every batch being framed and inserted. More at once
+	// than there are processors store nothing sooner and hold a copy of their rows each,
+	// here and in the engine.
+	inserts chan struct{}
+
+	// Facts of small batches, on their way in groups.
+	rejects   gather[rejectFact]
+	findings  gather[findingFact]
+	manifests gather[mulu.Manifest]
+
+	running running
+
 	epochs sync.Mutex // serialises the numbering of new topic identities
 	taking sync.Mutex // serialises withdrawals, which hold merges of a table back
 }
@@ -84,6 +97,8 @@ func Open(ctx context.Context, opt Options) (*Library, error) {
 	}
 	l := &Library{db: db, now: opt.Now, log: opt.Log, ttl: opt.HistoryTTL, sync: opt.Fsync,
 		datasets: map[mulu.DatasetCode]*mulu.Dataset{}, versions: map[mulu.DatasetCode]map[uint32]*mulu.Dataset{}, topics: map[mulu.DatasetCode]map[mulu.TopicID]uint64{}}
+	l.inserts = make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))
+	l.rejects.insert, l.findings.insert, l.manifests.insert = l.insertRejects, l.insertFindings, l.insertManifests
 	if l.now == nil {
 		l.now = time.Now
 	}
@@ -129,8 +144,12 @@ func (l *Library) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Close gives the connections back; it does not stop an embedded engine.
+// Close waits for inserts under way and gives the connections back; it does not stop
+// an embedded engine.
 func (l *Library) Close() error {
+	l.rejects.work.Wait()
+	l.findings.work.Wait()
+	l.manifests.work.Wait()
 	if err := l.db.Close(); err != nil {
 		return fmt.Errorf("close library: %w", err)
 	}

@@ -87,14 +87,14 @@ func (l *Library) StoreMends(ctx context.Context, mends []Mend) error {
 	if len(mends) == 0 {
 		return nil
 	}
-	return l.insert(ctx, mendsTable, len(mends), func(i int) ([]any, error) {
+	return l.insert(ctx, mendsTable, len(mends), func(i int) []any {
 		m := &mends[i]
 		edited := uint8(0)
 		if m.Edited {
 			edited = 1
 		}
 		return []any{string(m.Dataset), m.Row.TopicID.String(), uint32(m.Row.Partition), uint64(m.Row.Offset), uint16(m.Row.Row),
-			m.state(), edited, string(m.Value), m.Version, m.Class, string(m.Rule), m.Field, m.Reason, m.Actor, m.Why, m.At.UTC(), m.rank()}, nil
+			m.state(), edited, string(m.Value), m.Version, m.Class, string(m.Rule), m.Field, m.Reason, m.Actor, m.Why, m.At.UTC(), m.rank()}
 	})
 }
 
@@ -171,7 +171,9 @@ func (l *Library) StoreReplay(ctx context.Context, b Batch) error {
 		if err != nil {
 			return fmt.Errorf("frame replay of %s: %w", ds.Code, err)
 		}
-		if err := l.insertFrame(ctx, ds, t, data); err != nil {
+		err = l.insertFrame(ctx, ident(ds.Library)+"."+ident(t), ds, data)
+		data.release()
+		if err != nil {
 			return fmt.Errorf("store replay in %s: %w", t, err)
 		}
 	}

@@ -18,18 +18,19 @@ func nativeFrame(ds *mulu.Dataset, b Batch, epoch uint64) ([]byte, error) {
 	keep, n := runs(b.Drop, int(b.Record.NumRows()))
 	cols := columnsOf(ds)
 	out := make([]byte, 0, n*300)
+	s := new(scratch)
 	out = binary.AppendUvarint(out, uint64(len(cols)))
 	out = binary.AppendUvarint(out, uint64(n))
 	head := func(c column) { out = appendString(appendString(out, c.name), c.typ) }
 	for i, c := range cols[:len(ds.Columns)+1] {
 		head(c)
-		col := compact(b.Record.Column(i), keep, n)
+		col := compact(s, b.Record.Column(i), keep, n)
 		var err error
 		if out, err = appendNative(out, col, n, i < len(ds.Columns) && nullable(ds, ds.Columns[i])); err != nil {
 			return nil, err
 		}
 	}
-	for i, p := range provenanceColumns(b, keep, n, epoch) {
+	for i, p := range provenanceColumns(s, b, keep, n, epoch) {
 		head(cols[len(ds.Columns)+1+i])
 		if d, ok := p.data.(*array.Dictionary); ok {
 			out = binary.LittleEndian.AppendUint64(out, 1)          // shared dictionaries with additional keys

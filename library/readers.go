@@ -35,11 +35,13 @@ func (t *Total) Balanced() bool {
 }
 
 // Totals gives every partition that has a manifest, by dataset, topic and partition.
-func (l *Library) Totals(ctx context.Context) ([]Total, error) {
+func (l *Library) Totals(ctx context.Context) ([]Total, error) { return l.totals(ctx, "1") }
+
+func (l *Library) totals(ctx context.Context, where string) ([]Total, error) {
 	var out []Total
 	err := l.each(ctx, "totals", `SELECT dataset, any(_topic), _topic_id, _partition, toInt64(min(first)), toInt64(max(last)), toInt64(sum(last - first + 1)),
 		sum(good), sum(rejected), sum(rows), sum(control), sum(bytes), toInt64(count()), max(at)
-		FROM mulu.manifest FINAL GROUP BY dataset, _topic_id, _partition ORDER BY dataset, any(_topic), _topic_id, _partition`, nil, func(rows driver.Rows) error {
+		FROM mulu.manifest FINAL WHERE `+where+` GROUP BY dataset, _topic_id, _partition ORDER BY dataset, any(_topic), _topic_id, _partition`, nil, func(rows driver.Rows) error {
 		var t Total
 		var dataset, id string
 		var p uint32

@@ -1,7 +1,6 @@
 package library
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -197,18 +196,16 @@ func (l *Library) Expect(ctx context.Context, b Batch) (*Expected, error) {
 	if err != nil {
 		return nil, fmt.Errorf("frame %s: %w", b.Plan.BatchID, err)
 	}
+	defer data.release()
 	var random [8]byte
 	rand.Read(random[:]) //nolint:errcheck // never fails
 	e := &Expected{l: l, ds: ds, table: "mulu." + ident(scratchPrefix+hex.EncodeToString(random[:]))}
 	if err := l.db.Exec(ctx, "CREATE TABLE "+e.table+" ("+columnList(ds)+") ENGINE=Memory"); err != nil {
 		return nil, fmt.Errorf("expect %s: %w", b.Plan.BatchID, err)
 	}
-	if len(data) > 0 {
-		ictx := clickhouse.Context(ctx, clickhouse.WithSettings(oneBlock()))
-		if err := l.db.InsertFormat(ictx, "ArrowStream", "INSERT INTO "+e.table+" ("+idents(names(ds))+")", bytes.NewReader(data)); err != nil {
-			e.Close()
-			return nil, fmt.Errorf("expect %s: %w", b.Plan.BatchID, err)
-		}
+	if err := l.insertFrame(ctx, e.table, ds, data); err != nil {
+		e.Close()
+		return nil, fmt.Errorf("expect %s: %w", b.Plan.BatchID, err)
 	}
 	err = l.each(patient(ctx), "expected rows", "SELECT "+contentDigest(compared(ds))+" FROM "+e.table, nil, func(r driver.Rows) error { return r.Scan(&e.Rows, &e.Content) })
 	if err != nil {

@@ -80,8 +80,8 @@ func (l *Library) epoch(ctx context.Context, code mulu.DatasetCode, t mulu.Topic
 	if next > maxEpoch {
 		return 0, fmt.Errorf("topic of dataset %q was made anew %d times, at most %d can be told apart: %w", code, next, maxEpoch, mulu.ErrInvalid)
 	}
-	err := l.insert(ctx, topicsTable, 1, func(int) ([]any, error) {
-		return []any{string(code), t.String(), uint32(next)}, nil
+	err := l.insert(ctx, topicsTable, 1, func(int) []any {
+		return []any{string(code), t.String(), uint32(next)}
 	})
 	if err != nil {
 		return 0, err

@@ -187,8 +187,8 @@ func (l *Library) withdrawable(code mulu.DatasetCode, restore bool) (*mulu.Datas
 // MarkWithdrawn notes that a batch no longer counts: its rejects, its findings, and
 // its rows for whoever reads the history. Marking again changes nothing.
 func (l *Library) MarkWithdrawn(ctx context.Context, w mulu.Withdrawal) error {
-	return l.insert(ctx, withdrawnTable, 1, func(int) ([]any, error) {
-		return []any{string(w.Dataset), w.Batch.Topic, w.Batch.TopicID.String(), uint32(w.Batch.Partition), uint64(w.Batch.First), uint64(w.Batch.Last), w.ID, w.Reason, w.At.UTC()}, nil
+	return l.insert(ctx, withdrawnTable, 1, func(int) []any {
+		return []any{string(w.Dataset), w.Batch.Topic, w.Batch.TopicID.String(), uint32(w.Batch.Partition), uint64(w.Batch.First), uint64(w.Batch.Last), w.ID, w.Reason, w.At.UTC()}
 	})
 }
 

@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"runtime/pprof"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,6 +20,7 @@ import (
 func newBench() *cobra.Command {
 	var o bench.Options
 	var asJSON, verbose bool
+	var profile string
 	c := &cobra.Command{
 		Use:   "bench " + strings.Join(bench.Names(), "|"),
 		Short: "测速：每个数字旁边都有同一次运行中的极限 / figures beside their limits in the same run",
@@ -34,19 +38,49 @@ Measures on this machine with generated data in a temporary directory. Shared ma
 			if o.Exe, err = os.Executable(); err != nil {
 				return fmt.Errorf("find own executable: %w", err)
 			}
+			if o.Peer == "" {
+				if beside := filepath.Join(filepath.Dir(o.Exe), bench.PeerName); exists(beside) {
+					o.Peer = beside
+				}
+			}
 			o.Log, o.Progress = slog.New(slog.DiscardHandler), bench.Progress(newProgress(os.Stderr))
 			if verbose {
 				o.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 			}
-			return runBench(c.Context(), c.OutOrStdout(), args[0], o, asJSON)
+			return profiled(profile, func() error { return runBench(c.Context(), c.OutOrStdout(), args[0], o, asJSON) })
 		},
 	}
 	c.Flags().Int64Var(&o.Rows, "rows", 1_000_000, "入库测试的行数，至少 / rows through the way in, at least")
 	c.Flags().BoolVar(&asJSON, "json", false, "打印 JSON / print JSON")
 	c.Flags().StringVar(&o.Dir, "dir", "", "临时目录所在处 / where the temporary directory is made")
 	c.Flags().StringVar(&o.Lib, "lib", "", "libchdb.so 的路径 / path of libchdb.so")
+	c.Flags().StringVar(&o.Peer, "peer", "", "make bench-peers 编译的 Benthos，默认用旁边的 bench-peers / Benthos as make bench-peers builds it; default is the one beside")
+	c.Flags().StringVar(&profile, "cpuprofile", "", "把 CPU 剖面写入此文件(go tool pprof) / write a CPU profile of this process")
 	c.Flags().BoolVar(&verbose, "verbose", false, "打印运行日志 / print the running log")
 	return c
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
+}
+
+// profiled runs f while the CPU profile of this process, engine threads included,
+// goes to a file; "" profiles nothing.
+func profiled(file string, f func() error) (err error) {
+	if file == "" {
+		return f()
+	}
+	out, err := os.Create(file)
+	if err != nil {
+		return fmt.Errorf("write profile: %w", err)
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	if err := pprof.StartCPUProfile(out); err != nil {
+		return fmt.Errorf("write profile: %w", err)
+	}
+	defer pprof.StopCPUProfile()
+	return f()
 }
 
 func runBench(ctx context.Context, out io.Writer, what string, o bench.Options, asJSON bool) error {

@@ -17,6 +17,7 @@ import (
 // them is in a batch's way.
 const (
 	scoreEvery  = 5 * time.Second
+	scoreAtMost = 5 * time.Minute // a score waits no longer for a hundredth of new records
 	expireEvery = time.Minute
 	sweepEvery  = 10 * time.Minute
 	// lateManifests is how far back anchoring looks: partitions finish out of order.
@@ -32,7 +33,8 @@ func (a *App) startWorkers() {
 		a.seen.Lag(a.source.Status())
 		return nil
 	})
-	a.every(scoreEvery, "score datasets", a.ScoreAll)
+	pace := scorePace{}
+	a.every(scoreEvery, "score datasets", func(ctx context.Context) error { return a.scoreDatasets(ctx, pace) })
 	a.every(a.cfg.Ledger.AnchorEvery, "anchor batches", a.AnchorBatches)
 	a.every(a.cfg.Ledger.AnchorEvery, "anchor receipts", func(ctx context.Context) error {
 		n, err := a.share.AnchorReceipts(ctx)
@@ -96,12 +98,33 @@ func (a *App) strange(plan mulu.Plan, fields map[string]int64) {
 	}
 }
 
+// scorePace keeps a dataset that trickles from being scored, all rows of it, every few
+// seconds: a score is due when the dataset has grown by a hundredth, or is old.
+type scorePace map[mulu.DatasetCode]scored
+
+type scored struct {
+	offsets int64
+	at      time.Time
+}
+
+// due says whether a dataset of so many offsets should be scored at now.
+func (p scorePace) due(code mulu.DatasetCode, offsets int64, now time.Time) bool {
+	last, ok := p[code]
+	return !ok || offsets-last.offsets >= max(1, last.offsets/100) || now.Sub(last.at) >= scoreAtMost
+}
+
 // ScoreAll scores every dataset that has new batches, or was corrected, since its
 // last score.
 func (a *App) ScoreAll(ctx context.Context) error {
+	return a.scoreDatasets(ctx, nil)
+}
+
+// scoreDatasets scores those with new batches that are due, and those that
+// were corrected; nil paces nothing.
+func (a *App) scoreDatasets(ctx context.Context, pace scorePace) error {
 	a.scoring.Lock()
 	defer a.scoring.Unlock()
-	totals, err := a.lib.Totals(ctx)
+	totals, err := a.lib.RunningTotals(ctx)
 	if err != nil {
 		return err
 	}
@@ -110,8 +133,9 @@ func (a *App) ScoreAll(ctx context.Context) error {
 		return err
 	}
 	marks := marksOf(corrections)
-	last := map[mulu.DatasetCode]time.Time{}
+	last, offsets := map[mulu.DatasetCode]time.Time{}, map[mulu.DatasetCode]int64{}
 	for _, t := range totals {
+		offsets[t.Dataset] += t.Offsets
 		if t.Last.After(last[t.Dataset]) {
 			last[t.Dataset] = t.Last
 		}
@@ -132,9 +156,17 @@ func (a *App) ScoreAll(ctx context.Context) error {
 		if err != nil && !errors.Is(err, mulu.ErrNotFound) {
 			return err
 		}
+		n, now := offsets[ds.Code], time.Now()
+		corrected := a.scored[ds.Code] != marks[ds.Code]
+		if !corrected && !pace.due(ds.Code, n, now) {
+			continue
+		}
 		if err := a.score(ctx, ds, totals, corrections); err != nil {
 			faults = append(faults, fmt.Errorf("score %s: %w", ds.Code, err))
 			continue
+		}
+		if pace != nil {
+			pace[ds.Code] = scored{n, now}
 		}
 		a.scored[ds.Code] = marks[ds.Code]
 	}

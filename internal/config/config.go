@@ -92,7 +92,8 @@ type Engine struct {
 type Ingest struct {
 	// BatchRows cuts batches at multiples of this many offsets.
 	BatchRows int64 `yaml:"batch_rows"`
-	// Linger is how long a part-filled batch waits for more.
+	// Linger is how long a part-filled batch waits for more; where small batches follow
+	// each other they wait five times as long.
 	Linger time.Duration `yaml:"linger"`
 	// MemoryMB bounds what all partitions together hold before it is stored: half of
 	// it for records that wait, half for the batches being worked on.

@@ -1,6 +1,7 @@
 package declare
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -23,7 +24,7 @@ func (l *loader) dataset(d *document, b *datasetDoc) {
 		Key: b.Key, History: b.History == nil || *b.History, Cycle: cycles[b.Cycle], Grace: grace, Sample: b.Sample,
 	}
 	for _, c := range b.Columns {
-		m.Columns = append(m.Columns, mulu.Column{Name: c.Name, Title: c.Title, Type: mulu.Type(c.Type), Length: c.Length,
+		m.Columns = append(m.Columns, mulu.Column{Name: c.Name, Path: c.Path, Title: c.Title, Type: mulu.Type(c.Type), Length: c.Length,
 			Scale: c.Scale, Required: c.Required, Codes: c.Codes, Level: levelOf(c.Level), PI: c.PI})
 	}
 	for _, r := range b.Rules {
@@ -55,6 +56,9 @@ func (l *loader) dataset(d *document, b *datasetDoc) {
 	l.set.Datasets = append(l.set.Datasets, ds)
 }
 
+// pathPattern is a way into nested objects: names without quotes, backslashes or dots.
+var pathPattern = regexp.MustCompile(`^[^."\\\x00-\x1f]+(\.[^."\\\x00-\x1f]+){0,7}$`)
+
 func (l *loader) checkColumns(d *document, b *datasetDoc, m *mulu.Dataset) {
 	first := map[string]int{}
 	for i, c := range b.Columns {
@@ -65,6 +69,11 @@ func (l *loader) checkColumns(d *document, b *datasetDoc, m *mulu.Dataset) {
 		first[c.Name] = i
 		if c.Type != "decimal" && c.Scale != 0 {
 			d.fault(at+".scale", "只有 decimal 可以有小数位数；请删去 scale 或把 type 改为 decimal")
+		}
+		if c.Path != "" && b.Format == "csv" {
+			d.fault(at+".path", "CSV 记录没有嵌套；请删去 path，按字段顺序对应")
+		} else if c.Path != "" && !pathPattern.MatchString(c.Path) {
+			d.fault(at+".path", "path %q 应为以点分隔的字段名，至多 8 层，如 person.name；请改正", c.Path)
 		}
 		if c.Type != "string" && c.Length != 0 {
 			d.fault(at+".length", "只有 string 可以限定长度；请删去 length")

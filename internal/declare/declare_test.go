@@ -1,6 +1,7 @@
 package declare_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -93,6 +94,23 @@ func TestLoadDataset(t *testing.T) {
 	if err != nil || other.Dataset("thing").Digest != d.Digest {
 		t.Errorf("layout changed the digest: %v", err)
 	}
+}
+
+func TestLoadPath(t *testing.T) {
+	set, err := load(strings.Replace(dataset, "{name: n, ", "{name: n, path: 统计.数量, ", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := set.Dataset("thing").Columns[2].Path; p != "统计.数量" {
+		t.Errorf("path %q", p)
+	}
+	// A version without paths keeps the digest it had before there were any.
+	if raw, err := json.Marshal(mulu.Column{Name: "n"}); err != nil || strings.Contains(string(raw), "Path") {
+		t.Errorf("an empty path is in the digest: %s, %v", raw, err)
+	}
+	fault(t, "{name: n, ", "{name: n, path: a..b, ", 17, "columns[2].path", "以点分隔")
+	fault(t, "{name: n, ", `{name: n, path: 'a.b"c', `, 17, "columns[2].path", "以点分隔")
+	fault(t, "{name: n, ", "{name: n, path: a.b.c.d.e.f.g.h.i, ", 17, "columns[2].path", "8 层")
 }
 
 func TestScenarioSC2(t *testing.T) {

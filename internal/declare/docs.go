@@ -59,6 +59,7 @@ type datasetDoc struct {
 
 type columnDoc struct {
 	Name     string `yaml:"name" validate:"required,table,max=60"`
+	Path     string `yaml:"path" validate:"max=200"`
 	Title    string `yaml:"title" validate:"required,max=100"`
 	Type     string `yaml:"type" validate:"required,oneof=string int decimal date datetime bool"`
 	Length   int    `yaml:"length" validate:"min=0"`

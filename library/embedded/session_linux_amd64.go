@@ -109,24 +109,9 @@ func (s *session) insert(req *http.Request, st *statement) (*http.Response, erro
 		return nil, err
 	}
 	defer in.free()
-	buf := make([]byte, 1<<20)
-	for {
-		n, err := io.ReadFull(st.data, buf)
-		if werr := in.write(buf[:n]); werr != nil {
-			in.cancel()
-			return nil, werr
-		}
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			break
-		}
-		if err != nil {
-			in.cancel()
-			return nil, fmt.Errorf("read insert data: %w", err)
-		}
-		if s.ctx.Err() != nil {
-			in.cancel()
-			return nil, s.ctx.Err()
-		}
+	if err := s.feed(in, st.data); err != nil {
+		in.cancel()
+		return nil, err
 	}
 	rows, err := in.done()
 	if err != nil {
@@ -135,6 +120,53 @@ func (s *session) insert(req *http.Request, st *statement) (*http.Response, erro
 	resp := success(req, s.tag, http.NoBody, 0)
 	resp.Header.Set("X-ClickHouse-Summary", `{"written_rows":"`+strconv.FormatUint(rows, 10)+`"}`)
 	return resp, nil
+}
+
+// feed sends data to an insert. What lies in memory already is not copied before.
+func (s *session) feed(in *insertStream, data io.Reader) error {
+	to := &pieces{s, in}
+	if whole, ok := data.(io.WriterTo); ok {
+		if _, err := whole.WriteTo(to); err != nil {
+			return fmt.Errorf("read insert data: %w", err)
+		}
+		return nil
+	}
+	buf := make([]byte, pieceBytes)
+	for {
+		n, err := io.ReadFull(data, buf)
+		if _, err := to.Write(buf[:n]); err != nil {
+			return err
+		}
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read insert data: %w", err)
+		}
+	}
+}
+
+// pieceBytes is the most the engine is given at once; it copies and queues them.
+const pieceBytes = 1 << 20
+
+// pieces writes to an insert while the request lives.
+type pieces struct {
+	s  *session
+	in *insertStream
+}
+
+func (w *pieces) Write(p []byte) (n int, err error) {
+	for n < len(p) {
+		if err := w.s.ctx.Err(); err != nil {
+			return n, err
+		}
+		piece := p[n:min(len(p), n+pieceBytes)]
+		if err := w.in.write(piece); err != nil {
+			return n, err
+		}
+		n += len(piece)
+	}
+	return n, nil
 }
 
 // read opens a stream and fetches its first chunk before answering, so that an

@@ -26,6 +26,7 @@ type Options struct {
 	Exe      string // the mulu binary, started as the broker
 	Lib      string // libchdb.so; "" looks in the usual places
 	Dir      string // where temporary directories are made, "" is the system's
+	Peer     string // a binary of bench/peers to hold the way in against; "" is none
 	Rows     int64  // rows through the way in, at least; default 1 000 000
 	Log      *slog.Logger
 	Progress Progress

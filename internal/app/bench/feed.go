@@ -10,7 +10,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"mulu"
 	"mulu/internal/broker"
 )
 
@@ -107,40 +106,4 @@ func freeAddr() (string, error) {
 	}
 	defer l.Close()
 	return l.Addr().String(), nil
-}
-
-// records reads the whole topic and hands it out in batches, without a group and
-// without a journal. The batch is only valid during the call.
-func (f *feed) records(ctx context.Context, each func(partition int32, records []mulu.Record) error) error {
-	from := map[int32]kgo.Offset{}
-	for p := range int32(partitions) {
-		from[p] = kgo.NewOffset().AtStart()
-	}
-	cl, err := kgo.NewClient(kgo.SeedBrokers(f.addr), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from}),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxBytes(16<<20), kgo.FetchMaxPartitionBytes(4<<20))
-	if err != nil {
-		return fmt.Errorf("open reader: %w", err)
-	}
-	defer cl.Close()
-	held, left := make([][]mulu.Record, partitions), f.rows
-	for left > 0 {
-		fetches := cl.PollFetches(ctx)
-		if err := fetches.Err(); err != nil {
-			return fmt.Errorf("read records: %w", err)
-		}
-		fetches.EachRecord(func(r *kgo.Record) {
-			held[r.Partition] = append(held[r.Partition], mulu.Record{Offset: r.Offset, Key: r.Key, Value: r.Value, Time: r.Timestamp})
-			left--
-		})
-		for p := range held {
-			for len(held[p]) >= batchRows || left == 0 && len(held[p]) > 0 {
-				n := min(batchRows, len(held[p]))
-				if err := each(int32(p), held[p][:n]); err != nil { //nolint:gosec // four partitions
-					return err
-				}
-				held[p] = append(held[p][:0:0], held[p][n:]...)
-			}
-		}
-	}
-	return nil
 }

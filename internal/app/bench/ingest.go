@@ -60,8 +60,7 @@ func ingestFigures(ctx context.Context, o *Options) (figures []Figure, err error
 	if err := lib.Apply(ctx, ds); err != nil {
 		return nil, err
 	}
-	o.Progress("只解码与检查 / decode and check only", 0, 0)
-	goCPU, err := goSide(ctx, f, lib, ds)
+	stages, err := goStages(ctx, o, f, lib, ds, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +73,7 @@ func ingestFigures(ctx context.Context, o *Options) (figures []Figure, err error
 	if err != nil {
 		return nil, err
 	}
+	forgetPeak()
 	kept, err := walkKept(ctx, o, f, lib, dir)
 	if err != nil {
 		return nil, err
@@ -90,18 +90,28 @@ func ingestFigures(ctx context.Context, o *Options) (figures []Figure, err error
 	if err != nil {
 		return nil, err
 	}
+	small, err := smallFigures(ctx, o, f, lib, dir)
+	if err != nil {
+		return nil, err
+	}
+	peer, err := peerFigures(ctx, o, f, lib, engine, dir, w)
+	if err != nil {
+		return nil, err
+	}
+	stages = append(append(stages, small...), peer...)
 	rate := perSecond(n, w.wall)
-	return []Figure{
-		figure("ingest.end_to_end", rate, "rows/s", "engine INSERT SELECT, same rows and settings", own.rate),
+	return append([]Figure{
+		figure("ingest.end_to_end", rate, "rows/s", "engine INSERT SELECT, same rows and settings, merges running on both sides; no decoding, rules, broker, rejects, findings, manifest", own.rate),
 		figure("ingest.engine_insert", own.rate, "rows/s", "", 0),
 		figure("ingest.cpu_s_per_million", perMillion(w.cpu, n), "CPU-s/M rows", "bar", barCPU),
 		figure("ingest.engine_insert_cpu_s_per_million", own.cpu, "CPU-s/M rows", "", 0),
-		figure("ingest.go_cpu_s_per_million", perMillion(goCPU, n), "CPU-s/M rows", "bar", barGoCPU),
 		figure("ingest.broker_cpu_s_per_million", perMillion(w.broker, n), "CPU-s/M rows", "bar", barBroker),
 		figure("ingest.rss_mb", w.rss, "MiB", "bar", barRSS),
+		figure("ingest.end_to_end_history", perSecond(n, kept.wall), "rows/s", "without history", rate),
+		figure("ingest.history_rss_mb", kept.rss, "MiB", "bar", barRSS),
 		figure("ingest.history_cost", perMillion(kept.cpu, n), "CPU-s/M rows with history", "without history", perMillion(w.cpu, n)),
 		figure("ingest.fsync_cost", perSecond(n, synced.wall), "rows/s with fsync", "without fsync", rate),
-	}, nil
+	}, stages...), nil
 }
 
 // walkKept is the same walk into a dataset that keeps its history.
@@ -127,34 +137,6 @@ func ready(ds *mulu.Dataset) (*pipeline.Version, error) {
 		return nil, err
 	}
 	return v, nil
-}
-
-// goSide is the CPU of everything before the engine: fetch, decode, check, digest,
-// and the frame that would be sent. Nothing is stored.
-func goSide(ctx context.Context, f *feed, lib *library.Library, ds *mulu.Dataset) (time.Duration, error) {
-	v, err := ready(ds)
-	if err != nil {
-		return 0, err
-	}
-	watch := startWatch()
-	err = f.records(ctx, func(partition int32, records []mulu.Record) error {
-		return prepare(v, lib, partition, records)
-	})
-	return watch.cpu(), err
-}
-
-func prepare(v *pipeline.Version, lib *library.Library, partition int32, records []mulu.Record) error {
-	b := &ingest.Batch{Records: records, Plan: mulu.Plan{Dataset: v.Dataset.Code, Version: v.Dataset.Version, BatchID: mulu.BatchID{
-		Topic: topic, Partition: partition, First: records[0].Offset, Last: records[len(records)-1].Offset}}}
-	d, err := v.Decoder.Decode(b)
-	if err != nil {
-		return fmt.Errorf("decode batch %s: %w", b.Plan.BatchID, err)
-	}
-	defer d.Release()
-	c := v.Rules.Check(d.Record, d.Offsets, records[len(records)-1].Time)
-	ingest.Digest(records)
-	_, err = lib.Frame(library.Batch{Plan: b.Plan, Record: d.Record, Offsets: d.Offsets, Flags: c.Flags, Drop: c.Drop})
-	return err
 }
 
 // walkIn runs the real pipeline until the whole topic is stored, and counts what
