@@ -16,6 +16,9 @@ type Batch struct {
 	// InDoubt says that this range may have been planned, and some of it stored,
 	// before: by a process that crashed, or by a step that failed half way.
 	InDoubt bool
+	// Partitions is how many the topic had when this one was assigned, 0 if nobody
+	// knows. With more than one, offsets can not say what came before a truncate.
+	Partitions int
 }
 
 // Control counts the planned offsets that carry no record: transaction markers,

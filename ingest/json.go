@@ -11,10 +11,18 @@ const (
 	maxUnknown = 512 // unknown fields of one record
 )
 
-// readJSON reads one JSON object (RFC 8259, no member twice) into a row. It goes
-// through the bytes once, expects the fields in column order, where it need not
-// look up a name, and accepts any order.
+// readJSON reads one JSON object into a row.
 func (r *reader) readJSON(p []byte) *fault {
+	if f := r.readObject(p); f != nil {
+		return f
+	}
+	return r.missing()
+}
+
+// readObject reads one JSON object (RFC 8259, no member twice) into the columns it
+// names. It goes through the bytes once, expects the fields in column order, where
+// it need not look up a name, and accepts any order.
+func (r *reader) readObject(p []byte) *fault {
 	i := blank(p, 0)
 	if i >= len(p) || p[i] != '{' {
 		return broken(p, i, "应为一个 JSON 对象，以 { 开头")
@@ -24,7 +32,7 @@ func (r *reader) readJSON(p []byte) *fault {
 		if i = blank(p, i+1); i != len(p) {
 			return broken(p, i, "对象之后还有多余内容")
 		}
-		return r.missing()
+		return nil
 	}
 	for next := 0; ; {
 		if i >= len(p) || p[i] != '"' {
@@ -39,7 +47,10 @@ func (r *reader) readJSON(p []byte) *fault {
 			return broken(p, i, "字段名之后应为冒号")
 		}
 		i = blank(p, i+1)
-		if c >= 0 {
+		if r.keysOnly && !r.wants(c) {
+			next = c + 1
+			i, f = pass(p, i)
+		} else if c >= 0 {
 			next = c + 1
 			i, f = r.member(p, i, c)
 		} else {
@@ -66,7 +77,7 @@ func (r *reader) readJSON(p []byte) *fault {
 	if len(r.extra) > 0 {
 		r.extra = append(r.extra, '}')
 	}
-	return r.missing()
+	return nil
 }
 
 // name reads the member name whose opening quote is at i and returns its column,
@@ -141,6 +152,11 @@ func (r *reader) member(p []byte, i, c int) (int, *fault) {
 	if i >= len(p) {
 		return i, broken(p, i, "缺少字段值")
 	}
+	if r.hints != nil {
+		if end, f, done := r.encoded(p, i, c); done {
+			return end, f
+		}
+	}
 	switch ch := p[i]; {
 	case ch == '"':
 		end, escaped, ok := scanString(p, i+1)
@@ -155,7 +171,7 @@ func (r *reader) member(p []byte, i, c int) (int, *fault) {
 			}
 			s = r.text
 		}
-		return end + 1, r.putText(c, s, true)
+		return end + 1, r.putText(c, s, !r.texts)
 	case ch == '-' || ch-'0' <= 9:
 		end, ok := scanNumber(p, i)
 		if !ok {
