@@ -44,6 +44,7 @@ type changed struct {
 	rec      *mulu.Record
 	index    int
 	rows     int // rows seen of it, rejected ones included
+	refused  int // of them
 	place    place
 	snapshot bool
 }
@@ -65,11 +66,20 @@ func (r *reader) changes(b *Batch, out *Decoded) {
 	out.Feed.Schemes = r.schemes.all
 }
 
-// refuse rejects the next row of c.
-func (r *reader) refuse(c *changed, f *fault) {
+// maxRefused bounds the bytes that the rejects of one record keep: each keeps it whole.
+const maxRefused = 64 << 20
+
+// refuse rejects the next row of c. full says that c can keep no more rejects: the
+// last one speaks for all rows from its own on.
+func (r *reader) refuse(c *changed, f *fault) (full bool) {
 	r.set.truncate()
+	c.refused++
+	if full = c.refused*len(c.rec.Value) > maxRefused || f == tooMany; full {
+		f = &fault{class: f.class, field: f.field, reason: fmt.Sprintf("自第 %d 行起均未入库：%s", c.rows+1, f.reason)}
+	}
 	r.out.reject(r.batch, c.rec, c.rows, f)
 	c.rows++
+	return full
 }
 
 // put keeps the row that the columns hold behind the others.
@@ -126,7 +136,7 @@ func (r *reader) change(c *changed) *fault {
 // format tells the product by the envelope, "" if it is none of them.
 func (e *envelope) format(p []byte) string {
 	switch {
-	case e.payload.given() || e.op.given() || !e.others && !e.kind.given():
+	case e.payload.given() || e.op.given() || e.quiet && !e.others && !e.kind.given():
 		return mulu.FormatDebezium
 	case e.isDDL.given() || e.mysqlType.given() || e.sqlType.given() || e.data.isArray(p):
 		return mulu.FormatCanal
@@ -143,7 +153,7 @@ func (r *reader) debezium(c *changed, e *envelope) *fault {
 	switch {
 	case op == "m":
 		return nil // what an application wrote into the log; no row
-	case op == "" && !e.others && !e.before.given() && !e.after.given() && !e.kind.given() && !e.data.given():
+	case e.quiet && op == "" && !e.others && !e.before.given() && !e.after.given():
 		return nil // a heartbeat, or the null payload of a tombstone with schema
 	}
 	if f := r.useSchema(e.schema, p); f != nil {
@@ -280,8 +290,8 @@ func (r *reader) canal(c *changed, e *envelope) *fault {
 		default:
 			f = r.upsert(c, row.in(p), before.object(p))
 		}
-		if f != nil {
-			r.refuse(c, f)
+		if f != nil && r.refuse(c, f) {
+			return nil
 		}
 	}
 }
@@ -366,13 +376,16 @@ func (r *reader) remove(c *changed, row []byte) *fault {
 	return nil
 }
 
+// tooMany says that there is no room for the rows from here on.
+var tooMany = &fault{class: ClassOversize, reason: fmt.Sprintf("一条消息最多 %d 行，一批展开后最多 %d 行；请在源端拆小后重放", maxRows, maxBatchRows)}
+
+// maxRows is how many rows of a record _row can tell apart; an update may be two.
+const maxRows = math.MaxUint16 - 1
+
 // room refuses a row that would not fit.
 func (r *reader) room(c *changed) *fault {
-	if c.rows >= math.MaxUint16-1 {
-		return &fault{class: ClassOversize, reason: "一条消息的行数超过 65534，请在源端拆小"}
-	}
-	if r.set.rows >= maxBatchRows-1 {
-		return &fault{class: ClassOversize, reason: fmt.Sprintf("本批展开后超过 %d 行，请重放本条", maxBatchRows)}
+	if c.rows >= maxRows || r.set.rows >= maxBatchRows-1 {
+		return tooMany
 	}
 	return nil
 }

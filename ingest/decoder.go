@@ -223,6 +223,9 @@ func (d *Decoded) reject(b *Batch, rec *mulu.Record, row int, f *fault) {
 		Class: f.class, Field: f.field, Reason: f.reason,
 		Key: bytes.Clone(rec.Key), Value: bytes.Clone(rec.Value),
 	})
+	if n := len(d.Rejects); n > 1 && d.Rejects[n-2].Offset == rec.Offset { // one copy for all rows of a record
+		d.Rejects[n-1].Key, d.Rejects[n-1].Value = d.Rejects[n-2].Key, d.Rejects[n-2].Value
+	}
 }
 
 // markDeleted says that row i deletes its key. The bitmap grows to hold the batch.

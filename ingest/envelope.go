@@ -42,7 +42,8 @@ type envelope struct {
 	mysqlType, sqlType          part // Canal
 	connector, snapshot         part // of Debezium's source, and the rest
 	lsn, file, pos, scn, server part
-	others                      bool // a member beside these and the times of sending
+	quiet                       bool // a time of sending, or a null payload
+	others                      bool // a member beside these
 }
 
 // slot gives the place for a member of the record or of its payload.
@@ -73,6 +74,7 @@ func (e *envelope) slot(name []byte) *part {
 	case "sqlType":
 		return &e.sqlType
 	case "ts_ms", "ts_us", "ts_ns":
+		e.quiet = true
 	default:
 		e.others = true
 	}
@@ -186,6 +188,8 @@ func (e *envelope) members(p []byte, i, level int, known []byte) (int, *fault) {
 			}
 			if p[from] != 'n' { // null is not given
 				*at = part{from, i}
+			} else if at == &e.payload {
+				e.quiet = true
 			}
 		}
 		if i = blank(p, i); i >= len(p) {

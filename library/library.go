@@ -51,6 +51,8 @@ type Library struct {
 	versions map[mulu.DatasetCode]map[uint32]*mulu.Dataset // every applied version
 	topics   map[mulu.DatasetCode]map[mulu.TopicID]uint64  // epoch of each topic identity
 
+	schemes map[mulu.DatasetCode]map[mulu.TopicID]string // how positions of a topic are ordered
+
 	epochs sync.Mutex // serialises the numbering of new topic identities
 }
 
@@ -83,7 +85,8 @@ func Open(ctx context.Context, opt Options) (*Library, error) {
 		return nil, fmt.Errorf("open library: %w", err)
 	}
 	l := &Library{db: db, now: opt.Now, log: opt.Log, ttl: opt.HistoryTTL, sync: opt.Fsync,
-		datasets: map[mulu.DatasetCode]*mulu.Dataset{}, versions: map[mulu.DatasetCode]map[uint32]*mulu.Dataset{}, topics: map[mulu.DatasetCode]map[mulu.TopicID]uint64{}}
+		datasets: map[mulu.DatasetCode]*mulu.Dataset{}, versions: map[mulu.DatasetCode]map[uint32]*mulu.Dataset{}, topics: map[mulu.DatasetCode]map[mulu.TopicID]uint64{},
+		schemes: map[mulu.DatasetCode]map[mulu.TopicID]string{}}
 	if l.now == nil {
 		l.now = time.Now
 	}

@@ -51,7 +51,7 @@ var (
 
 func (l *Library) houseTables() []string {
 	ddl := []string{"CREATE DATABASE IF NOT EXISTS mulu ENGINE=Atomic"}
-	for _, t := range []houseTable{rejectsTable, findingsTable, manifestTable, topicsTable} {
+	for _, t := range []houseTable{rejectsTable, findingsTable, manifestTable, topicsTable, positionsTable, floorsTable} {
 		cols := make([]string, len(t.columns))
 		for i, c := range t.columns {
 			cols[i] = ident(c.name) + " " + c.typ
