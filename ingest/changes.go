@@ -16,11 +16,21 @@ const maxBatchRows = 1_000_000
 // schemes collects the orders of a batch's positions, without an allocation per row.
 type schemes struct {
 	all          []string
+	noted        string // what was noted last
 	base, server []byte // of the last binlog
 	last         string
 }
 
-func (s *schemes) note(scheme string) {
+// note takes the scheme of a position that is kept.
+func (s *schemes) note(at place) {
+	if len(s.all) > 0 && at.scheme == s.noted {
+		return
+	}
+	s.noted = at.scheme
+	scheme := at.scheme
+	if scheme == "" {
+		scheme = mulu.SchemeOffset
+	}
 	if !slices.Contains(s.all, scheme) {
 		s.all = append(s.all, scheme)
 	}
@@ -84,6 +94,7 @@ func (r *reader) refuse(c *changed, f *fault) (full bool) {
 
 // put keeps the row that the columns hold behind the others.
 func (r *reader) put(c *changed, deleted bool) {
+	r.schemes.note(c.place)
 	version := c.place.at
 	if c.snapshot {
 		r.out.Feed.Snapshot = max(r.out.Feed.Snapshot, version)
@@ -166,7 +177,7 @@ func (r *reader) debezium(c *changed, e *envelope) *fault {
 	switch op {
 	case "c", "u", "r":
 		if !e.after.isObject(p) {
-			return missingPart("after", "变更之后的行")
+			return missingPart("after", "变更之后的行；"+fullEnvelope)
 		}
 		kind := e.snapshot.text(p)
 		c.snapshot = op == "r" && string(kind) != "incremental" && c.place.scheme != ""
@@ -179,11 +190,13 @@ func (r *reader) debezium(c *changed, e *envelope) *fault {
 	case "t":
 		return r.truncate(c)
 	}
-	return &fault{class: ClassChange, field: "op", reason: fmt.Sprintf("不认识的 op“%s”，应为 c、u、d、r、t 或 m", shown(e.op.text(p)))}
+	return &fault{class: ClassChange, field: "op", reason: fmt.Sprintf("op 是“%s”，应为 c、u、d、r、t 或 m；%s", shown(e.op.text(p)), fullEnvelope)}
 }
 
+const fullEnvelope = "请让连接器输出完整的变更信封(不要使用 ExtractNewRecordState 等展开)"
+
 func missingPart(name, what string) *fault {
-	return &fault{class: ClassChange, field: name, reason: fmt.Sprintf("变更消息的 %s 不是对象，缺少%s；请让连接器输出完整的变更信封(不要使用 ExtractNewRecordState 等展开)", name, what)}
+	return &fault{class: ClassChange, field: name, reason: fmt.Sprintf("变更消息的 %s 不是对象，缺少%s", name, what)}
 }
 
 // object is the value if it is an object, nil of any other.
@@ -227,20 +240,7 @@ func (r *reader) locate(c *changed, e *envelope) *fault {
 	default:
 		c.place.at = uint64(c.rec.Offset)
 	}
-	r.schemes.use(c.place, f)
 	return f
-}
-
-// use notes the scheme of a position that was found.
-func (s *schemes) use(at place, f *fault) {
-	if f != nil {
-		return
-	}
-	if at.scheme == "" {
-		s.note(mulu.SchemeOffset)
-		return
-	}
-	s.note(at.scheme)
 }
 
 func (r *reader) numberPlace(scheme string, s []byte) (place, *fault) {
@@ -256,7 +256,6 @@ func (r *reader) numberPlace(scheme string, s []byte) (place, *fault) {
 func (r *reader) canal(c *changed, e *envelope) *fault {
 	p := c.rec.Value
 	c.place.at = uint64(c.rec.Offset)
-	r.schemes.use(c.place, nil)
 	kind := string(e.kind.text(p))
 	switch {
 	case kind == "TRUNCATE":
@@ -308,7 +307,7 @@ func (r *reader) maxwell(c *changed, e *envelope) *fault {
 		return &fault{class: ClassChange, field: "type", reason: fmt.Sprintf("不认识的 type“%s”，应为 insert、update、delete 或 bootstrap-insert", shown(e.kind.text(p)))}
 	}
 	if !e.data.isObject(p) {
-		return missingPart("data", "行的内容")
+		return missingPart("data", "行的内容；请核对 Maxwell 的输出设置")
 	}
 	c.place.at = uint64(c.rec.Offset)
 	var f *fault
@@ -316,7 +315,6 @@ func (r *reader) maxwell(c *changed, e *envelope) *fault {
 		colon := bytes.LastIndexByte(s, ':')
 		c.place, f = r.binlogPlace(s[:max(colon, 0)], s[colon+1:], nil)
 	}
-	r.schemes.use(c.place, f)
 	if f != nil {
 		return f
 	}
@@ -395,6 +393,7 @@ func (r *reader) truncate(c *changed) *fault {
 	if c.place.scheme == "" && r.batch.Partitions != 1 {
 		return &fault{class: ClassChange, reason: fmt.Sprintf("清空表(TRUNCATE)的消息没有源库位点，而主题有 %d 个分区，无法判断其他分区的哪些行在它之前；请把该表的主题改为一个分区后重建", r.batch.Partitions)}
 	}
+	r.schemes.note(c.place)
 	r.out.Feed.Floor = max(r.out.Feed.Floor, c.place.at)
 	return nil
 }
