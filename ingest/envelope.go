@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"fmt"
 )
 
@@ -172,7 +173,7 @@ func (e *envelope) members(p []byte, i, level int, known []byte) (int, *fault) {
 				return i, twice("payload")
 			}
 			i, f = e.members(p, i, inPayload, nil)
-		case level == atTop && string(name) == "schema" && len(known) > 0 && hasWord(p, i, string(known)):
+		case level == atTop && string(name) == "schema" && len(known) > 0 && bytes.HasPrefix(p[i:], known):
 			at = &e.schema
 			i += len(known)
 		default:
