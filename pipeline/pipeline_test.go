@@ -130,7 +130,7 @@ func (s *script) Next(context.Context) (*ingest.Batch, error) {
 	if s.open != nil {
 		plan = *s.open
 	}
-	b := &ingest.Batch{Plan: plan, InDoubt: s.open != nil && !s.blind}
+	b := &ingest.Batch{Plan: plan, InDoubt: s.open != nil && !s.blind, Partitions: 1}
 	for _, r := range s.records {
 		if r.Offset >= plan.First && r.Offset <= plan.Last {
 			b.Records = append(b.Records, r)
@@ -209,6 +209,7 @@ func (broken) Read([]byte) (int, error) { return 0, errInjected }
 type house struct {
 	t       *testing.T
 	code    string
+	dataset func(code string, v uint32) *mulu.Dataset
 	newest  uint32 // dataset version that new batches are planned for
 	tables  *codes.Tables
 	db      *store.DB
@@ -231,8 +232,16 @@ type street struct {
 
 func (s *street) house(t *testing.T) *house {
 	t.Helper()
+	h := s.empty(t)
+	h.reopen()
+	return h
+}
+
+// empty is a house that is not open yet.
+func (s *street) empty(t *testing.T) *house {
+	t.Helper()
 	n := s.houses.Add(1)
-	h := &house{t: t, code: fmt.Sprintf("w%d", n), newest: 1, tables: s.tables, wire: &wire{RoundTripper: s.engine}}
+	h := &house{t: t, code: fmt.Sprintf("w%d", n), dataset: dataset, newest: 1, tables: s.tables, wire: &wire{RoundTripper: s.engine}}
 	var err error
 	if h.db, err = store.Open(t.Context(), "sqlite:"+t.TempDir()+"/control.db"); err != nil {
 		t.Fatal(err)
@@ -240,7 +249,6 @@ func (s *street) house(t *testing.T) *house {
 	t.Cleanup(func() { h.db.Close() })
 	h.source = &script{topic: mulu.TopicID{byte(n)}}
 	h.source.records, h.wanted = records()
-	h.reopen()
 	return h
 }
 
@@ -256,7 +264,7 @@ func (h *house) reopen() {
 	h.t.Cleanup(func() { h.lib.Close() })
 	versions := map[uint32]*pipeline.Version{}
 	for v := uint32(1); v <= h.newest; v++ {
-		ds := dataset(h.code, v)
+		ds := h.dataset(h.code, v)
 		if err := h.lib.Apply(h.t.Context(), ds); err != nil {
 			h.t.Fatal(err)
 		}
