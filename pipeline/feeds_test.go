@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,23 +54,46 @@ func scripted(seed uint64) *tableModel {
 	for i := range 6 {
 		m.upsert("r", fmt.Sprintf("k%02d", i), "快照", 1000)
 	}
+	m.upsert("r", "s00", "快照", 1000)
 	m.upsert("u", "k03", "快照之前的变更", 900)
-	again := map[int]int{25: 12, 58: 20, 84: 30} // at this many events, so many are sent again
-	for len(m.events) < end {
-		if back, ok := again[len(m.events)]; ok {
+	truncate := func() {
+		clear(m.rows)
+		m.lsn += 8
+		m.send("t", "null", "null", m.lsn)
+	}
+	again := func(back int) func() {
+		return func() {
 			from := len(m.events) - back
-			for i := from; i < from+back && len(m.events) < end; i++ {
+			for i := from; i < from+back; i++ {
 				m.rejected[len(m.events)] = m.rejected[i]
 				m.events = append(m.events, m.events[i])
 			}
+		}
+	}
+	planned := []struct {
+		at int // not before so many events
+		do func()
+	}{
+		{25, again(12)},
+		{42, func() { m.upsert("u", "s00", "快照之前的变更", 950) }}, // in the batch after the snapshot's
+		{50, truncate},
+		{58, again(20)},
+		{80, again(15)},
+		{97, truncate},
+	}
+	if seed == 3 {
+		planned = slices.Delete(planned, 5, 6)
+		planned = slices.Delete(planned, 2, 3)
+	}
+	for len(m.events) < end {
+		if len(planned) > 0 && len(m.events) >= planned[0].at {
+			planned[0].do()
+			planned = planned[1:]
 			continue
 		}
 		m.lsn += 8
 		id, name := fmt.Sprintf("k%02d", rnd.IntN(20)), fmt.Sprintf("名%d", len(m.events))
 		switch n := rnd.IntN(20); {
-		case len(m.events) == 37 || len(m.events) == 70: // in two batches, the second one sent again
-			clear(m.rows)
-			m.send("t", "null", "null", m.lsn)
 		case n < 2:
 			m.rejected[len(m.events)] = true
 			m.send("c", "null", object(id, ""), m.lsn) // breaks the blocking rule
@@ -89,7 +113,9 @@ func scripted(seed uint64) *tableModel {
 			m.upsert("u", id, name, m.lsn)
 		}
 	}
-	m.events = m.events[:end]
+	if len(m.events) > end { // a tombstone, or what was sent again
+		m.events = m.events[:end]
+	}
 	return m
 }
 

@@ -31,6 +31,7 @@ finish() {
   exit $code
 }
 trap finish EXIT
+trap 'exit 1' INT TERM
 until_ok() { # until_ok SECONDS WHAT COMMAND…
   local left=$1 what=$2
   shift 2
