@@ -43,7 +43,6 @@ func (l *Library) place(ctx context.Context, b Batch) (base uint64, err error) {
 	}
 	code, topic := b.Plan.Dataset, b.Plan.TopicID
 	l.mu.RLock()
-	_, numbered := l.topics[code][topic]
 	known := l.schemes[code][topic]
 	l.mu.RUnlock()
 	if known == mulu.SchemeOffset && len(schemes) == 1 && schemes[0] == known {
@@ -53,8 +52,15 @@ func (l *Library) place(ctx context.Context, b Batch) (base uint64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if known == "" && numbered {
-		known = mulu.SchemeOffset
+	if known == "" {
+		if err := l.loadTopics(ctx); err != nil { // another process may have numbered it
+			return 0, err
+		}
+		l.mu.RLock()
+		if _, numbered := l.topics[code][topic]; numbered {
+			known = mulu.SchemeOffset
+		}
+		l.mu.RUnlock()
 	}
 	first := known
 	for _, s := range schemes {

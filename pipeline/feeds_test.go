@@ -55,7 +55,8 @@ func scripted(seed uint64) *tableModel {
 		m.upsert("r", fmt.Sprintf("k%02d", i), "快照", 1000)
 	}
 	m.upsert("r", "s00", "快照", 1000)
-	m.upsert("u", "k03", "快照之前的变更", 900)
+	m.upsert("r", "s01", "快照", 1000)
+	m.upsert("u", "s01", "快照之前的变更", 900)
 	truncate := func() {
 		clear(m.rows)
 		m.lsn += 8
