@@ -12,8 +12,14 @@ type Feed struct {
 	// transaction that was open at the snapshot changes rows at lower positions and
 	// is read after it, so later rows of the partition are raised to it.
 	Snapshot uint64
-	// Floor is the position of the last truncate, 0 for none: rows below it are gone.
+	// Again says that a snapshot was read that a later one follows: rows that were
+	// deleted between the two are in neither and in no change.
+	Again bool
+	// Floor is the position of the last truncate or of the last snapshot that was read to
+	// its end, 0 for none: rows below it are gone.
 	Floor uint64
+	// Partitions is how many the topic has, 0 if nobody knows.
+	Partitions int
 }
 
 // SchemeOffset is the scheme of rows whose position is their offset.

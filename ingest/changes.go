@@ -73,7 +73,7 @@ func (r *reader) changes(b *Batch, out *Decoded) {
 			out.Deleted = append(out.Deleted, 0)
 		}
 	}
-	out.Feed.Schemes = r.schemes.all
+	out.Feed.Schemes, out.Feed.Partitions = r.schemes.all, b.Partitions
 }
 
 // maxRefused bounds the bytes that the rejects of one record keep: each keeps it whole.
@@ -97,6 +97,7 @@ func (r *reader) put(c *changed, deleted bool) {
 	r.schemes.note(c.place)
 	version := c.place.at
 	if c.snapshot {
+		r.out.Feed.Again = r.out.Feed.Again || r.out.Feed.Snapshot > 0 && version > r.out.Feed.Snapshot
 		r.out.Feed.Snapshot = max(r.out.Feed.Snapshot, version)
 	} else if c.place.scheme != "" {
 		// A change that was under way while the snapshot was read may stand before it.
@@ -179,9 +180,13 @@ func (r *reader) debezium(c *changed, e *envelope) *fault {
 		if !e.after.isObject(p) {
 			return missingPart("after", "变更之后的行；"+fullEnvelope)
 		}
-		kind := e.snapshot.text(p)
-		c.snapshot = op == "r" && string(kind) != "incremental" && c.place.scheme != ""
-		return r.upsert(c, e.after.in(p), e.before.object(p))
+		kind := string(e.snapshot.text(p))
+		c.snapshot = op == "r" && kind != "incremental" && c.place.scheme != ""
+		f := r.upsert(c, e.after.in(p), e.before.object(p))
+		if c.snapshot && (kind == "last" || kind == "last_in_data_collection") {
+			r.complete(c)
+		}
+		return f
 	case "d":
 		if !e.before.isObject(p) {
 			return missingPart("before", "被删除的行；请给源表设主键或 REPLICA IDENTITY FULL")
@@ -321,7 +326,6 @@ func (r *reader) maxwell(c *changed, e *envelope) *fault {
 	if kind == "delete" {
 		return r.remove(c, e.data.in(p))
 	}
-	c.snapshot = kind == "bootstrap-insert" && c.place.scheme != ""
 	return r.upsert(c, e.data.in(p), e.old.object(p))
 }
 
@@ -386,6 +390,18 @@ func (r *reader) room(c *changed) *fault {
 		return tooMany
 	}
 	return nil
+}
+
+// complete notes the end of a snapshot: a row that is not in it and not newer is gone,
+// though no change says so, since a connector that begins its snapshot again skips
+// what happened between. With several partitions the snapshot rows of the others may
+// be yet to come, and a change under way at the snapshot may be in one that has none:
+// the library is told by Again and refuses the second snapshot.
+func (r *reader) complete(c *changed) {
+	if r.batch.Partitions == 1 {
+		r.schemes.note(c.place)
+		r.out.Feed.Floor = max(r.out.Feed.Floor, c.place.at)
+	}
 }
 
 // truncate notes that all rows before c are gone.

@@ -99,7 +99,7 @@ func show(t *testing.T, d *ingest.Decoded) string {
 	for _, r := range d.Rejects {
 		fmt.Fprintf(&b, "reject @%d.%d %s %s %s\n", r.Offset, r.Row, r.Class, r.Field, r.Reason)
 	}
-	fmt.Fprintf(&b, "schemes %q snapshot %d floor %d\n", d.Feed.Schemes, d.Feed.Snapshot, d.Feed.Floor)
+	fmt.Fprintf(&b, "schemes %q snapshot %d again %v floor %d\n", d.Feed.Schemes, d.Feed.Snapshot, d.Feed.Again, d.Feed.Floor)
 	return b.String()
 }
 

@@ -16,7 +16,8 @@ import (
 var positionsTable = houseTable{"positions", []column{{"dataset", lc}, {"_topic_id", "String"}, {"_partition", "UInt32"}, {"first", "UInt64"}, {"scheme", "String"}, {"snapshot", "UInt64"}},
 	"ReplacingMergeTree ORDER BY (dataset, _topic_id, _partition, first, scheme)"}
 
-// floorsTable has every truncate: rows of the dataset with a lower _version are gone.
+// floorsTable has every truncate and every snapshot that was read to its end: rows of
+// the dataset with a lower _version are gone.
 var floorsTable = houseTable{"floors", []column{{"dataset", lc}, {"floor", "UInt64"}, {"_topic_id", "String"}, {"_partition", "UInt32"}, {"first", "UInt64"}, {"at", instant}},
 	"ReplacingMergeTree(at) ORDER BY (dataset, floor)"}
 
@@ -72,6 +73,9 @@ func (l *Library) place(ctx context.Context, b Batch) (base uint64, err error) {
 		}
 	}
 	snapshot := max(base, b.Feed.Snapshot)
+	if b.Feed.Partitions != 1 && (b.Feed.Again || base > 0 && snapshot > base) {
+		return 0, fmt.Errorf("主题 %s 已有一次全量快照，又来了一次：两次之间删除的行无从得知；主题只有一个分区时可自动处理，现有 %d 个，请删除并以一个分区重建主题后重新全量同步 (second snapshot): %w", b.Plan.Topic, b.Feed.Partitions, mulu.ErrConflict)
+	}
 	if known != first && known != mulu.SchemeOffset || snapshot > base {
 		err := l.insert(ctx, positionsTable, 1, func(int) ([]any, error) {
 			return []any{string(code), topic.String(), uint32(b.Plan.Partition), uint64(b.Plan.First), known, snapshot}, nil
@@ -111,7 +115,7 @@ func raised(positions []uint64, base uint64) []uint64 {
 	return out
 }
 
-// raiseFloor keeps a truncate. It comes before the batch's rows, so that what it hides is
+// raiseFloor keeps a truncate or the end of a snapshot. It comes before the batch's rows, so that what it hides is
 // never seen beside what follows it. Raising again changes nothing.
 func (l *Library) raiseFloor(ctx context.Context, b Batch, epoch uint64) error {
 	if b.Feed.Floor == 0 {

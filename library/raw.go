@@ -14,11 +14,3 @@ func RawRows(ctx context.Context, l *Library, database, table string) (int64, er
 	}
 	return int64(n), nil
 }
-
-// Merge makes the engine merge a table's parts into one, as it does by itself some day.
-func Merge(ctx context.Context, l *Library, database, table string) error {
-	if err := l.db.Exec(ctx, "OPTIMIZE TABLE "+ident(database)+"."+ident(table)+" FINAL"); err != nil {
-		return fmt.Errorf("merge %s.%s: %w", database, table, err)
-	}
-	return nil
-}

@@ -20,7 +20,7 @@ func changes(code mulu.DatasetCode) *mulu.Dataset {
 func change(t *testing.T, ds *mulu.Dataset, first int64, scheme string, positions []uint64, rows []row) library.Batch {
 	t.Helper()
 	b := batch(t, ds, first, rows)
-	b.Versions, b.Feed.Schemes = positions, []string{scheme}
+	b.Versions, b.Feed.Schemes, b.Feed.Partitions = positions, []string{scheme}, 4
 	return b
 }
 
@@ -39,7 +39,7 @@ func testPositions(t *testing.T, l *library.Library) {
 	want := [][]any{{"a", int64(1)}, {"b", int64(2)}, {"c", int64(3)}}
 	equal(t, "rows", seqs(t, l, "positions"), want)
 	for range 3 { // merges must not decide otherwise
-		if err := library.Merge(t.Context(), l, ds.Library, "positions"); err != nil {
+		if err := l.MergeAll(t.Context(), "positions"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -66,7 +66,13 @@ func testSnapshot(t *testing.T, l *library.Library) {
 	other := change(t, ds, 0, "lsn", []uint64{90}, []row{{id: "b", seq: p(int64(3))}})
 	other.Plan.Partition = 1
 	store(t, l, other)
+	again := change(t, ds, 3, "lsn", []uint64{200}, []row{{id: "a", seq: p(int64(4))}})
+	again.Feed.Snapshot = 200
+	is(t, l.StoreData(t.Context(), again), mulu.ErrConflict, "second snapshot")
 	equal(t, "rows with another partition's", seqs(t, l, "snapshot"), [][]any{{"a", int64(2)}, {"b", int64(1)}})
+	again.Feed.Partitions = 1
+	store(t, l, again)
+	equal(t, "rows after a second snapshot of one partition", seqs(t, l, "snapshot"), [][]any{{"a", int64(4)}, {"b", int64(1)}})
 }
 
 // testSchemes: positions that do not compare stay out, also after a restart.

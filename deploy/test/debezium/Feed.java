@@ -28,7 +28,7 @@ public class Feed {
         p.setProperty("connector.class", "io.debezium.connector.postgresql.PostgresConnector");
         p.setProperty("offset.storage", "org.apache.kafka.connect.storage.FileOffsetBackingStore");
         p.setProperty("offset.storage.file.filename", args[2] + "/offsets");
-        p.setProperty("offset.flush.interval.ms", "5000");
+        p.setProperty("offset.flush.interval.ms", "3000");
         p.setProperty("database.hostname", "127.0.0.1");
         p.setProperty("database.port", args[1]);
         p.setProperty("database.user", "postgres");
