@@ -319,6 +319,25 @@ func (h *house) finish(failed func(error)) {
 	h.t.Fatal("100 steps did not reach the end of the topic")
 }
 
+// finishAfter steps to the end of the topic; exactly one step must fail on the way, of
+// an injected fault, and then the same lane or a restart goes on.
+func (h *house) finishAfter(after string) {
+	h.t.Helper()
+	failures := 0
+	h.finish(func(err error) {
+		if failures++; !errors.Is(err, errInjected) && !errors.Is(err, context.Canceled) && !strings.Contains(err.Error(), errInjected.Error()) {
+			h.t.Fatalf("not the injected fault: %v", err)
+		}
+		if after == restart {
+			h.newest = 2
+			h.reopen()
+		}
+	})
+	if failures != 1 {
+		h.t.Errorf("%d steps failed, want 1", failures)
+	}
+}
+
 // faults counts from the rows themselves, the manifests and the journal what does
 // not hold. It is empty if nothing is lost and nothing is there twice.
 func (h *house) faults() (out []string) {
@@ -467,19 +486,7 @@ func TestStep(t *testing.T) {
 				t.Parallel()
 				h := s.house(t)
 				f.arm(h)
-				failures := 0
-				h.finish(func(err error) {
-					if failures++; !errors.Is(err, errInjected) && !errors.Is(err, context.Canceled) && !strings.Contains(err.Error(), errInjected.Error()) {
-						t.Fatalf("not the injected fault: %v", err)
-					}
-					if after == restart {
-						h.newest = 2
-						h.reopen()
-					}
-				})
-				if failures != 1 {
-					t.Errorf("%d steps failed, want 1", failures)
-				}
+				h.finishAfter(after)
 				h.check()
 			})
 		}

@@ -87,7 +87,7 @@ echo "BEGIN; UPDATE person SET note = 'open when the slot began' WHERE id = 2;" 
 until_ok 20 "second transaction" changed person 2
 echo "COMMIT;" >&7
 sleep 3
-echo "BEGIN; UPDATE person SET note = 'changed before the snapshot, not in it' WHERE id % 10 = 3;" >&9
+echo "BEGIN; UPDATE person SET note = 'changed before the snapshot, not in it' WHERE id % 10 = 4;" >&9
 until_ok 20 "third transaction" changed person 2
 echo "COMMIT;" >&8
 "$work/cdc" arrived "$kafka" '"name":"between"' # the second snapshot has begun
