@@ -94,7 +94,7 @@ echo "COMMIT;" >&8
 echo "COMMIT;" >&9
 exec 7>&- 8>&- 9>&-
 
-for round in 1 2 3; do
+for round in ${CDC_ROUNDS:-1 2 3}; do
   psql -q -h 127.0.0.1 -p "$pgport" -U postgres -d civil -v ON_ERROR_STOP=1 -v round=$round -f deploy/test/cdc/changes.sql
   sleep 7 # offsets are on disk, and older than what comes now
   sql "UPDATE person SET note = 'sent twice' WHERE id % 17 = $round; DELETE FROM person WHERE id % 19 = $round"
