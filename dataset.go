@@ -40,6 +40,9 @@ type Column struct {
 	Codes    string // name of the code table its values come from, "" for none
 	Level    Level
 	PI       string // kind of personal information (name, id_no, phone, address …), "" for none
+	// Unit of a datetime that a change feed without schema block writes as a number:
+	// "ms", "us" or "ns"; "" refuses such a number.
+	Unit string `json:",omitempty"`
 }
 
 // Rule declares one row rule of a dataset version. Kinds and their parameters are

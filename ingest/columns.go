@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -59,6 +60,11 @@ func (c *column) putString(b []byte) {
 
 func (c *column) putNull(row int) {
 	c.nulls = append(c.nulls, int32(row))
+	c.putZero()
+}
+
+// putZero puts the value of its type that says nothing, where null is not allowed.
+func (c *column) putZero() {
 	switch c.kind {
 	case kString:
 		c.ends = append(c.ends, int32(len(c.data)))
@@ -71,6 +77,21 @@ func (c *column) putNull(row int) {
 	case kBool:
 		c.bools = append(c.bools, 0)
 	}
+}
+
+// equal says whether rows i and j, which are not null, hold the same value.
+func (c *column) equal(i, j int) bool {
+	switch c.kind {
+	case kString:
+		return bytes.Equal(c.data[c.ends[i]:c.ends[i+1]], c.data[c.ends[j]:c.ends[j+1]])
+	case kDecimal:
+		return c.decs[i] == c.decs[j]
+	case kDate:
+		return c.days[i] == c.days[j]
+	case kBool:
+		return c.bools[i] == c.bools[j]
+	}
+	return c.ints[i] == c.ints[j]
 }
 
 // rows is how many rows the column holds.

@@ -23,6 +23,7 @@ const (
 	ClassKey       = "key"       // a key column without a value
 	ClassTombstone = "tombstone" // a message without a value
 	ClassOversize  = "oversize"  // more than MaxRecord bytes
+	ClassChange    = "change"    // a change without the position, the row or the operation it needs
 )
 
 // MaxRecord is the longest value that is decoded, in bytes.
@@ -46,6 +47,7 @@ type Decoded struct {
 	Rows     []uint16
 	Versions []uint64
 	Deleted  []uint64
+	Feed     mulu.Feed
 	// Normalised counts, per column, values that were given in another form than the
 	// column's own and read without loss of meaning: a number in quotes, 是 for
 	// true, an empty text for no value, a time finer than a millisecond.
@@ -98,6 +100,9 @@ type Decoder struct {
 	root    *level // JSON: where each column's value is
 	bits    int    // columns, and objects that columns are in
 	csv     bool
+	changes bool
+	plain   []hint // of Debezium without schema block
+	bare    []hint // of a feed that writes times as text
 
 	// sets are columns that no batch looks at. A batch of every lane is in flight at
 	// once, so none is bound to one; what stays idle is let go by the collector.
@@ -114,19 +119,17 @@ type field struct {
 	kind  kind
 	scale int32
 	key   bool
-	must  bool // required, and no key: a key that is absent is a fault of the record
+	must  bool // required, and no key: what lacks it is kept, and judged by the rules
+	unit  string
 }
 
 // NewDecoder prepares decoding for one dataset version. mulu.ErrInvalid says that
 // the version can not be decoded.
 func NewDecoder(d *mulu.Dataset) (*Decoder, error) {
 	dec := &Decoder{dataset: d, root: &level{byName: map[string]int{}}, bits: len(d.Columns)}
-	switch d.Format {
-	case "json":
-	case "csv":
-		dec.csv = true
-	default:
-		return nil, fmt.Errorf("decode dataset %s: format %q, want json or csv: %w", d.Code, d.Format, mulu.ErrInvalid)
+	dec.csv, dec.changes = d.Format == mulu.FormatCSV, d.Changes()
+	if d.Format != mulu.FormatJSON && !dec.csv && !dec.changes {
+		return nil, fmt.Errorf("decode dataset %s: format %q, want json, csv, debezium, canal, maxwell or changes: %w", d.Code, d.Format, mulu.ErrInvalid)
 	}
 	var schema []arrow.Field
 	for i, c := range d.Columns {
@@ -145,7 +148,7 @@ func NewDecoder(d *mulu.Dataset) (*Decoder, error) {
 		if err != nil {
 			return nil, fmt.Errorf("decode dataset %s: column %s: %w: %w", d.Code, c.Name, err, mulu.ErrInvalid)
 		}
-		f := field{name: c.Name, label: fmt.Sprintf("字段“%s”", c.Name), kind: k, scale: int32(c.Scale), must: c.Required && !slices.Contains(d.Key, c.Name)}
+		f := field{name: c.Name, label: fmt.Sprintf("字段“%s”", c.Name), kind: k, scale: int32(c.Scale), must: c.Required && !slices.Contains(d.Key, c.Name), unit: c.Unit}
 		if c.Title != "" {
 			f.label = fmt.Sprintf("字段“%s”(%s)", c.Title, c.Name)
 		}
@@ -165,6 +168,9 @@ func NewDecoder(d *mulu.Dataset) (*Decoder, error) {
 	schema = append(schema, arrow.Field{Name: mulu.ColExtra, Type: arrow.BinaryTypes.String})
 	dec.wide = make([]atomic.Uint32, len(schema))
 	dec.schema = arrow.NewSchema(schema, nil)
+	if dec.changes {
+		dec.plain, dec.bare = plainHints(dec.fields), make([]hint, len(dec.fields))
+	}
 	return dec, nil
 }
 
@@ -215,23 +221,13 @@ func (d *Decoder) Decode(b *Batch) (*Decoded, error) {
 	set := d.take(len(b.Records))
 	out := &Decoded{}
 	r := reader{d: d, set: set, counts: make([]int64, len(d.fields)), absent: make([]Absent, len(d.fields))}
-	for i := range b.Records {
-		rec := &b.Records[i]
-		r.offset = rec.Offset
-		if fault := r.read(rec.Value); fault != nil {
-			set.truncate()
-			out.Rejects = append(out.Rejects, mulu.Reject{
-				Batch: b.Plan.BatchID, Offset: rec.Offset,
-				Class: fault.class, Field: fault.field, Reason: fault.reason,
-				Key: bytes.Clone(rec.Key), Value: bytes.Clone(rec.Value), Time: rec.Time,
-			})
-			continue
-		}
-		set.rows++
-		set.offsets = append(set.offsets, rec.Offset)
-		set.index = append(set.index, i)
+	if d.changes {
+		r.changes(b, out)
+	} else {
+		r.records(b, out)
 	}
 	out.Offsets, out.Index = set.offsets, set.index
+	out.seal(set.rows)
 	for i, n := range r.counts {
 		if n > 0 {
 			if out.Normalised == nil {
@@ -249,6 +245,59 @@ func (d *Decoder) Decode(b *Batch) (*Decoded, error) {
 	out.Unknown = r.odd
 	out.Record = set.batch(d.schema, func() { d.give(set) })
 	return out, nil
+}
+
+// records reads records of one row each.
+func (r *reader) records(b *Batch, out *Decoded) {
+	for i := range b.Records {
+		rec := &b.Records[i]
+		r.offset = rec.Offset
+		var f *fault
+		if rec.Value == nil && !r.d.csv {
+			f = r.tombstone(rec.Key)
+		} else {
+			f = r.read(rec.Value)
+		}
+		if f != nil {
+			r.set.truncate()
+			out.reject(b, rec, 0, f)
+			continue
+		}
+		r.set.rows++
+		r.set.offsets = append(r.set.offsets, rec.Offset)
+		r.set.index = append(r.set.index, i)
+		if rec.Value == nil {
+			out.markDeleted(r.set.rows - 1)
+		}
+	}
+}
+
+// reject keeps a record, or a row of it, whole.
+func (d *Decoded) reject(b *Batch, rec *mulu.Record, row int, f *fault) {
+	d.Rejects = append(d.Rejects, mulu.Reject{
+		Batch: b.Plan.BatchID, Offset: rec.Offset, Row: int32(row),
+		Class: f.class, Field: f.field, Reason: f.reason,
+		Key: bytes.Clone(rec.Key), Value: bytes.Clone(rec.Value), Time: rec.Time,
+	})
+	if n := len(d.Rejects); n > 1 && d.Rejects[n-2].Offset == rec.Offset { // one copy for all rows of a record
+		d.Rejects[n-1].Key, d.Rejects[n-1].Value = d.Rejects[n-2].Key, d.Rejects[n-2].Value
+	}
+}
+
+// markDeleted says that row i deletes its key. The bitmap grows as it must; seal makes
+// it cover all rows.
+func (d *Decoded) markDeleted(i int) {
+	for len(d.Deleted)*64 <= i {
+		d.Deleted = append(d.Deleted, 0)
+	}
+	d.Deleted[i>>6] |= 1 << (i & 63)
+}
+
+// seal makes the bitmap of deletions cover n rows; without any it stays nil.
+func (d *Decoded) seal(n int) {
+	for d.Deleted != nil && len(d.Deleted)*64 < n {
+		d.Deleted = append(d.Deleted, 0)
+	}
 }
 
 // take gives a set of columns without rows, roomy enough for n if it is a new one.
@@ -299,31 +348,60 @@ type reader struct {
 	offset int64            // of the record
 	absent []Absent         // per column
 	odd    map[string]int64 // fields the version does not know
+
+	// Of change feeds.
+	hints     []hint   // how values are written, by column; nil for plain records
+	texts     bool     // every value is text by nature
+	keysOnly  bool     // the key columns alone are read
+	given     []uint64 // key columns another object has given already
+	envelope  envelope
+	schema    []byte // the last schema block
+	described []hint // what it says
+	schemes   schemes
+	batch     *Batch
+	out       *Decoded
 }
 
 func (r *reader) read(v []byte) *fault {
+	if v == nil {
+		return &fault{class: ClassTombstone, reason: "消息没有内容(删除标记)，且消息键不是含全部主键字段的 JSON 对象，无法判断删除哪一行；请以主键的 JSON 对象作消息键，或改为发送带状态字段的记录"}
+	}
+	if f := vet(v); f != nil {
+		return f
+	}
+	r.begin()
+	if r.d.csv {
+		if f := r.readCSV(v); f != nil {
+			return f
+		}
+	} else if f := r.readJSON(v); f != nil {
+		return f
+	}
+	return r.finish()
+}
+
+// vet refuses a value that is not even looked into.
+func vet(v []byte) *fault {
 	switch {
-	case v == nil:
-		return &fault{class: ClassTombstone, reason: "消息没有内容(删除标记)，目前不支持按消息删除，请改为发送带状态字段的记录"}
 	case len(v) > MaxRecord:
 		return &fault{class: ClassOversize, reason: fmt.Sprintf("记录长 %d 字节，超过上限 %d 字节，请拆分或去掉大字段", len(v), MaxRecord)}
 	case !utf8.Valid(v):
 		return &fault{class: ClassEncoding, reason: fmt.Sprintf("第 %d 字节起不是 UTF-8 编码，请源系统改用 UTF-8 输出(常见原因：GBK/GB18030)", invalidAt(v)+1)}
 	}
+	return nil
+}
+
+// begin makes ready for the next row.
+func (r *reader) begin() {
 	if words := (r.d.bits + 63) / 64; len(r.seen) != words {
-		r.seen = make([]uint64, words)
+		r.seen, r.given = make([]uint64, words), make([]uint64, words)
 	}
 	clear(r.seen)
 	r.marks, r.names, r.extra = r.marks[:0], r.names[:0], r.extra[:0]
-	var f *fault
-	if r.d.csv {
-		f = r.readCSV(v)
-	} else {
-		f = r.readJSON(v)
-	}
-	if f != nil {
-		return f
-	}
+}
+
+// finish ends a row whose business columns are filled.
+func (r *reader) finish() *fault {
 	x := r.set.extra()
 	if len(x.data)+len(r.extra) > maxText {
 		return &fault{class: ClassOversize, reason: "本批未登记字段合计超过 1 GiB"}
@@ -331,9 +409,6 @@ func (r *reader) read(v []byte) *fault {
 	x.putString(r.extra)
 	for _, c := range r.marks {
 		r.counts[c]++
-	}
-	for _, name := range r.names {
-		r.strange(name)
 	}
 	return nil
 }

@@ -26,8 +26,21 @@ func fuzzed(format string) *mulu.Dataset {
 
 var errTwice = errors.New("member given twice")
 
-// members reads one JSON object with encoding/json: names in order, raw values.
+// members reads one JSON object with encoding/json: names in order, raw values. A
+// member given twice is an error.
 func members(in []byte) (names []string, values []json.RawMessage, err error) {
+	seen := map[string]bool{}
+	return membersWith(in, func(name string) error {
+		if seen[name] {
+			return errTwice
+		}
+		seen[name] = true
+		return nil
+	})
+}
+
+// membersWith is members with what is asked of each name.
+func membersWith(in []byte, ask func(name string) error) (names []string, values []json.RawMessage, err error) {
 	if !json.Valid(in) {
 		return nil, nil, errors.New("not JSON")
 	}
@@ -35,7 +48,6 @@ func members(in []byte) (names []string, values []json.RawMessage, err error) {
 	if tok, err := dec.Token(); err != nil || tok != json.Delim('{') {
 		return nil, nil, errors.New("not an object")
 	}
-	seen := map[string]bool{}
 	for dec.More() {
 		tok, err := dec.Token()
 		if err != nil {
@@ -46,10 +58,9 @@ func members(in []byte) (names []string, values []json.RawMessage, err error) {
 			return nil, nil, err
 		}
 		name := tok.(string)
-		if seen[name] {
-			return nil, nil, errTwice
+		if err := ask(name); err != nil {
+			return nil, nil, err
 		}
-		seen[name] = true
 		names, values = append(names, name), append(values, raw)
 	}
 	return names, values, nil

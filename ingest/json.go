@@ -48,10 +48,18 @@ func (l *level) add(path []string, c int, bit *int) error {
 	return l.members[at].inner.add(path[1:], c, bit)
 }
 
-// readJSON reads one JSON object (RFC 8259, no member twice) into a row. It goes
-// through the bytes once, expects the fields in column order, where it need not
-// look up a name, and accepts any order.
+// readJSON reads one JSON object into a row.
 func (r *reader) readJSON(p []byte) *fault {
+	if f := r.readObject(p); f != nil {
+		return f
+	}
+	return r.missing()
+}
+
+// readObject reads one JSON object (RFC 8259, no member twice) into the columns it
+// names. It goes through the bytes once, expects the fields in column order, where
+// it need not look up a name, and accepts any order.
+func (r *reader) readObject(p []byte) *fault {
 	r.open = r.open[:0]
 	i, f := r.object(p, blank(p, 0), r.d.root)
 	if f != nil {
@@ -63,7 +71,7 @@ func (r *reader) readJSON(p []byte) *fault {
 	if len(r.extra) > 0 {
 		r.extra = append(r.extra, '}')
 	}
-	return r.missing()
+	return nil
 }
 
 // object reads the object at i, whose members l names, and returns the place after it.
@@ -90,6 +98,9 @@ func (r *reader) object(p []byte, i int, l *level) (int, *fault) {
 		}
 		i = blank(p, i+1)
 		switch {
+		case r.keysOnly && (m < 0 || l.members[m].inner == nil && !r.wants(l.members[m].bit)):
+			next = m + 1
+			i, f = pass(p, i)
 		case m < 0:
 			i, f = r.unknown(p, i, name)
 		case l.members[m].inner != nil:
@@ -111,6 +122,11 @@ func (r *reader) object(p []byte, i int, l *level) (int, *fault) {
 		}
 		if p[i] != '}' {
 			return i, broken(p, i, "应为逗号或 }")
+		}
+		if !r.keysOnly {
+			for _, n := range r.names[names:] {
+				r.strange(n)
+			}
 		}
 		r.names = r.names[:names]
 		return i + 1, nil
@@ -223,6 +239,11 @@ func (r *reader) member(p []byte, i, c int) (int, *fault) {
 	if i >= len(p) {
 		return i, broken(p, i, "缺少字段值")
 	}
+	if r.hints != nil {
+		if end, f, done := r.encoded(p, i, c); done {
+			return end, f
+		}
+	}
 	switch ch := p[i]; {
 	case ch == '"':
 		end, escaped, ok := scanString(p, i+1)
@@ -237,7 +258,7 @@ func (r *reader) member(p []byte, i, c int) (int, *fault) {
 			}
 			s = r.text
 		}
-		return end + 1, r.putText(c, s, true)
+		return end + 1, r.putText(c, s, !r.texts)
 	case ch == '-' || ch-'0' <= 9:
 		end, ok := scanNumber(p, i)
 		if !ok {

@@ -20,6 +20,7 @@ type Partition struct {
 	mu      sync.Mutex
 	wake    chan struct{} // capacity 1: something changed
 	topicID mulu.TopicID
+	of      int           // partitions of the topic
 	next    int64         // position: first offset not yet committed here
 	seen    int64         // offsets before it are fetched: each carries a held record, a marker, or nothing
 	fetched int64         // what the client gave last, + 1; behind seen only after a resync
@@ -240,7 +241,7 @@ func (p *Partition) cut() (*Batch, time.Duration) {
 		}
 		plan.Last = last
 	}
-	b := &Batch{Plan: plan, InDoubt: doubt}
+	b := &Batch{Plan: plan, InDoubt: doubt, Partitions: p.of}
 	n := 0
 	for n < len(p.buf) && p.buf[n].Offset <= plan.Last {
 		b.Bytes += size(&p.buf[n])

@@ -46,6 +46,7 @@ func (s *Source) startOffsets(ctx context.Context, asked map[string]map[int32]kg
 		for partition := range parts {
 			start, _ := starts.Lookup(topic, partition)
 			end, _ := ends.Lookup(topic, partition)
+			s.count(tp{topic, partition}, len(details[topic].Partitions)) // before a batch can be cut
 			at, err := s.place(ctx, tp{topic, partition}, id, start.Offset, end.Offset)
 			if err != nil {
 				s.o.Log.Warn("cannot ask the journal where a partition stands; trying again", "topic", topic, "partition", partition, "error", err)
@@ -55,6 +56,18 @@ func (s *Source) startOffsets(ctx context.Context, asked map[string]map[int32]kg
 		}
 	}
 	return asked, nil
+}
+
+// count notes how many partitions the topic has.
+func (s *Source) count(key tp, partitions int) {
+	s.mu.Lock()
+	p := s.parts[key]
+	s.mu.Unlock()
+	if p != nil {
+		p.mu.Lock()
+		p.of = partitions
+		p.mu.Unlock()
+	}
 }
 
 // place finds where one partition goes on, and readies or stops its reader.

@@ -33,6 +33,10 @@ func (l *Library) Audit(ctx context.Context, code mulu.DatasetCode) (Audit, erro
 	const position = "(_topic_id, _partition, _offset, _row)"
 	table := ident(ds.Library) + "." + ident(string(ds.Code))
 	history := ident(ds.Library) + "." + ident(string(ds.Code)+"_history")
+	visible := ""
+	if cond := above(ds, ""); cond != "" {
+		visible = " AND " + cond
+	}
 	var a Audit
 	for _, q := range []struct {
 		sql  string
@@ -41,7 +45,7 @@ func (l *Library) Audit(ctx context.Context, code mulu.DatasetCode) (Audit, erro
 	}{
 		{"SELECT toInt64(count()), toInt64(uniqExact" + position + ") FROM " + history, nil, []any{&a.History, &a.HistoryPositions}},
 		{"SELECT toInt64(count()), toInt64(uniqExact" + position + ") FROM " + table, nil, []any{&a.Raw, &a.RawPositions}},
-		{"SELECT toInt64(count()), toInt64(uniqExact(" + idents(ds.Key) + ")) FROM " + table + " FINAL WHERE _deleted = 0", nil, []any{&a.Visible, &a.VisibleKeys}},
+		{"SELECT toInt64(count()), toInt64(uniqExact(" + idents(ds.Key) + ")) FROM " + table + " FINAL WHERE _deleted = 0" + visible, nil, []any{&a.Visible, &a.VisibleKeys}},
 		{"SELECT toInt64(uniqExact" + position + ") FROM mulu.rejects WHERE dataset = {d:String}", []any{named("d", string(code))}, []any{&a.Rejects}},
 		{"SELECT toInt64(uniqExact" + position + ") FROM mulu.rejects WHERE dataset = {d:String} AND " + position + " IN (SELECT " + position + " FROM " + history + ") AND NOT " + closedReject, []any{named("d", string(code))}, []any{&a.Both}},
 		{"SELECT toInt64(uniqExact" + position + ") FROM mulu.rejects WHERE dataset = {d:String} AND " + closedReject, []any{named("d", string(code))}, []any{&a.Closed}},

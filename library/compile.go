@@ -115,9 +115,13 @@ func (c *compiler) from(base *mulu.Dataset) string {
 	return b.String()
 }
 
-// prewhere are the pinned conditions on the given key columns of a table.
+// prewhere are the pinned conditions on the given key columns of a table, and that its
+// rows were not truncated.
 func (c *compiler) prewhere(alias string, ds *mulu.Dataset, on []string) string {
 	var conds []string
+	if cond := above(ds, alias); cond != "" {
+		conds = append(conds, cond)
+	}
 	for _, k := range ds.Key {
 		if cond, ok := c.pinned[k]; ok && slices.Contains(on, k) {
 			conds = append(conds, fmt.Sprintf(cond, alias+ident(k)))

@@ -34,7 +34,9 @@ type Batch struct {
 	// takes the offsets.
 	Rows     []uint16
 	Versions []uint64
-	Origin   uint8 // mulu.OriginTopic or mulu.OriginReplay
+	// Feed says how Versions are to be read, and what was truncated before which rows.
+	Feed   mulu.Feed
+	Origin uint8 // mulu.OriginTopic or mulu.OriginReplay
 	// Firsts are, per row of a replay, the first offset of the batch its record came
 	// in; nil takes Plan.First.
 	Firsts []int64
@@ -72,10 +74,29 @@ func (l *Library) StoreData(ctx context.Context, b Batch) error {
 	if err := checkBatch(ds, b); err != nil {
 		return fmt.Errorf("store batch %s: %w", b.Plan.BatchID, err)
 	}
+	base, err := l.place(ctx, b)
+	if err != nil {
+		return fmt.Errorf("store batch %s: %w", b.Plan.BatchID, err)
+	}
 	epoch, err := l.epoch(ctx, ds.Code, b.Plan.TopicID)
 	if err != nil {
 		return fmt.Errorf("store batch %s: %w", b.Plan.BatchID, err)
 	}
+	if err := l.raiseFloor(ctx, b, epoch); err != nil {
+		return fmt.Errorf("store batch %s: %w", b.Plan.BatchID, err)
+	}
+	b.Versions = raised(b.Versions, base)
+	if err := l.storeRows(ctx, ds, b, epoch); err != nil {
+		return err
+	}
+	if b.Feed.Floor > 0 {
+		l.sweep(ctx, ds, epoch<<epochShift|b.Feed.Floor)
+	}
+	return nil
+}
+
+// storeRows stores the rows of a batch into the tables that lack them.
+func (l *Library) storeRows(ctx context.Context, ds *mulu.Dataset, b Batch, epoch uint64) error {
 	select {
 	case l.inserts <- struct{}{}:
 		defer func() { <-l.inserts }()
@@ -96,6 +117,7 @@ func (l *Library) StoreData(ctx context.Context, b Batch) error {
 			}
 		}
 		if data == nil {
+			var err error
 			if data, err = frame(ds, b, epoch); err != nil {
 				return fmt.Errorf("frame batch %s: %w", b.Plan.BatchID, err)
 			}
@@ -140,7 +162,8 @@ func names(ds *mulu.Dataset) []string {
 // present says whether any row of the planned range is in the table, as the batch
 // brought it: a replay of one of its rejects says nothing of the others. A merge may
 // have removed rows that later ones replaced, never all of a batch that nothing
-// followed, and storing a replaced row again changes nothing anybody can see.
+// followed unless higher positions were there before (a feed sent again), and storing a
+// replaced row, or one below a truncate, again changes nothing anybody can see.
 func (l *Library) present(ctx context.Context, ds *mulu.Dataset, table string, id mulu.BatchID) (bool, error) {
 	var n uint64
 	err := l.db.QueryRow(ctx, "SELECT count() FROM (SELECT 1 FROM "+ident(ds.Library)+"."+ident(table)+

@@ -63,6 +63,8 @@ type Library struct {
 
 	running running
 
+	schemes map[mulu.DatasetCode]map[mulu.TopicID]string // how positions of a topic are ordered
+
 	epochs sync.Mutex // serialises the numbering of new topic identities
 	taking sync.Mutex // serialises withdrawals, which hold merges of a table back
 }
@@ -96,7 +98,8 @@ func Open(ctx context.Context, opt Options) (*Library, error) {
 		return nil, fmt.Errorf("open library: %w", err)
 	}
 	l := &Library{db: db, now: opt.Now, log: opt.Log, ttl: opt.HistoryTTL, sync: opt.Fsync,
-		datasets: map[mulu.DatasetCode]*mulu.Dataset{}, versions: map[mulu.DatasetCode]map[uint32]*mulu.Dataset{}, topics: map[mulu.DatasetCode]map[mulu.TopicID]uint64{}}
+		datasets: map[mulu.DatasetCode]*mulu.Dataset{}, versions: map[mulu.DatasetCode]map[uint32]*mulu.Dataset{}, topics: map[mulu.DatasetCode]map[mulu.TopicID]uint64{},
+		schemes: map[mulu.DatasetCode]map[mulu.TopicID]string{}}
 	l.inserts = make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))
 	l.rejects.insert, l.findings.insert, l.manifests.insert = l.insertRejects, l.insertFindings, l.insertManifests
 	if l.now == nil {

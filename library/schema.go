@@ -58,7 +58,7 @@ var (
 )
 
 // houseTables are all of them.
-var houseTables = []houseTable{rejectsTable, findingsTable, manifestTable, mendsTable, withdrawnTable, topicsTable}
+var houseTables = []houseTable{rejectsTable, findingsTable, manifestTable, mendsTable, withdrawnTable, topicsTable, positionsTable, floorsTable}
 
 func (l *Library) houseDDL() []string {
 	ddl := []string{"CREATE DATABASE IF NOT EXISTS mulu ENGINE=Atomic"}

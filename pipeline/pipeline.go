@@ -94,7 +94,10 @@ func (l *Lane) Step(ctx context.Context) error {
 		return fmt.Errorf("review batch %s: %w", plan.BatchID, err)
 	}
 	l.ended(Decoded)
-	checked := version.Rules.Check(decoded.Record, decoded.Offsets, today(batch))
+	checked, err := version.Rules.CheckChanges(decoded.Record, decoded.Offsets, decoded.Deleted, today(batch))
+	if err != nil {
+		return fmt.Errorf("check batch %s: %w", plan.BatchID, err)
+	}
 	rejects := append(decoded.Rejects, ruleRejects(batch, decoded, checked)...)
 	l.ended(Checked)
 
@@ -117,7 +120,7 @@ func (l *Lane) Step(ctx context.Context) error {
 	// One block per table, all of it or none; in doubt, each table is asked first.
 	err = l.Library.StoreData(ctx, library.Batch{
 		Plan: plan, Record: decoded.Record, Offsets: decoded.Offsets,
-		Rows: decoded.Rows, Versions: decoded.Versions, Deleted: decoded.Deleted,
+		Rows: decoded.Rows, Versions: decoded.Versions, Deleted: decoded.Deleted, Feed: decoded.Feed,
 		Flags: checked.Flags, Drop: checked.Drop, InDoubt: batch.InDoubt,
 	})
 	if err != nil {

@@ -139,7 +139,7 @@ func (s *script) Next(context.Context) (*ingest.Batch, error) {
 	if s.open != nil {
 		plan = *s.open
 	}
-	b := &ingest.Batch{Plan: plan, InDoubt: s.open != nil && !s.blind}
+	b := &ingest.Batch{Plan: plan, InDoubt: s.open != nil && !s.blind, Partitions: 1}
 	for _, r := range s.records {
 		if r.Offset >= plan.First && r.Offset <= plan.Last {
 			b.Records = append(b.Records, r)
@@ -228,6 +228,7 @@ func (broken) Read([]byte) (int, error) { return 0, errInjected }
 type house struct {
 	t       *testing.T
 	code    string
+	dataset func(code string, v uint32) *mulu.Dataset
 	newest  uint32 // dataset version that new batches are planned for
 	tables  *codes.Tables
 	db      *store.DB
@@ -251,8 +252,16 @@ type street struct {
 
 func (s *street) house(t *testing.T) *house {
 	t.Helper()
+	h := s.empty(t)
+	h.reopen()
+	return h
+}
+
+// empty is a house that is not open yet.
+func (s *street) empty(t *testing.T) *house {
+	t.Helper()
 	n := s.houses.Add(1)
-	h := &house{t: t, code: fmt.Sprintf("w%d", n), newest: 1, tables: s.tables, wire: &wire{RoundTripper: s.engine}, seen: ingest.NewSeen(time.Now)}
+	h := &house{t: t, code: fmt.Sprintf("w%d", n), dataset: dataset, newest: 1, tables: s.tables, wire: &wire{RoundTripper: s.engine}, seen: ingest.NewSeen(time.Now)}
 	var err error
 	if h.db, err = store.Open(t.Context(), "sqlite:"+t.TempDir()+"/control.db"); err != nil {
 		t.Fatal(err)
@@ -260,7 +269,6 @@ func (s *street) house(t *testing.T) *house {
 	t.Cleanup(func() { h.db.Close() })
 	h.source = &script{topic: mulu.TopicID{byte(n)}}
 	h.source.records, h.wanted = records()
-	h.reopen()
 	return h
 }
 
@@ -276,7 +284,7 @@ func (h *house) reopen() {
 	h.t.Cleanup(func() { h.lib.Close() })
 	versions := map[uint32]*pipeline.Version{}
 	for v := uint32(1); v <= h.newest; v++ {
-		ds := dataset(h.code, v)
+		ds := h.dataset(h.code, v)
 		if err := h.lib.Apply(h.t.Context(), ds); err != nil {
 			h.t.Fatal(err)
 		}
@@ -329,6 +337,25 @@ func (h *house) finish(failed func(error)) {
 		}
 	}
 	h.t.Fatal("100 steps did not reach the end of the topic")
+}
+
+// finishAfter steps to the end of the topic; exactly one step must fail on the way, of
+// an injected fault, and then the same lane or a restart goes on.
+func (h *house) finishAfter(after string) {
+	h.t.Helper()
+	failures := 0
+	h.finish(func(err error) {
+		if failures++; !errors.Is(err, errInjected) && !errors.Is(err, context.Canceled) && !strings.Contains(err.Error(), errInjected.Error()) {
+			h.t.Fatalf("not the injected fault: %v", err)
+		}
+		if after == restart {
+			h.newest = 2
+			h.reopen()
+		}
+	})
+	if failures != 1 {
+		h.t.Errorf("%d steps failed, want 1", failures)
+	}
 }
 
 // faults counts from the rows themselves, the manifests and the journal what does
@@ -485,19 +512,7 @@ func TestStep(t *testing.T) {
 				t.Parallel()
 				h := s.house(t)
 				f.arm(h)
-				failures := 0
-				h.finish(func(err error) {
-					if failures++; !errors.Is(err, errInjected) && !errors.Is(err, context.Canceled) && !strings.Contains(err.Error(), errInjected.Error()) {
-						t.Fatalf("not the injected fault: %v", err)
-					}
-					if after == restart {
-						h.newest = 2
-						h.reopen()
-					}
-				})
-				if failures != 1 {
-					t.Errorf("%d steps failed, want 1", failures)
-				}
+				h.finishAfter(after)
 				h.check()
 			})
 		}

@@ -142,7 +142,7 @@ func (a *App) restore(ctx context.Context) error {
 			}
 		}
 		if ds := a.lib.Dataset(newest.Code); ds != nil {
-			topics = append(topics, broker.TopicSpec{Name: ds.Topic})
+			topics = append(topics, topicOf(ds))
 		}
 	}
 	if len(topics) == 0 {
@@ -244,7 +244,16 @@ func (a *App) adopt(ctx context.Context, ds *mulu.Dataset) error {
 	if err := a.table(ctx, ds); err != nil {
 		return err
 	}
-	return broker.EnsureTopics(ctx, a.cfg.Seeds(), []broker.TopicSpec{{Name: ds.Topic}})
+	return broker.EnsureTopics(ctx, a.cfg.Seeds(), []broker.TopicSpec{topicOf(ds)})
+}
+
+// topicOf is the topic that is made for a dataset that has none. Changes get one
+// partition: what a snapshot or a truncate says of earlier rows holds in one alone.
+func topicOf(ds *mulu.Dataset) broker.TopicSpec {
+	if ds.Changes() {
+		return broker.TopicSpec{Name: ds.Topic, Partitions: 1}
+	}
+	return broker.TopicSpec{Name: ds.Topic}
 }
 
 // table makes a dataset version's tables and makes it known to the library.

@@ -25,7 +25,7 @@ func (l *loader) dataset(d *document, b *datasetDoc) {
 	}
 	for _, c := range b.Columns {
 		m.Columns = append(m.Columns, mulu.Column{Name: c.Name, Path: c.Path, Title: c.Title, Type: mulu.Type(c.Type), Length: c.Length,
-			Scale: c.Scale, Required: c.Required, Codes: c.Codes, Level: levelOf(c.Level), PI: c.PI})
+			Scale: c.Scale, Required: c.Required, Codes: c.Codes, Level: levelOf(c.Level), PI: c.PI, Unit: c.Unit})
 	}
 	for _, r := range b.Rules {
 		m.Rules = append(m.Rules, mulu.Rule{ID: mulu.RuleID(r.ID), Title: r.Title, Kind: r.Kind, Columns: r.Columns,
@@ -77,6 +77,9 @@ func (l *loader) checkColumns(d *document, b *datasetDoc, m *mulu.Dataset) {
 		}
 		if c.Type != "string" && c.Length != 0 {
 			d.fault(at+".length", "只有 string 可以限定长度；请删去 length")
+		}
+		if c.Unit != "" && (c.Type != "datetime" || m.Format != mulu.FormatDebezium && m.Format != mulu.FormatChanges) {
+			d.fault(at+".unit", "只有 debezium 或 changes 格式的 datetime 可以写 unit；请删去 unit")
 		}
 		if c.PI != "" && levelOf(c.Level) < mulu.L3 && c.Level != "" {
 			d.fault(at+".level", "含个人信息（pi: %s）的字段级别不得低于 L3，现在是 %s", c.PI, c.Level)

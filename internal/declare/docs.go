@@ -45,7 +45,7 @@ type datasetDoc struct {
 	System   string       `yaml:"system" validate:"required"`
 	Library  string       `yaml:"library" validate:"required,table,max=40"`
 	Topic    string       `yaml:"topic" validate:"required,topic,max=200"`
-	Format   string       `yaml:"format" validate:"required,oneof=json csv"`
+	Format   string       `yaml:"format" validate:"required,oneof=json csv changes debezium canal maxwell"`
 	Key      []string     `yaml:"key" validate:"min=1,unique"`
 	History  *bool        `yaml:"history"` // default true, design invariant 5
 	Cycle    string       `yaml:"cycle" validate:"required,cycle"`
@@ -65,6 +65,7 @@ type columnDoc struct {
 	Length   int    `yaml:"length" validate:"min=0"`
 	Scale    int    `yaml:"scale" validate:"min=0,max=18"`
 	Required bool   `yaml:"required"`
+	Unit     string `yaml:"unit" validate:"omitempty,oneof=ms us ns"` // of a datetime that Debezium writes as a number
 	Codes    string `yaml:"codes"`
 	Level    string `yaml:"level" validate:"required,oneof=L1 L2 L3 L4"`
 	PI       string `yaml:"pi" validate:"omitempty,slug"`

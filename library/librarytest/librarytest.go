@@ -49,9 +49,13 @@ func Run(t *testing.T, open func(t *testing.T) *library.Library) {
 		{"a withdrawn batch is as if it had not come", testWithdraw},
 		{"a key is never missing during a withdrawal", testWithdrawUnderMerges},
 		{"a cancelled export ends", testCancel},
+		{"positions order rows, at equal ones the last stands", testPositions},
+		{"a snapshot hides nothing that comes after it", testSnapshot},
+		{"a truncate hides what is below it", testFloor},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, l) })
 	}
+	t.Run("positions that do not compare are held", func(t *testing.T) { testSchemes(t, open) })
 }
 
 func equal(t *testing.T, what string, got, want any) {
