@@ -98,7 +98,7 @@ func (r *rig) firstLife(ctx context.Context, ds *mulu.Dataset) (*truth, error) {
 	} else if err := resp.Error(); err != nil {
 		return nil, fmt.Errorf("delete topic: %w", err)
 	}
-	return old, until(ctx, 30*time.Second, "the topic is made again", func() (bool, error) {
+	return old, until(ctx, 30*time.Second, "the topic is made again, with an identity of its own", func() (bool, error) {
 		resp, err := r.admin.CreateTopic(ctx, partitions, -1, nil, ds.Topic)
 		if err == nil {
 			err = resp.Err
@@ -106,7 +106,10 @@ func (r *rig) firstLife(ctx context.Context, ds *mulu.Dataset) (*truth, error) {
 		if errors.Is(err, kerr.TopicAlreadyExists) { // the old one is not gone yet
 			return false, nil
 		}
-		return err == nil, err
+		if err != nil {
+			return false, err
+		}
+		return true, pause(ctx, 100*time.Millisecond) // older than what our client remembers
 	})
 }
 

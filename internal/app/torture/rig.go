@@ -145,7 +145,8 @@ func (r *rig) openBroker(ctx context.Context) error {
 	if r.broker, err = superviseBroker(ctx, r.o, r.onClose); err != nil {
 		return err
 	}
-	cl, err := kgo.NewClient(kgo.SeedBrokers(r.o.seeds()...), kgo.ClientID("torture-admin"))
+	cl, err := kgo.NewClient(kgo.SeedBrokers(r.o.seeds()...), kgo.ClientID("torture-admin"),
+		kgo.MetadataMinAge(50*time.Millisecond)) // a topic that was made again is seen at once
 	if err != nil {
 		return fmt.Errorf("open Kafka admin: %w", err)
 	}
