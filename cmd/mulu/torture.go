@@ -109,8 +109,12 @@ func printTorture(out io.Writer, res *torture.Result) {
 			t.add(s.Scenario, "–", "–", "–", "–", "–", "–", s.Verdict)
 			continue
 		}
+		ready := "–" // nothing was waited for
+		if s.ReadyP99 > 0 {
+			ready = fmt.Sprintf("%.2f", s.ReadyP99)
+		}
 		t.add(s.Scenario, fmt.Sprint(s.Acked), fmt.Sprint(s.Lost), fmt.Sprint(s.VisibleDuplicates), fmt.Sprint(s.RawDuplicates),
-			fmt.Sprintf("%.2f", s.ReadyP99), fmt.Sprintf("%.0f", s.Seconds), s.Verdict)
+			ready, fmt.Sprintf("%.0f", s.Seconds), s.Verdict)
 	}
 	t.write(out)
 	fmt.Fprintln(out)

@@ -47,10 +47,8 @@ func control(ctx context.Context, o Options, out *Outcome) error {
 
 // mistreat kills lanes without a guard at one stage, and counts apart.
 func (r *rig) mistreat(ctx context.Context, ds *mulu.Dataset, guard, at string) (*Outcome, error) {
-	for _, table := range []string{"", "_history"} { // a merge would hide what is stored twice
-		if err := r.sql.Exec(ctx, "SYSTEM STOP MERGES "+ds.Library+"."+string(ds.Code)+table); err != nil {
-			return nil, fmt.Errorf("stop merges: %w", err)
-		}
+	if err := r.stopMerges(ctx, ds); err != nil { // a merge would hide what is stored twice
+		return nil, err
 	}
 	f, err := r.feed(ctx, ds.Topic, mixed(20_000))
 	if err != nil {
@@ -72,4 +70,14 @@ func (r *rig) mistreat(ctx context.Context, ds *mulu.Dataset, guard, at string) 
 	r.out = &Outcome{Scenario: mine.Scenario, Figures: map[string]int64{}}
 	defer func() { r.out = mine }()
 	return r.out, r.settle(ctx, f, ds)
+}
+
+// stopMerges keeps the parts of a dataset as they were stored.
+func (r *rig) stopMerges(ctx context.Context, ds *mulu.Dataset) error {
+	for _, table := range []string{"", "_history"} {
+		if err := r.sql.Exec(ctx, "SYSTEM STOP MERGES "+ds.Library+"."+string(ds.Code)+table); err != nil {
+			return fmt.Errorf("stop merges: %w", err)
+		}
+	}
+	return nil
 }

@@ -80,6 +80,8 @@ func (h *house) fillOnce(ctx context.Context, data string, killed bool) error {
 			h.out.Figures["refused_to_start"]++
 		case <-time.After(4 * time.Second):
 		}
+	} else if !p.alive() {
+		h.out.Figures["stopped_by_itself"]++
 	}
 	if err := os.Remove(ballast); err != nil {
 		return fmt.Errorf("give space back: %w", err)
@@ -94,7 +96,6 @@ func (h *house) goesOn(ctx context.Context, p **proc) error {
 		return err
 	}
 	if !(*p).alive() {
-		h.out.Figures["stopped_by_itself"]++
 		if err := saidWhy((*p).log); err != nil {
 			return err
 		}

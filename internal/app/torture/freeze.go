@@ -2,8 +2,10 @@ package torture
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -27,6 +29,10 @@ func freeze(ctx context.Context, o Options, out *Outcome) error {
 	defer r.close()
 	r.member = ""
 	ds := r.datasets[0]
+	// Merges would clear away what is stored twice before it can be counted.
+	if err := r.stopMerges(ctx, ds); err != nil {
+		return err
+	}
 	w, err := newWire(r.url)
 	if err != nil {
 		return err
@@ -60,7 +66,14 @@ func freeze(ctx context.Context, o Options, out *Outcome) error {
 	}
 	out.Did = fmt.Sprintf("SIGSTOP 超过会话时限 %s：随机 %d 次，INSERT 传到一半 %d 次；均由他人接管后解冻 / frozen past its session: %d at random, %d in the middle of an INSERT body, thawed after takeover",
 		r.session, out.Figures["frozen_at_random"], out.Figures["frozen_in_insert"], out.Figures["frozen_at_random"], out.Figures["frozen_in_insert"])
-	return r.settle(ctx, f, ds)
+	if err := r.settle(ctx, f, ds); err != nil {
+		return err
+	}
+	// The second half of an INSERT did arrive, or the freeze proved nothing.
+	if out.RawDuplicates == 0 {
+		out.fail("没有一次冻结造成存储层重复，什么也没有证明 / no freeze stored a row twice: this proves nothing")
+	}
+	return nil
 }
 
 // takeOver freezes the victim, has an heir take all its partitions and store beyond
@@ -82,6 +95,9 @@ func (r *rig) takeOver(ctx context.Context, w *wire, victim *lane, inInsert bool
 			return nil, fmt.Errorf("no INSERT of the victim came within 30 s")
 		}
 	} else if err := victim.signal(syscall.SIGSTOP); err != nil {
+		return nil, err
+	}
+	if err := r.outsideTx(ctx, victim); err != nil {
 		return nil, err
 	}
 	id, err := r.topicID(ctx, r.datasets[0].Topic)
@@ -114,6 +130,30 @@ func (r *rig) takeOver(ctx context.Context, w *wire, victim *lane, inInsert bool
 		return nil, err
 	}
 	return heir, err
+}
+
+// outsideTx lets a frozen lane go on for a moment as long as it holds the control
+// store's write lock: SQLite is one process's, and nobody could take over from a
+// frozen one that locked it. PostgreSQL ends such a transaction (see package store).
+func (r *rig) outsideTx(ctx context.Context, frozen *lane) error {
+	for {
+		free := make(chan error, 1)
+		go func() { free <- r.db.Tx(ctx, func(*sql.Tx) error { return nil }) }()
+		select {
+		case err := <-free:
+			return err
+		case <-time.After(300 * time.Millisecond):
+		}
+		if err := frozen.signal(syscall.SIGCONT); err != nil {
+			return err
+		}
+		if err := <-free; err != nil {
+			return err
+		}
+		if err := frozen.signal(syscall.SIGSTOP); err != nil {
+			return err
+		}
+	}
 }
 
 // ownedBy waits until one lane reads every partition and moves.
@@ -160,12 +200,13 @@ func newWire(engine string) (*wire, error) {
 	if err != nil {
 		return nil, err
 	}
+	quiet := log.New(io.Discard, "", 0) // statements that a killed lane gave up
 	w := &wire{addr: fmt.Sprintf("127.0.0.1:%d", port)}
-	proxy := &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(p *httputil.ProxyRequest) {
+	proxy := &httputil.ReverseProxy{FlushInterval: -1, ErrorLog: quiet, Rewrite: func(p *httputil.ProxyRequest) {
 		p.SetURL(to)
 		p.Out.Body = w.hold(p.In)
 	}}
-	w.server = &http.Server{Addr: w.addr, Handler: proxy, ReadHeaderTimeout: 10 * time.Second}
+	w.server = &http.Server{Addr: w.addr, Handler: proxy, ErrorLog: quiet, ReadHeaderTimeout: 10 * time.Second}
 	go w.server.ListenAndServe() //nolint:errcheck // ends with close
 	return w, nil
 }
