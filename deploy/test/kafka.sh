@@ -57,7 +57,9 @@ done
 for pid in "${starting[@]}"; do wait "$pid"; done
 echo "Apache Kafka $version：三个节点就绪 / three nodes ready ($brokers)"
 
-bin/mulu demo --data "$work/mulu" --brokers "$brokers" --listen "127.0.0.1:$((base + 7))"
+status=0
+bin/mulu demo --data "$work/mulu" --brokers "$brokers" --listen "127.0.0.1:$((base + 7))" || status=$?
 bin/mulu torture --scenario "${SCENARIOS:-all}" --kills "${KILLS:-10}" --rounds "${ROUNDS:-1}" --seed "${SEED:-1}" \
   --brokers "$brokers" --listen "127.0.0.1:$((base + 7))" \
-  --broker-kill "deploy/test/kafka-node.sh kill $work" --broker-start "deploy/test/kafka-node.sh restart $work"
+  --broker-kill "deploy/test/kafka-node.sh kill $work" --broker-start "deploy/test/kafka-node.sh restart $work" || status=$?
+exit $status

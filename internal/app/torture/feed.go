@@ -64,7 +64,7 @@ func (s *offsets) missing(t *offsets) (n int64) {
 
 // rate of the synthetic district, records a second: enough for several batches
 // between two kills.
-const rate = 4000
+const rate = 2000
 
 func newFeed(ctx context.Context, seeds []string, topic string, opts ...kgo.Opt) (context.Context, *feed, error) {
 	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(seeds...), kgo.DefaultProduceTopic(topic), kgo.ClientID("torture-feed"),

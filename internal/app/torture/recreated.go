@@ -39,7 +39,7 @@ func recreated(ctx context.Context, o Options, out *Outcome) error {
 	}
 	// A restart must not make it forget: once running, once started anew.
 	for _, when := range []string{"while it was read", "after a restart"} {
-		if err := r.stopsAlone(ctx, l, ds, other, old.id); err != nil {
+		if err := r.stopsAlone(ctx, l, ds, other); err != nil {
 			return fmt.Errorf("%s: %w", when, err)
 		}
 		r.killed(l, atTime)
@@ -98,30 +98,40 @@ func (r *rig) firstLife(ctx context.Context, ds *mulu.Dataset) (*truth, error) {
 	} else if err := resp.Error(); err != nil {
 		return nil, fmt.Errorf("delete topic: %w", err)
 	}
-	return old, until(ctx, 30*time.Second, "the topic is made again, with an identity of its own", func() (bool, error) {
-		resp, err := r.admin.CreateTopic(ctx, partitions, -1, nil, ds.Topic)
+	return old, r.makeAgain(ctx, ds.Topic, old.id)
+}
+
+// makeAgain makes a topic that was deleted, and waits until the broker knows it by
+// its new identity.
+func (r *rig) makeAgain(ctx context.Context, topic string, old mulu.TopicID) error {
+	err := until(ctx, 30*time.Second, "the old topic is gone", func() (bool, error) {
+		resp, err := r.admin.CreateTopic(ctx, partitions, -1, nil, topic)
 		if err == nil {
 			err = resp.Err
 		}
-		if errors.Is(err, kerr.TopicAlreadyExists) { // the old one is not gone yet
+		if errors.Is(err, kerr.TopicAlreadyExists) {
 			return false, nil
 		}
-		if err != nil {
-			return false, err
+		return err == nil, err
+	})
+	if err != nil {
+		return fmt.Errorf("make topic again: %w", err)
+	}
+	return until(ctx, 30*time.Second, "the topic has an identity of its own", func() (bool, error) {
+		id, err := r.topicID(ctx, topic)
+		if errors.Is(err, kerr.UnknownTopicOrPartition) {
+			return false, nil
 		}
-		return true, pause(ctx, 100*time.Millisecond) // older than what our client remembers
+		return err == nil && id != old, err
 	})
 }
 
 // stopsAlone waits until every partition of the dataset has stopped with a reason
 // while the other dataset moves, and makes sure that nothing of the new topic is in.
-func (r *rig) stopsAlone(ctx context.Context, l *lane, ds, other *mulu.Dataset, old mulu.TopicID) error {
+func (r *rig) stopsAlone(ctx context.Context, l *lane, ds, other *mulu.Dataset) error {
 	id, err := r.topicID(ctx, ds.Topic)
 	if err != nil {
 		return err
-	}
-	if id == old {
-		return fmt.Errorf("the broker gave the new topic the old identity %s", id)
 	}
 	otherID, err := r.topicID(ctx, other.Topic)
 	if err != nil {

@@ -155,6 +155,10 @@ func (r *rig) openBroker(ctx context.Context) error {
 	return nil
 }
 
+// retainMB is more than the longest run sends: what was retained away before it was
+// read would be lost by the broker's rules, not by ours.
+const retainMB = "16384"
+
 // superviseBroker starts the embedded broker; nil where an outside one is used.
 func superviseBroker(ctx context.Context, o Options, onClose func(func())) (*broker.Supervisor, error) {
 	if len(o.Brokers) > 0 {
@@ -163,7 +167,8 @@ func superviseBroker(ctx context.Context, o Options, onClose func(func())) (*bro
 		return nil, broker.Reach(reach, o.Brokers)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	s, err := broker.Supervise(ctx, broker.Child{Exe: o.Exe, Args: []string{"broker", "--data", filepath.Join(o.Dir, "broker"), "--listen", o.Kafka}, Addr: o.Kafka, Log: o.Log})
+	s, err := broker.Supervise(ctx, broker.Child{Exe: o.Exe, Args: []string{
+		"broker", "--data", filepath.Join(o.Dir, "broker"), "--listen", o.Kafka, "--retain-mb", retainMB}, Addr: o.Kafka, Log: o.Log})
 	if err != nil {
 		cancel()
 		return nil, fmt.Errorf("start broker: %w", err)
