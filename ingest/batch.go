@@ -16,6 +16,9 @@ type Batch struct {
 	// InDoubt says that this range may have been planned, and some of it stored,
 	// before: by a process that crashed, or by a step that failed half way.
 	InDoubt bool
+	// Reviewed says that a person has let this range in although its records do not
+	// fit the version.
+	Reviewed bool
 }
 
 // Control counts the planned offsets that carry no record: transaction markers,

@@ -48,7 +48,22 @@ type Decoded struct {
 	// column's own and read without loss of meaning: a number in quotes, 是 for
 	// true, an empty text for no value, a time finer than a millisecond.
 	Normalised map[string]int64
+	// Absent are the required columns that records did not name at all.
+	Absent []Absent
+	// Unknown counts the rows that have each field the version does not know, at most
+	// maxNamed fields; the values are in _extra.
+	Unknown map[string]int64
 }
+
+// Absent counts the records that do not name a required column.
+type Absent struct {
+	Field   string
+	Records int64
+	First   int64 // offset of the first
+}
+
+// maxNamed bounds the unknown fields that a batch names.
+const maxNamed = 64
 
 // Row is which row of its record row i is.
 func (d *Decoded) Row(i int) int32 {
@@ -92,6 +107,7 @@ type field struct {
 	kind  kind
 	scale int32
 	key   bool
+	must  bool // required, and no key: a key that is absent is a fault of the record
 }
 
 // NewDecoder prepares decoding for one dataset version. mulu.ErrInvalid says that
@@ -116,7 +132,7 @@ func NewDecoder(d *mulu.Dataset) (*Decoder, error) {
 			return nil, fmt.Errorf("decode dataset %s: column name %q is empty, quoted or given twice: %w", d.Code, c.Name, mulu.ErrInvalid)
 		}
 		dec.byName[c.Name] = i
-		f := field{name: c.Name, label: fmt.Sprintf("字段“%s”", c.Name), kind: k, scale: int32(c.Scale)}
+		f := field{name: c.Name, label: fmt.Sprintf("字段“%s”", c.Name), kind: k, scale: int32(c.Scale), must: c.Required && !slices.Contains(d.Key, c.Name)}
 		if c.Title != "" {
 			f.label = fmt.Sprintf("字段“%s”(%s)", c.Title, c.Name)
 		}
@@ -167,9 +183,10 @@ func (d *Decoder) Decode(b *Batch) (*Decoded, error) {
 		Offsets: make([]int64, 0, len(b.Records)),
 		Index:   make([]int, 0, len(b.Records)),
 	}
-	r := reader{d: d, set: set, counts: make([]int64, len(d.fields))}
+	r := reader{d: d, set: set, counts: make([]int64, len(d.fields)), absent: make([]Absent, len(d.fields))}
 	for i := range b.Records {
 		rec := &b.Records[i]
+		r.offset = rec.Offset
 		if fault := r.read(rec.Value); fault != nil {
 			set.truncate()
 			out.Rejects = append(out.Rejects, mulu.Reject{
@@ -191,6 +208,13 @@ func (d *Decoder) Decode(b *Batch) (*Decoded, error) {
 			out.Normalised[d.fields[i].name] = n
 		}
 	}
+	for i, a := range r.absent {
+		if a.Records > 0 {
+			a.Field = d.fields[i].name
+			out.Absent = append(out.Absent, a)
+		}
+	}
+	out.Unknown = r.odd
 	out.Record = set.batch(d.schema, func() { d.give(set) })
 	return out, nil
 }
@@ -240,6 +264,10 @@ type reader struct {
 	extra  []byte   // _extra of the record
 	text   []byte   // unescaped text
 	spare  []byte   // second buffer, for names
+
+	offset int64            // of the record
+	absent []Absent         // per column
+	odd    map[string]int64 // fields the version does not know
 }
 
 func (r *reader) read(v []byte) *fault {
@@ -273,7 +301,20 @@ func (r *reader) read(v []byte) *fault {
 	for _, c := range r.marks {
 		r.counts[c]++
 	}
+	for _, name := range r.names {
+		r.strange(name)
+	}
 	return nil
+}
+
+// strange counts a field that the version does not know.
+func (r *reader) strange(name []byte) {
+	if n, ok := r.odd[string(name)]; ok || len(r.odd) < maxNamed {
+		if r.odd == nil {
+			r.odd = map[string]int64{}
+		}
+		r.odd[string(name)] = n + 1
+	}
 }
 
 func invalidAt(v []byte) int {

@@ -119,6 +119,12 @@ func (b *testBroker) produce(t *testing.T, topic string, from, to int) {
 	}
 }
 
+func record(topic, value string) *kgo.Record {
+	r := kgo.StringRecord(value)
+	r.Topic = topic
+	return r
+}
+
 func small(code, topic string) *mulu.Dataset {
 	return &mulu.Dataset{Code: mulu.DatasetCode(code), Version: 1, Topic: topic, Format: "json",
 		Columns: []mulu.Column{{Name: "id", Type: mulu.String, Required: true}}, Key: []string{"id"}}

@@ -43,7 +43,8 @@ func NewJournal(ctx context.Context, db *store.DB, now func() time.Time) (*Journ
 // Plan records that the range p is about to be stored. The same open plan again
 // is a replay and returns nil. It returns mulu.ErrConflict, and the caller must
 // store nothing, if the partition's position is not p.First (the range is done, or
-// another owner has moved on) or if another range is open.
+// another owner has moved on), if another range is open, or if another version is
+// in force there.
 //
 // A crash after Plan leaves an open plan: Resume returns it, and the next owner
 // rebuilds exactly this range.
@@ -89,6 +90,9 @@ func (j *Journal) plan(ctx context.Context, tx *sql.Tx, p mulu.Plan) error {
 			return nil
 		}
 		return fmt.Errorf("range %d-%d of version %d is open: %w", open.First, open.Last, open.Version, mulu.ErrConflict)
+	}
+	if err := j.agree(ctx, tx, p); err != nil {
+		return err
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO ingest_plan (topic_id, part, first_offset, last_offset, topic, dataset, version, planned_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, id, p.Partition, p.First, p.Last, p.Topic, string(p.Dataset), int64(p.Version), now)
@@ -165,22 +169,26 @@ func alreadyDone(ctx context.Context, tx *sql.Tx, m mulu.Manifest) error {
 // never read, and the open plan if a batch is in doubt (then next is open.First).
 func (j *Journal) Resume(ctx context.Context, topic mulu.TopicID, partition int32) (next int64, open *mulu.Plan, err error) {
 	err = j.db.Tx(ctx, func(tx *sql.Tx) error {
-		err := tx.QueryRowContext(ctx, `SELECT next_offset FROM ingest_position WHERE topic_id = $1 AND part = $2 AND retired_at = 0`,
-			topic.String(), partition).Scan(&next)
-		if errors.Is(err, sql.ErrNoRows) {
-			next = -1
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		open, err = openPlan(ctx, tx, topic, partition)
+		next, open, err = resume(ctx, tx, topic, partition)
 		return err
 	})
 	if err != nil {
 		return 0, nil, fmt.Errorf("resume partition %s/%d: %w", topic, partition, err)
 	}
 	return next, open, nil
+}
+
+func resume(ctx context.Context, tx *sql.Tx, topic mulu.TopicID, partition int32) (next int64, open *mulu.Plan, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT next_offset FROM ingest_position WHERE topic_id = $1 AND part = $2 AND retired_at = 0`,
+		topic.String(), partition).Scan(&next)
+	if errors.Is(err, sql.ErrNoRows) {
+		return -1, nil, nil
+	}
+	if err != nil {
+		return 0, nil, err
+	}
+	open, err = openPlan(ctx, tx, topic, partition)
+	return next, open, err
 }
 
 func openPlan(ctx context.Context, tx *sql.Tx, topic mulu.TopicID, partition int32) (*mulu.Plan, error) {

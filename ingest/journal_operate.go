@@ -82,18 +82,27 @@ func (j *Journal) KnownAs(ctx context.Context, topic string) (id mulu.TopicID, o
 	return id, ok, nil
 }
 
-// Retire is a person's word that the named topic was created again on purpose: once
-// the source runs anew, its old positions no longer hold the new topic back. Its
-// old counts stay. An open plan of the old topic can never be rebuilt and is given
-// up; the library may hold part of it, under the old topic's offsets.
-func (j *Journal) Retire(ctx context.Context, topic string) error {
+// Retire is a person's word that the named topic was created again on purpose: its
+// old positions no longer hold the new topic back, and every process that reads
+// judges its stopped partitions anew. Its old counts stay. An open plan of the old
+// topic can never be rebuilt and is given up; the library may hold part of it, under
+// the old topic's offsets. mulu.ErrNotFound: the topic was never read.
+func (j *Journal) Retire(ctx context.Context, topic, by, reason string) error {
 	now := store.Micros(j.now())
 	err := j.db.Tx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM ingest_plan WHERE topic = $1 AND done_at = 0`, topic); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `UPDATE ingest_position SET retired_at = $1 WHERE topic = $2 AND retired_at = 0`, now, topic)
-		return err
+		res, err := tx.ExecContext(ctx, `UPDATE ingest_position SET retired_at = $1 WHERE topic = $2 AND retired_at = 0`, now, topic)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil {
+			return err
+		} else if n == 0 {
+			return fmt.Errorf("主题 %s 没有读取过的位点 / nothing was read of it: %w", topic, mulu.ErrNotFound)
+		}
+		return j.reopen(ctx, tx, topic, "accept", "", reason, by)
 	})
 	if err != nil {
 		return fmt.Errorf("retire topic %q: %w", topic, err)
@@ -101,10 +110,10 @@ func (j *Journal) Retire(ctx context.Context, topic string) error {
 	return nil
 }
 
-// Skip is a person's word, heeded when the source runs anew, that the offsets up to
-// (not including) next are gone from the broker and will not be read. They are
-// counted as lost. An open plan is given up.
-func (j *Journal) Skip(ctx context.Context, topic mulu.TopicID, partition int32, next int64) error {
+// Skip is a person's word that the offsets up to (not including) next are gone from
+// the broker and will not be read. They are counted as lost. An open plan is given
+// up. Every process that reads judges the topic's stopped partitions anew.
+func (j *Journal) Skip(ctx context.Context, topic mulu.TopicID, partition int32, next int64, by, reason string) error {
 	err := j.db.Tx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM ingest_plan WHERE topic_id = $1 AND part = $2 AND done_at = 0`,
 			topic.String(), partition); err != nil {
@@ -120,7 +129,11 @@ func (j *Journal) Skip(ctx context.Context, topic mulu.TopicID, partition int32,
 		} else if n == 0 {
 			return fmt.Errorf("nothing to skip before offset %d: %w", next, mulu.ErrConflict)
 		}
-		return nil
+		var name string
+		if err := tx.QueryRowContext(ctx, `SELECT topic FROM ingest_position WHERE topic_id = $1 AND part = $2`, topic.String(), partition).Scan(&name); err != nil {
+			return err
+		}
+		return j.reopen(ctx, tx, name, "skip", fmt.Sprintf("分区 %d 跳到 %d", partition, next), reason, by)
 	})
 	if err != nil {
 		return fmt.Errorf("skip to offset %d of partition %s/%d: %w", next, topic, partition, err)

@@ -128,6 +128,12 @@ func twice(name string) *fault {
 func (r *reader) missing() *fault {
 	for c := range r.d.fields {
 		if r.seen[c>>6]>>(c&63)&1 == 0 {
+			if r.d.fields[c].must {
+				a := &r.absent[c]
+				if a.Records++; a.Records == 1 {
+					a.First = r.offset
+				}
+			}
 			if f := r.null(c); f != nil {
 				return f
 			}

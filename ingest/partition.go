@@ -26,12 +26,20 @@ type Partition struct {
 	bytes   int64         // of buf
 	since   time.Time     // when the oldest held offset came
 	open    *mulu.Plan    // range that must be rebuilt exactly
+	effects []Effect      // versions by the offset they take effect at
+	held    *Hold         // waits for a person
+	let     time.Time     // records sent until then were let in by a person
+	halted  bool          // the dataset is paused
 	current *Batch        // cut, not committed
 	end     int64         // broker's end offset, as last heard
 	begun   bool
 	stopped error
 	lastErr string
 	rows    meter
+
+	// For the partition's goroutine alone.
+	taken  int64 // bytes of room the step under way has
+	streak streak
 
 	paused bool // guarded by Source.mu
 
@@ -41,7 +49,7 @@ type Partition struct {
 }
 
 func newPartition(s *Source, key tp) *Partition {
-	return &Partition{s: s, key: key, wake: make(chan struct{}, 1), quit: make(chan struct{}), gone: make(chan struct{})}
+	return &Partition{s: s, key: key, wake: make(chan struct{}, 1), streak: streak{}, quit: make(chan struct{}), gone: make(chan struct{})}
 }
 
 // Topic is the topic's name.
@@ -56,11 +64,12 @@ func (p *Partition) Dataset() *mulu.Dataset { return p.s.dataset(p.key.topic) }
 func size(r *mulu.Record) int64 { return int64(len(r.Key) + len(r.Value)) }
 
 // begin places the reader; until then Next waits.
-func (p *Partition) begin(id mulu.TopicID, next, end int64, open *mulu.Plan) {
+func (p *Partition) begin(s standing, end int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.drop()
-	p.topicID, p.next, p.seen, p.fetched, p.end, p.open = id, next, next, next, end, open
+	p.topicID, p.next, p.seen, p.fetched, p.end, p.open = s.id, s.next, s.next, s.next, end, s.open
+	p.effects, p.held, p.let = s.effects, s.held, s.let
 	p.begun = true
 	p.signal()
 }
@@ -144,6 +153,9 @@ func (p *Partition) enough(budgetUsed bool) bool {
 	if p.open != nil && p.seen <= p.open.Last {
 		return false
 	}
+	if p.halted || p.held != nil {
+		return true
+	}
 	if budgetUsed {
 		return len(p.buf) > 0
 	}
@@ -166,6 +178,9 @@ func (p *Partition) Next(ctx context.Context) (*Batch, error) {
 		b, wait := p.cut()
 		p.mu.Unlock()
 		if b != nil {
+			if err := p.take(ctx, b.Bytes); err != nil {
+				return nil, err
+			}
 			p.s.balanceSoon()
 			return b, nil
 		}
@@ -198,6 +213,10 @@ func (p *Partition) cut() (*Batch, time.Duration) {
 	if d == nil {
 		return nil, idle
 	}
+	// A planned batch is finished whatever a person has said since.
+	if p.open == nil && (p.halted || p.held != nil) {
+		return nil, idle
+	}
 	plan := mulu.Plan{
 		BatchID: mulu.BatchID{TopicID: p.topicID, Topic: p.key.topic, Partition: p.key.partition, First: p.next},
 		Dataset: d.Code, Version: d.Version,
@@ -208,7 +227,11 @@ func (p *Partition) cut() (*Batch, time.Duration) {
 			return nil, idle
 		}
 	} else {
-		last, wait := p.cutEnd()
+		version, until := inForce(p.effects, p.next)
+		if version != 0 {
+			plan.Version = version
+		}
+		last, wait := p.cutEnd(until)
 		if wait > 0 {
 			return nil, wait
 		}
@@ -221,20 +244,22 @@ func (p *Partition) cut() (*Batch, time.Duration) {
 		n++
 	}
 	b.Records = p.buf[:n:n]
+	b.Reviewed = n > 0 && !p.buf[0].Time.After(p.let)
 	p.current = b
 	out := *b
 	return &out, 0
 }
 
-// cutEnd decides the last offset of a new batch: before the next multiple of
-// BatchRows, at the record that fills BatchBytes, or all there is after Linger.
-// The last two depend on time and memory, which is why a plan is kept.
-func (p *Partition) cutEnd() (last int64, wait time.Duration) {
+// cutEnd decides the last offset of a new batch: before until, where another version
+// takes effect, before the next multiple of BatchRows, at the record that fills
+// BatchBytes, or all there is after Linger. The last two depend on time and memory,
+// which is why a plan is kept.
+func (p *Partition) cutEnd(until int64) (last int64, wait time.Duration) {
 	o := &p.s.o
 	if p.seen <= p.next {
 		return 0, idle
 	}
-	boundary := (p.next/o.BatchRows + 1) * o.BatchRows
+	boundary := min((p.next/o.BatchRows+1)*o.BatchRows, until)
 	if p.bytes >= o.BatchBytes {
 		var sum int64
 		for i := range p.buf {
@@ -307,18 +332,19 @@ func (p *Partition) resync(ctx context.Context) error {
 	p.mu.Lock()
 	id := p.topicID
 	p.mu.Unlock()
-	next, open, err := p.s.o.Journal.Resume(ctx, id, p.key.partition)
+	st, err := p.s.o.Journal.standing(ctx, id, p.key.partition)
 	if err != nil {
 		return err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if next < p.next && next >= 0 {
-		return fmt.Errorf("resume partition %s/%d: the journal went back from %d to %d: %w", p.key.topic, p.key.partition, p.next, next, mulu.ErrInvalid)
+	if st.next < p.next && st.next >= 0 {
+		return fmt.Errorf("resume partition %s/%d: the journal went back from %d to %d: %w", p.key.topic, p.key.partition, p.next, st.next, mulu.ErrInvalid)
 	}
-	if next > p.next {
-		p.advance(next)
+	if st.next > p.next {
+		p.advance(st.next)
 	}
-	p.current, p.open = nil, open
+	p.current, p.open = nil, st.open
+	p.effects, p.held, p.let = st.effects, st.held, st.let
 	return nil
 }

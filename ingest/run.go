@@ -43,7 +43,12 @@ func (s *Source) Run(ctx context.Context, handle Handler) error {
 	}
 	s.mu.Unlock()
 	go s.balanceLoop(stepCtx)
+	var watching sync.WaitGroup
+	watchCtx, stopWatch := context.WithCancel(ctx)
+	watching.Go(func() { s.watch(watchCtx) })
 	s.poll(ctx)
+	stopWatch()
+	watching.Wait()
 
 	s.mu.Lock()
 	parts := make([]*Partition, 0, len(s.parts))
@@ -78,7 +83,8 @@ func (s *Source) work(ctx context.Context, handle Handler, p *Partition) {
 	pause := least
 	for ctx.Err() == nil && !p.isStopped() {
 		err := handle(ctx, p)
-		if err == nil {
+		p.leave()
+		if err == nil || errors.Is(err, ErrHeld) { // held: Next waits for the answer
 			pause = least
 			continue
 		}

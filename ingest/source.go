@@ -32,7 +32,8 @@ type Options struct {
 	BatchRows   int64         // a batch ends before each multiple of this offset, default 100 000
 	BatchBytes  int64         // or once it holds this many bytes, default 36 MB: 100 000 rows of 330 bytes
 	Linger      time.Duration // or this long after its first record came, default 1 s
-	BufferBytes int64         // bytes held over all partitions before fetching pauses, default 192 MiB
+	BufferBytes int64         // the budget of memory over all partitions, default 384 MiB; see room
+	Review      Review        // when a partition waits for a person; never by default
 	DrainWait   time.Duration // how long a step under way may take to finish on revoke or stop, default 10 s
 
 	Now    func() time.Time // default time.Now
@@ -45,7 +46,7 @@ func (o *Options) defaults() {
 	o.BatchRows = cmpOr(o.BatchRows, 100_000)
 	o.BatchBytes = cmpOr(o.BatchBytes, 36_000_000)
 	o.Linger = cmpOr(o.Linger, time.Second)
-	o.BufferBytes = cmpOr(o.BufferBytes, 192<<20)
+	o.BufferBytes = cmpOr(o.BufferBytes, 384<<20)
 	o.DrainWait = cmpOr(o.DrainWait, 10*time.Second)
 	if o.Now == nil {
 		o.Now = time.Now
@@ -71,6 +72,7 @@ type Source struct {
 	adm   *kadm.Client
 	held  atomic.Int64 // bytes over all partitions
 	nudge chan struct{}
+	room  *room
 
 	dataMu   sync.RWMutex             // a leaf lock: taken with any other held
 	datasets map[string]*mulu.Dataset // by topic
@@ -91,7 +93,8 @@ type tp struct {
 // up yet.
 func NewSource(o Options) (*Source, error) {
 	o.defaults()
-	s := &Source{o: o, datasets: map[string]*mulu.Dataset{}, parts: map[tp]*Partition{}, stopped: map[tp]string{}, nudge: make(chan struct{}, 1)}
+	s := &Source{o: o, datasets: map[string]*mulu.Dataset{}, parts: map[tp]*Partition{}, stopped: map[tp]string{},
+		nudge: make(chan struct{}, 1), room: newRoom(max(1, o.BufferBytes/2))}
 	if o.Journal == nil || len(o.Seeds) == 0 {
 		return nil, fmt.Errorf("open source: a journal and a broker address are needed: %w", mulu.ErrInvalid)
 	}
@@ -211,17 +214,19 @@ func (s *Source) fail(p *Partition, err error) {
 	s.mu.Unlock()
 	p.stop(err)
 	s.cl.PauseFetchPartitions(map[string][]int32{p.key.topic: {p.key.partition}})
+	go s.noteStopped(p, err) // the caller may hold the client's locks
 }
 
-// balance pauses fetching of partitions that hold enough while the byte budget is
-// used up, and resumes them when a quarter is free again. A partition that holds
+// balance pauses fetching of partitions that hold enough while the half of the byte
+// budget that is for what waits is used up, and resumes them when a quarter is free again. A partition that holds
 // less than a batch needs no more to make progress: Linger cuts what it has. One
 // that rebuilds a planned batch is never paused.
 func (s *Source) balance() {
 	held := s.held.Load()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.paused = held > s.o.BufferBytes || s.paused && held > s.o.BufferBytes*3/4; s.run == nil {
+	waiting := s.o.BufferBytes / 2
+	if s.paused = held > waiting || s.paused && held > waiting*3/4; s.run == nil {
 		return
 	}
 	pause, resume := map[string][]int32{}, map[string][]int32{}

@@ -124,15 +124,26 @@ func TestSourceRebuildsAnOpenPlan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What a process leaves that was killed after its plan.
-	plan := mulu.Plan{BatchID: mulu.BatchID{TopicID: mulu.TopicID(topics["a"].ID), Topic: "a", First: 0, Last: 41}, Dataset: "a", Version: 7}
+	// What a process leaves that was killed after its plan; since then version 7 was
+	// applied, which takes effect after what the broker holds.
+	plan := mulu.Plan{BatchID: mulu.BatchID{TopicID: mulu.TopicID(topics["a"].ID), Topic: "a", First: 0, Last: 41}, Dataset: "a", Version: 1}
 	if err := j.Plan(t.Context(), plan); err != nil {
 		t.Fatal(err)
 	}
 	k := &sink{j: j}
-	run(t, k, ingest.Options{Seeds: []string{b.addr}, Datasets: []*mulu.Dataset{small("a", "a")}, BatchRows: 10})
+	newer := small("a", "a")
+	newer.Version = 7
+	s, _ := run(t, k, ingest.Options{Seeds: []string{b.addr}, Datasets: []*mulu.Dataset{newer}, BatchRows: 10})
 	eventually(t, "all records", func() bool { return k.distinct() == 500 })
+	eventually(t, "version 7 is scheduled", func() bool { st := s.Status()[0]; return st.Version == 7 || st.Next != nil })
+	b.produce(t, "a", 500, 600)
+	eventually(t, "records of version 7", func() bool { return k.distinct() == 600 })
 	once(t, k)
+	for _, got := range k.batches {
+		if want := uint32(1); got.Plan.First < 500 && got.Plan.Version != want || got.Plan.First >= 500 && got.Plan.Version != 7 {
+			t.Errorf("batch %s is of version %d", got.Plan.BatchID, got.Plan.Version)
+		}
+	}
 	if got := k.batches[0]; got.Plan != plan || !got.InDoubt || len(got.Records) != 42 {
 		t.Errorf("first batch %+v in doubt %v, %d records; want %+v with 42", got.Plan, got.InDoubt, len(got.Records), plan)
 	}
@@ -217,17 +228,15 @@ func TestSourceStopsOnlyTheTopicThatWasCreatedAgain(t *testing.T) {
 	b.topics(t, 1, "a")
 	b.produce(t, "a", 1000, 1100)
 	b.produce(t, "b", 2000, 2010)
-	s, stop := run(t, k, o)
+	s, _ := run(t, k, o)
 	eventually(t, "the other topic", func() bool { return k.distinct() == 60 })
 	eventually(t, "the alert", func() bool {
 		st := s.Status()
 		return len(st) == 2 && st[0].Stopped && strings.Contains(st[0].Error, "重建") && !st[1].Stopped
 	})
-	stop()
-	if err := j.Retire(t.Context(), "a"); err != nil {
+	if err := j.Retire(t.Context(), "a", "op", "rebuilt on purpose"); err != nil {
 		t.Fatal(err)
 	}
-	run(t, k, o)
 	eventually(t, "the new topic after a person agreed", func() bool { return k.distinct() == 160 })
 	once(t, k)
 }
@@ -248,20 +257,18 @@ func TestSourceStopsWhenOffsetsAreGone(t *testing.T) {
 	if _, err := kadm.NewClient(b.client(t)).DeleteRecords(t.Context(), gone); err != nil {
 		t.Fatal(err)
 	}
-	s, stop := run(t, k, o)
+	s, _ := run(t, k, o)
 	eventually(t, "the alert", func() bool {
 		st := s.Status()
 		return len(st) == 1 && st[0].Stopped && strings.Contains(st[0].Error, "50 至 79")
 	})
-	stop()
 	at, err := j.Positions(t.Context())
 	if err != nil || len(at) != 1 {
 		t.Fatalf("positions %v, %v", at, err)
 	}
-	if err := j.Skip(t.Context(), at[0].TopicID, 0, 80); err != nil {
+	if err := j.Skip(t.Context(), at[0].TopicID, 0, 80, "op", "they are gone"); err != nil {
 		t.Fatal(err)
 	}
-	run(t, k, o)
 	eventually(t, "the rest after a person agreed", func() bool { return k.distinct() == 70 })
 	if at, _ = j.Positions(t.Context()); at[0].Lost != 30 || at[0].Next != 100 || at[0].Good != 70 {
 		t.Errorf("position %+v", at[0])

@@ -66,10 +66,11 @@ func (s *Source) place(ctx context.Context, key tp, id mulu.TopicID, start, end 
 	if p == nil { // revoked meanwhile
 		return start, nil
 	}
-	next, open, err := s.o.Journal.Resume(ctx, id, key.partition)
+	st, err := s.o.Journal.standing(ctx, id, key.partition)
 	if err != nil {
 		return 0, err
 	}
+	next, open := st.next, st.open
 	known, ok, err := s.o.Journal.KnownAs(ctx, key.topic)
 	if err != nil {
 		return 0, err
@@ -92,7 +93,8 @@ func (s *Source) place(ctx context.Context, key tp, id mulu.TopicID, start, end 
 	if next < 0 {
 		next = start
 	}
-	p.begin(id, next, end, open)
+	st.next = next
+	p.begin(st, end)
 	// The client remembers pauses of an earlier assignment.
 	s.cl.ResumeFetchPartitions(map[string][]int32{key.topic: {key.partition}})
 	return next, nil

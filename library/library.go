@@ -33,8 +33,7 @@ type Options struct {
 	Log *slog.Logger
 	// HistoryTTL is how long a change is kept in <code>_history; 0 is three years.
 	HistoryTTL time.Duration
-	// Fsync makes every insert survive power loss, not only a crash of the
-	// process. It applies to tables created from now on.
+	// Fsync makes every insert survive power loss, not only a crash of the process.
 	Fsync bool
 }
 
@@ -108,9 +107,14 @@ func (l *Library) prepare(ctx context.Context) error {
 	if int(v.Version.Major)*100+int(v.Version.Minor) < oldestServer {
 		return fmt.Errorf("ClickHouse %d.%d is older than 26.3: %w", v.Version.Major, v.Version.Minor, mulu.ErrInvalid)
 	}
-	for _, ddl := range l.houseTables() {
+	for _, ddl := range l.houseDDL() {
 		if err := l.db.Exec(ctx, ddl); err != nil {
 			return fmt.Errorf("create house tables: %w", err)
+		}
+	}
+	for _, t := range houseTables {
+		if err := l.retune(ctx, houseDB, t.name); err != nil {
+			return err
 		}
 	}
 	return l.loadTopics(ctx)

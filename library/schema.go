@@ -49,9 +49,12 @@ var (
 		"ReplacingMergeTree ORDER BY (dataset, _topic_id)"}
 )
 
-func (l *Library) houseTables() []string {
+// houseTables are all of them.
+var houseTables = []houseTable{rejectsTable, findingsTable, manifestTable, topicsTable}
+
+func (l *Library) houseDDL() []string {
 	ddl := []string{"CREATE DATABASE IF NOT EXISTS mulu ENGINE=Atomic"}
-	for _, t := range []houseTable{rejectsTable, findingsTable, manifestTable, topicsTable} {
+	for _, t := range houseTables {
 		cols := make([]string, len(t.columns))
 		for i, c := range t.columns {
 			cols[i] = ident(c.name) + " " + c.typ
@@ -63,7 +66,7 @@ func (l *Library) houseTables() []string {
 
 func (l *Library) tableSettings() string {
 	if l.sync {
-		return " SETTINGS fsync_after_insert=1, fsync_part_directory=1"
+		return " SETTINGS " + fsyncSettings
 	}
 	return ""
 }
@@ -89,7 +92,7 @@ func (l *Library) Apply(ctx context.Context, ds *mulu.Dataset) error {
 		{string(ds.Code) + "_history", ", " + ident(colIngested) + " DateTime DEFAULT now()",
 			// Replacing: the INSERT of an owner that lost its partition may end after the
 			// new owner has settled the batch. Both rows are the same; readers use FINAL.
-			fmt.Sprintf("ReplacingMergeTree ORDER BY (_topic_id, _partition, _offset, _row) TTL %s + INTERVAL %d SECOND", ident(colIngested), int64(l.ttl.Seconds()))},
+			fmt.Sprintf("ReplacingMergeTree ORDER BY (_topic_id, _partition, _offset, _row) TTL %s", l.historyTTL())},
 	}
 	if !ds.History {
 		tables = tables[:1]
@@ -100,6 +103,9 @@ func (l *Library) Apply(ctx context.Context, ds *mulu.Dataset) error {
 			return fmt.Errorf("apply dataset %q: create %s: %w", ds.Code, t.name, err)
 		}
 		if err := l.widen(ctx, ds, t.name); err != nil {
+			return fmt.Errorf("apply dataset %q: %w", ds.Code, err)
+		}
+		if err := l.retune(ctx, ds.Library, t.name); err != nil {
 			return fmt.Errorf("apply dataset %q: %w", ds.Code, err)
 		}
 	}

@@ -25,6 +25,9 @@ type Source interface {
 	// Commit tells the broker, for lag monitoring only: the journal decides where
 	// reading resumes.
 	Commit(ctx context.Context, id mulu.BatchID) error
+	// Review returns ingest.ErrHeld, and keeps the partition where it stands until a
+	// person has answered, if too many records do not fit the version.
+	Review(ctx context.Context, b *ingest.Batch, d *ingest.Decoded) error
 }
 
 // Version is a dataset version made ready: what decodes its records and judges them.
@@ -41,6 +44,9 @@ type Lane struct {
 	Journal *ingest.Journal
 	Library *library.Library
 	Now     func() time.Time
+	// Strange is told the fields of a stored batch that its version does not know. Nil
+	// is fine.
+	Strange func(plan mulu.Plan, fields map[string]int64)
 	// Passed is told each stage that has just been made durable; torture kills the
 	// process there. Nil is fine.
 	Passed func(stage string)
@@ -74,6 +80,10 @@ func (l *Lane) Step(ctx context.Context) error {
 		return fmt.Errorf("decode batch %s: %w", plan.BatchID, err)
 	}
 	defer decoded.Release()
+	// Nothing is planned yet: whoever reads on finds the same records and holds them too.
+	if err := l.Source.Review(ctx, batch, decoded); err != nil {
+		return fmt.Errorf("review batch %s: %w", plan.BatchID, err)
+	}
 	checked := version.Rules.Check(decoded.Record, decoded.Offsets, today(batch))
 	rejects := append(decoded.Rejects, ruleRejects(batch, decoded, checked)...)
 
@@ -124,6 +134,9 @@ func (l *Lane) Step(ctx context.Context) error {
 		return fmt.Errorf("commit batch %s: %w", plan.BatchID, err)
 	}
 	l.passed(Committed)
+	if l.Strange != nil && len(decoded.Unknown) > 0 {
+		l.Strange(plan, decoded.Unknown)
+	}
 	return nil
 }
 

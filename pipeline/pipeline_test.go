@@ -115,6 +115,14 @@ func (s *script) resume(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.next, s.open, s.current = max(next, 0), open, nil
+	// A newer version takes effect after what is planned, as the real source sees to.
+	from := mulu.Plan{BatchID: mulu.BatchID{TopicID: s.topic, Topic: s.dataset.Topic, First: s.next}, Dataset: s.dataset.Code, Version: s.dataset.Version}
+	if open != nil {
+		from.First = open.Last + 1
+	}
+	if _, err := s.journal.Schedule(t.Context(), from); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (s *script) Next(context.Context) (*ingest.Batch, error) {
@@ -154,6 +162,8 @@ func (s *script) Commit(_ context.Context, id mulu.BatchID) error {
 	s.next, s.open, s.current = id.Last+1, nil, nil
 	return nil
 }
+
+func (s *script) Review(context.Context, *ingest.Batch, *ingest.Decoded) error { return nil }
 
 // wire stands between the library and the engine and breaks one insert.
 type wire struct {

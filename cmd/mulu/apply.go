@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path"
 
 	"github.com/spf13/cobra"
 
@@ -19,15 +20,17 @@ import (
 
 func newApply() *cobra.Command {
 	var place placeFlags
+	var client clientFlags
 	var dir, file string
 	var dryRun, asJSON bool
 	c := &cobra.Command{
 		Use:   "apply",
 		Short: "装入声明 / apply declarations",
-		Long: `先在本地检查目录中的全部 .yaml 声明，逐条列出错误及其文件与行号；无误后装入停止状态的数据目录，并列出变动：
+		Long: `先在本地检查目录中的全部 .yaml 声明，逐条列出错误及其文件与行号；无误后装入，并列出变动：
   + 新增   ~ 修改   / 关联目录   = 未变
---dry-run 只列出变动，不改任何东西。本版本请先停止在该数据目录上运行的 mulu。
-Checks all declarations, then applies them to a stopped data directory and lists what changed.`,
+mulu 正在运行时经接口装入（运维账号），数据集的新版本从各分区当时的末端起生效；否则直接装入数据目录。
+--dry-run 只列出变动，不改任何东西。
+Checks all declarations, then applies them, to the running mulu or to a stopped data directory.`,
 		Example: "  mulu apply -f deploy/sample --dry-run",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -39,7 +42,7 @@ Checks all declarations, then applies them to a stopped data directory and lists
 				}
 				cfg.Sample = "none" // apply brings declarations and nothing else
 			}
-			diff, err := apply(c.Context(), cfg, dir, dryRun, place.verbose)
+			diff, err := apply(c.Context(), cfg, &client, dir, dryRun, place.verbose)
 			if err != nil {
 				return faultsIn(dir, err)
 			}
@@ -51,6 +54,7 @@ Checks all declarations, then applies them to a stopped data directory and lists
 		},
 	}
 	place.add(c, "mulu-data")
+	c.Flags().StringVar(&client.user, "user", "", "装入运行中的 mulu 所用的运维账号，口令取自环境变量 MULU_PASSWORD / operator's account")
 	c.Flags().StringVarP(&dir, "file", "f", "", "声明所在目录 / directory of declarations")
 	c.Flags().StringVar(&file, "config", "", "数据目录的配置文件 / configuration file of the house")
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "只列出变动 / only list what would change")
@@ -62,7 +66,7 @@ Checks all declarations, then applies them to a stopped data directory and lists
 // apply checks first and touches the data directory only when nothing is wrong with
 // the files. Faults that the files alone show may be references to what the house
 // knows already, so an existing house has the last word on them.
-func apply(ctx context.Context, cfg config.Config, dir string, dryRun, verbose bool) (catalog.Diff, error) {
+func apply(ctx context.Context, cfg config.Config, f *clientFlags, dir string, dryRun, verbose bool) (catalog.Diff, error) {
 	if st, err := os.Stat(dir); err != nil {
 		return nil, fmt.Errorf("打开声明目录 / open declarations: %w", err)
 	} else if !st.IsDir() {
@@ -78,11 +82,16 @@ func apply(ctx context.Context, cfg config.Config, dir string, dryRun, verbose b
 	if err != nil {
 		return nil, err
 	}
-	if alone != nil && (pid != "" || fresh(cfg)) {
+	if alone != nil && pid == "" && fresh(cfg) {
 		return nil, alone
 	}
 	if pid != "" {
-		return nil, fmt.Errorf("声明无误，但数据目录 %s 正被进程 %s 使用；本版本的 mulu apply 只装入停止状态的数据目录，请先停止它 / stop the running mulu first", cfg.Data, pid)
+		f.data = cfg.Data
+		diff, err := applyRunning(ctx, f, files, dryRun)
+		if err != nil {
+			return nil, fmt.Errorf("数据目录 %s 由进程 %s 使用，经接口装入 / apply to the running mulu: %w", cfg.Data, pid, err)
+		}
+		return diff, nil
 	}
 	// The preview is the check against the house; it needs neither engine nor broker.
 	diff, err := app.Preview(ctx, cfg, slog.New(slog.DiscardHandler), files)
@@ -90,6 +99,42 @@ func apply(ctx context.Context, cfg config.Config, dir string, dryRun, verbose b
 		return diff, err
 	}
 	return applyStopped(ctx, cfg, files, verbose)
+}
+
+// applyRunning sends the declarations to the mulu that runs there.
+func applyRunning(ctx context.Context, f *clientFlags, files fs.FS, dryRun bool) (catalog.Diff, error) {
+	type file struct {
+		Name    string `json:"name"`
+		Content string `json:"content"`
+	}
+	in := struct {
+		DryRun bool   `json:"dry_run"`
+		Files  []file `json:"files"`
+	}{DryRun: dryRun}
+	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+		if ext := path.Ext(name); err != nil || d.IsDir() || ext != ".yaml" && ext != ".yml" {
+			return err
+		}
+		b, err := fs.ReadFile(files, name)
+		in.Files = append(in.Files, file{name, string(b)})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read declarations: %w", err)
+	}
+	cl, err := f.dial(ctx, "operator")
+	if err != nil {
+		return nil, err
+	}
+	var changes []change
+	if err := cl.post(ctx, "/v1/declarations", in, &changes); err != nil {
+		return nil, err
+	}
+	diff := make(catalog.Diff, len(changes))
+	for i, ch := range changes {
+		diff[i] = catalog.Change{Action: ch.Action, Kind: ch.Kind, ID: ch.ID, Name: ch.Name, Note: ch.Note}
+	}
+	return diff, nil
 }
 
 // fresh says that there is no house yet whose objects declarations could name.

@@ -163,7 +163,7 @@ func TestDataDirectoryHeld(t *testing.T) {
 	})
 	t.Run("apply names the holder", func(t *testing.T) {
 		_, stderr, code := runMulu(t, nil, "apply", "-f", sampleDir(t), "--data", dir)
-		fails(t, exitFailed, stderr, code, pid, "停止")
+		fails(t, exitFailed, stderr, code, pid, "--user")
 	})
 }
 

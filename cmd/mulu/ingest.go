@@ -18,7 +18,8 @@ func newIngest() *cobra.Command {
 	var f clientFlags
 	c := &cobra.Command{Use: "ingest", Short: "归集：进度与问题数据 / the way in: progress and rejected rows"}
 	f.add(c)
-	c.AddCommand(newIngestStatus(&f), newIngestRejects(&f))
+	c.AddCommand(newIngestStatus(&f), newIngestRejects(&f), newIngestPause(&f), newIngestResume(&f), newIngestHolds(&f), newIngestRelease(&f),
+		newIngestAccept(&f), newIngestSkip(&f), newIngestNotices(&f))
 	return c
 }
 

@@ -60,18 +60,20 @@ type App struct {
 	log   *slog.Logger
 	began time.Time
 
-	db      *store.DB
-	auth    *auth.Service
-	lib     *library.Library
-	chain   *tilelog.Log
-	relay   *outbox.Relay
-	catalog *catalog.Catalog
-	share   *share.Service
-	journal *ingest.Journal
-	source  *ingest.Source
-	admin   *kadm.Client
-	rules   *versions
-	weights atomic.Pointer[quality.Weights]
+	db       *store.DB
+	auth     *auth.Service
+	lib      *library.Library
+	chain    *tilelog.Log
+	relay    *outbox.Relay
+	catalog  *catalog.Catalog
+	share    *share.Service
+	journal  *ingest.Journal
+	source   *ingest.Source
+	admin    *kadm.Client
+	rules    *versions
+	weights  atomic.Pointer[quality.Weights]
+	applying sync.Mutex
+	told     sync.Map // dataset and field → when its owner was last told of it
 
 	machine mulu.Actor // the data centre's own system
 	url     string
@@ -218,7 +220,7 @@ func (a *App) takeBrokerPort(ctx context.Context) error {
 }
 
 func (a *App) openLibrary(ctx context.Context) error {
-	opt := library.Options{URL: a.cfg.Engine.URL, Log: a.log}
+	opt := library.Options{URL: a.cfg.Engine.URL, Log: a.log, Fsync: a.cfg.Engine.Fsync, HistoryTTL: time.Duration(a.cfg.Engine.HistoryDays) * 24 * time.Hour}
 	if opt.URL == "" {
 		engine, err := embedded.Start(ctx, embedded.Options{Dir: a.cfg.Path("engine"), Lib: a.cfg.Engine.Library, MaxMemoryBytes: a.cfg.EngineMemory(), Log: a.log})
 		if err != nil {
@@ -375,6 +377,7 @@ func (a *App) openIngest(ctx context.Context) error {
 		Seeds: a.cfg.Seeds(), Datasets: datasets, Journal: a.journal,
 		Group: a.group(), Instance: a.group() + "-" + host,
 		BatchRows: a.cfg.Ingest.BatchRows, Linger: a.cfg.Ingest.Linger, BufferBytes: a.cfg.Ingest.MemoryMB << 20, Log: a.log,
+		Review: ingest.Review{Share: a.cfg.Ingest.HoldShare, Least: a.cfg.Ingest.HoldLeast},
 	})
 	if err != nil {
 		return err

@@ -149,16 +149,16 @@ func TestRestart(t *testing.T) {
 		if err := second.Drained(ctx); err != nil {
 			t.Fatal(err)
 		}
-		list, err := second.Library().RecentBatches(t.Context(), "division", time.Unix(0, 0), 10)
-		if err != nil {
-			t.Fatal(err)
+		if got := goodByVersion(t, second); got[1] != 30 || got[2] != 0 {
+			t.Errorf("good rows by version: %v, want all that was sent before version 2 took effect under version 1", got)
 		}
-		got := map[uint32]int64{}
-		for _, m := range list {
-			got[m.Version] += m.Good
-		}
-		if len(list) < 2 || got[1] != 20 || got[2] != 10 {
-			t.Errorf("good rows by version: %v, want 20 of version 1 and 10 of version 2", got)
+	})
+	t.Run("what is sent afterwards is of the newer version", func(t *testing.T) {
+		for end := time.Now().Add(20 * time.Second); goodByVersion(t, second)[2] == 0; time.Sleep(200 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("version 2 did not take effect within 20 s")
+			}
+			divisions(t, c, 1)
 		}
 	})
 	t.Run("a version that contradicts the tables is refused before it is kept", func(t *testing.T) {
@@ -187,6 +187,19 @@ func TestRestart(t *testing.T) {
 			t.Errorf("totals after the restart: %+v", totals)
 		}
 	})
+}
+
+func goodByVersion(t *testing.T, a *app.App) map[uint32]int64 {
+	t.Helper()
+	list, err := a.Library().RecentBatches(t.Context(), "division", time.Unix(0, 0), 200)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[uint32]int64{}
+	for _, m := range list {
+		got[m.Version] += m.Good
+	}
+	return got
 }
 
 func balanced(totals []library.Total) bool {

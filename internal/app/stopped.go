@@ -115,3 +115,14 @@ func (a *App) ApplyOwn(ctx context.Context, fsys fs.FS) (catalog.Diff, error) {
 	}
 	return diff, a.relay.Flush(ctx)
 }
+
+// ApplyLive applies declarations to a running house; with dry it only says what would
+// change. One call at a time: each compares with what the one before has left.
+func (a *App) ApplyLive(ctx context.Context, fsys fs.FS, dry bool) (catalog.Diff, error) {
+	a.applying.Lock()
+	defer a.applying.Unlock()
+	if dry {
+		return a.Diff(ctx, fsys)
+	}
+	return a.Apply(ctx, a.machine, fsys)
+}

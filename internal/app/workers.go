@@ -65,8 +65,29 @@ func (a *App) every(d time.Duration, what string, f func(context.Context) error)
 
 // step is one call of the walk in for one partition.
 func (a *App) step(ctx context.Context, p *ingest.Partition) error {
-	lane := pipeline.Lane{Source: p, Version: a.rules.of, Journal: a.journal, Library: a.lib, Now: time.Now, Passed: a.opt.Passed}
+	lane := pipeline.Lane{Source: p, Version: a.rules.of, Journal: a.journal, Library: a.lib, Now: time.Now, Passed: a.opt.Passed, Strange: a.strange}
 	return lane.Step(ctx)
+}
+
+// strangeEvery is how often the same unknown field is told again.
+const strangeEvery = 10 * time.Minute
+
+// strange tells the owner of a dataset which fields it sends that the version does
+// not know. They are in _extra; a lost notice comes again with the next batch.
+func (a *App) strange(plan mulu.Plan, fields map[string]int64) {
+	now := time.Now()
+	for field, rows := range fields {
+		key := string(plan.Dataset) + "\x00" + field
+		if told, ok := a.told.Load(key); ok && now.Sub(told.(time.Time)) < strangeEvery {
+			continue
+		}
+		detail := fmt.Sprintf("版本 %d 没有登记字段“%s”，位置 %d 至 %d 的 %d 行带有它；原样保存在 _extra 中，登记新版本后即成为数据项", plan.Version, field, plan.First, plan.Last, rows)
+		if err := a.journal.Notice(a.workCtx, plan.Dataset, ingest.NoticeUnknownField, field, detail); err != nil {
+			a.log.Warn("keep notice", "error", err)
+			return
+		}
+		a.told.Store(key, now)
+	}
 }
 
 // ScoreAll scores every dataset that has new batches since its last score.

@@ -81,6 +81,11 @@ type Engine struct {
 	Library string `yaml:"library"`
 	// MemoryMB bounds the embedded engine; 0 is half of the machine, at most 4096.
 	MemoryMB int64 `yaml:"memory_mb"`
+	// Fsync makes every insert survive power loss; without it a crash of the process
+	// loses nothing, a crash of the machine may. docs/performance.md has the cost.
+	Fsync bool `yaml:"fsync"`
+	// HistoryDays is how long the history of a dataset is kept.
+	HistoryDays int64 `yaml:"history_days"`
 }
 
 // Ingest is the way in.
@@ -89,8 +94,14 @@ type Ingest struct {
 	BatchRows int64 `yaml:"batch_rows"`
 	// Linger is how long a part-filled batch waits for more.
 	Linger time.Duration `yaml:"linger"`
-	// MemoryMB bounds what all partitions together hold before it is stored.
+	// MemoryMB bounds what all partitions together hold before it is stored: half of
+	// it for records that wait, half for the batches being worked on.
 	MemoryMB int64 `yaml:"memory_mb"`
+	// HoldShare holds a partition for review when this share of a batch can not be
+	// read for one and the same reason; 0 never holds.
+	HoldShare float64 `yaml:"hold_share"`
+	// HoldLeast is how many records that must be at least.
+	HoldLeast int64 `yaml:"hold_least"`
 }
 
 // Ledger is the directory chain.
@@ -114,7 +125,8 @@ func Default() Config {
 			Division: "310107",
 		},
 		Broker: Broker{Listen: "127.0.0.1:19092", RetainMB: 1024},
-		Ingest: Ingest{BatchRows: 100_000, Linger: time.Second, MemoryMB: 256},
+		Ingest: Ingest{BatchRows: 100_000, Linger: time.Second, MemoryMB: 384, HoldShare: 0.5, HoldLeast: 20},
+		Engine: Engine{HistoryDays: 1095},
 		Ledger: Ledger{Origin: "mulu.local/directory", AnchorEvery: 10 * time.Second},
 	}
 }
@@ -168,6 +180,12 @@ func (c *Config) Validate() error {
 	}
 	if c.Ingest.Linger <= 0 || c.Ingest.MemoryMB < 16 {
 		bad("ingest: linger 须大于 0，memory_mb 至少 16 / linger must be positive and memory_mb at least 16")
+	}
+	if c.Ingest.HoldShare < 0 || c.Ingest.HoldShare > 1 || c.Ingest.HoldLeast < 1 {
+		bad("ingest: hold_share 应在 0 到 1 之间，hold_least 至少 1 / want hold_share from 0 to 1 and hold_least at least 1")
+	}
+	if c.Engine.HistoryDays < 1 {
+		bad("engine.history_days: 至少 1 天 / at least one day")
 	}
 	for name, f := range map[string]Founder{"house.bureau": c.House.Bureau, "house.center": c.House.Center} {
 		if len(f.Code) != 18 || f.Name == "" {

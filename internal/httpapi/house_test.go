@@ -16,6 +16,7 @@ import (
 	"mulu"
 	"mulu/catalog"
 	declared "mulu/deploy/sample"
+	"mulu/ingest"
 	"mulu/internal/auth"
 	"mulu/internal/clock"
 	"mulu/internal/declare"
@@ -53,6 +54,7 @@ type house struct {
 	catalog *catalog.Catalog
 	share   *share.Service
 	lib     *library.Library
+	journal *ingest.Journal
 	people  map[string]mulu.Actor
 	keys    map[string]string
 	cookies map[string]*http.Cookie
@@ -99,6 +101,7 @@ func openHouse(t *testing.T) *house {
 	t.Cleanup(func() { db.Close() })
 	check(t, outbox.Migrate(ctx, db))
 	h.lib = openLibrary(t, filepath.Join(dir, "engine"))
+	h.journal = need[*ingest.Journal](t)(ingest.NewJournal(ctx, db, time.Now))
 	h.auth = need[*auth.Service](t)(auth.Open(ctx, db, filepath.Join(dir, "seal.key"), time.Now))
 	h.chain = need[*tilelog.Log](t)(tilelog.Open(ctx, tilelog.Options{Dir: filepath.Join(dir, "chain"), Origin: "mulu.test/310107", Log: quiet}))
 	t.Cleanup(func() { h.chain.Close(context.Background()) })
@@ -128,7 +131,7 @@ func openHouse(t *testing.T) *house {
 	t.Cleanup(func() { stop(); <-done })
 
 	h.Handler = need[http.Handler](t)(httpapi.New(httpapi.Deps{
-		Auth: h.auth, Library: h.lib, Share: h.share, Catalog: h.catalog, Ledger: h.chain, Relay: h.relay,
+		Auth: h.auth, Library: h.lib, Journal: h.journal, Share: h.share, Catalog: h.catalog, Ledger: h.chain, Relay: h.relay,
 		Sample: func() bool { return true }, Version: "test", Console: built, Log: log,
 	}))
 	h.declare(machine)

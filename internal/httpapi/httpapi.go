@@ -41,6 +41,9 @@ type Deps struct {
 	Auth    *auth.Service
 	Library *library.Library
 	Source  *ingest.Source // optional: nil when this process does not ingest
+	Journal *ingest.Journal
+	// Declare applies declarations, or with dry only says what would change.
+	Declare func(ctx context.Context, files fs.FS, dry bool) (catalog.Diff, error)
 	Share   *share.Service
 	Catalog *catalog.Catalog
 	Ledger  *tilelog.Log

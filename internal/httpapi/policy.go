@@ -35,6 +35,7 @@ func (r Rule) Scope(a mulu.Actor) mulu.OrgCode {
 const (
 	ordinaryTime = 30 * time.Second
 	exportTime   = 15 * time.Minute
+	declareTime  = 2 * time.Minute // tables and topics are made
 )
 
 const (
@@ -58,10 +59,10 @@ var (
 // policy is the whole of it: one line per route of api/openapi.yaml. New refuses to
 // serve a route without a line and a line without a route.
 //
-//	steward   flow, datasets, rejects with their original bytes, catalogue, chain
-//	officer   datasets, catalogue, what its own organisation shares
+//	steward   flow and what is decided about it, datasets, rejects with their original bytes, catalogue, chain
+//	officer   datasets, catalogue, what its own organisation sends and shares
 //	approver  flow, datasets, catalogue, chain, everybody's share; no row
-//	operator  flow, system, head of the chain; no row
+//	operator  flow, pauses, topics put right, declarations, system, head of the chain; no row
 //	auditor   the records of everything; no row, changes nothing
 //	system    rows of its own organisation's grants
 var policy = map[string]Rule{
@@ -70,6 +71,15 @@ var policy = map[string]Rule{
 	"DELETE /v1/session": {Roles: everybody},
 
 	"GET /v1/flow": {Roles: roles(steward, approver, operator, auditor)},
+
+	"POST /v1/ingest/datasets/{code}/pause":  {Roles: roles(steward, operator)},
+	"POST /v1/ingest/datasets/{code}/resume": {Roles: roles(steward, operator)},
+	"GET /v1/ingest/holds":                   {Roles: roles(steward, operator, auditor)},
+	"POST /v1/ingest/holds/release":          {Roles: roles(steward)},
+	"POST /v1/ingest/topics/accept":          {Roles: roles(operator)},
+	"POST /v1/ingest/topics/skip":            {Roles: roles(operator)},
+	"GET /v1/ingest/notices":                 {Roles: roles(steward, officer, operator, auditor), Own: roles(officer)},
+	"POST /v1/ingest/notices/seen":           {Roles: roles(steward, officer), Own: roles(officer)},
 
 	"GET /v1/datasets":               {Roles: roles(steward, officer, approver, auditor)},
 	"GET /v1/datasets/{code}":        {Roles: roles(steward, officer, approver, auditor)},
@@ -80,6 +90,7 @@ var policy = map[string]Rule{
 
 	"GET /v1/catalog/entries": {Roles: roles(steward, officer, approver, auditor)},
 	"GET /v1/catalog/entry":   {Roles: roles(steward, officer, approver, auditor)},
+	"POST /v1/declarations":   {Roles: roles(operator), Within: declareTime},
 	"GET /v1/orgs":            {Roles: roles(steward, officer, approver, auditor)},
 
 	"GET /v1/ledger/head":    {Roles: roles(steward, approver, operator, auditor)},

@@ -84,6 +84,14 @@ GET /v1/session                          s o a p u y
 POST /v1/session                         *
 DELETE /v1/session                       s o a p u y
 GET /v1/flow                             s a p u
+POST /v1/ingest/datasets/{code}/pause    s p
+POST /v1/ingest/datasets/{code}/resume   s p
+GET /v1/ingest/holds                     s p u
+POST /v1/ingest/holds/release            s
+POST /v1/ingest/topics/accept            p
+POST /v1/ingest/topics/skip              p
+GET /v1/ingest/notices                   s o p u
+POST /v1/ingest/notices/seen             s o
 GET /v1/datasets                         s o a u
 GET /v1/datasets/{code}                  s o a u
 GET /v1/datasets/{code}/score            s o a u
@@ -92,6 +100,7 @@ GET /v1/rejects                          s u
 GET /v1/rejects/summary                  s u
 GET /v1/catalog/entries                  s o a u
 GET /v1/catalog/entry                    s o a u
+POST /v1/declarations                    p
 GET /v1/orgs                             s o a u
 GET /v1/ledger/head                      s a p u
 GET /v1/ledger/recent                    s a u

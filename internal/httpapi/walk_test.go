@@ -30,6 +30,7 @@ func TestDoor(t *testing.T) {
 	t.Run("a share from request to proof", func(t *testing.T) { testShare(t, h) })
 	t.Run("every route as everybody", func(t *testing.T) { testWalk(t, h) })
 	t.Run("rejects are raw for the steward alone", func(t *testing.T) { testRejects(t, h) })
+	t.Run("what is decided about the way in", func(t *testing.T) { testControl(t, h) })
 	t.Run("what another site could send is refused", func(t *testing.T) { testForgery(t, h) })
 	t.Run("every request has its deadlines", func(t *testing.T) { testDeadlines(t, h) })
 	t.Run("pages and problems", func(t *testing.T) { testPages(t, h) })

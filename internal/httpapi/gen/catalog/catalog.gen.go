@@ -25,6 +25,27 @@ type Check struct {
 	Title  string `json:"title"`
 }
 
+// DeclarationChange defines model for DeclarationChange.
+type DeclarationChange struct {
+	Action string `json:"action"`
+	Id     string `json:"id"`
+	Kind   string `json:"kind"`
+	Name   string `json:"name"`
+	Note   string `json:"note"`
+}
+
+// Declarations defines model for Declarations.
+type Declarations struct {
+	// DryRun 只列出变动，不装入
+	DryRun bool `json:"dry_run"`
+	Files  []struct {
+		Content string `json:"content"`
+
+		// Name 文件名，以 .yaml 结尾
+		Name string `json:"name"`
+	} `json:"files"`
+}
+
 // Entry defines model for Entry.
 type Entry struct {
 	Code    string `json:"code"`
@@ -134,6 +155,9 @@ type GetEntryParams struct {
 	Code string `form:"code" json:"code"`
 }
 
+// ApplyDeclarationsJSONRequestBody defines body for ApplyDeclarations for application/json ContentType.
+type ApplyDeclarationsJSONRequestBody = Declarations
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// ListEntries 检索目录
@@ -142,6 +166,9 @@ type ServerInterface interface {
 	// GetEntry 一个目录条目及其数据项
 	// (GET /v1/catalog/entry)
 	GetEntry(w http.ResponseWriter, r *http.Request, params GetEntryParams)
+	// ApplyDeclarations 装入声明：先整体检查，无误才装入；数据集的新版本从各分区当时的末端起生效
+	// (POST /v1/declarations)
+	ApplyDeclarations(w http.ResponseWriter, r *http.Request)
 	// ListOrgs 单位清单
 	// (GET /v1/orgs)
 	ListOrgs(w http.ResponseWriter, r *http.Request)
@@ -252,6 +279,20 @@ func (siw *ServerInterfaceWrapper) GetEntry(w http.ResponseWriter, r *http.Reque
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetEntry(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ApplyDeclarations operation middleware
+func (siw *ServerInterfaceWrapper) ApplyDeclarations(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ApplyDeclarations(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -397,6 +438,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/catalog/entries", wrapper.ListEntries)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/catalog/entry", wrapper.GetEntry)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/declarations", wrapper.ApplyDeclarations)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/orgs", wrapper.ListOrgs)
 
 	return m
@@ -482,6 +524,45 @@ func (response GetEntrydefaultApplicationProblemPlusJSONResponse) VisitGetEntryR
 	return err
 }
 
+type ApplyDeclarationsRequestObject struct {
+	Body *ApplyDeclarationsJSONRequestBody
+}
+
+type ApplyDeclarationsResponseObject interface {
+	VisitApplyDeclarationsResponse(w http.ResponseWriter) error
+}
+
+type ApplyDeclarations200JSONResponse []DeclarationChange
+
+func (response ApplyDeclarations200JSONResponse) VisitApplyDeclarationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyDeclarationsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ApplyDeclarationsdefaultApplicationProblemPlusJSONResponse) VisitApplyDeclarationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListOrgsRequestObject struct {
 }
 
@@ -528,6 +609,9 @@ type StrictServerInterface interface {
 	// GetEntry 一个目录条目及其数据项
 	// (GET /v1/catalog/entry)
 	GetEntry(ctx context.Context, request GetEntryRequestObject) (GetEntryResponseObject, error)
+	// ApplyDeclarations 装入声明：先整体检查，无误才装入；数据集的新版本从各分区当时的末端起生效
+	// (POST /v1/declarations)
+	ApplyDeclarations(ctx context.Context, request ApplyDeclarationsRequestObject) (ApplyDeclarationsResponseObject, error)
 	// ListOrgs 单位清单
 	// (GET /v1/orgs)
 	ListOrgs(ctx context.Context, request ListOrgsRequestObject) (ListOrgsResponseObject, error)
@@ -617,6 +701,37 @@ func (sh *strictHandler) GetEntry(w http.ResponseWriter, r *http.Request, params
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetEntryResponseObject); ok {
 		if err := validResponse.VisitGetEntryResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ApplyDeclarations operation middleware
+func (sh *strictHandler) ApplyDeclarations(w http.ResponseWriter, r *http.Request) {
+	var request ApplyDeclarationsRequestObject
+
+	var body ApplyDeclarationsJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ApplyDeclarations(ctx, request.(ApplyDeclarationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ApplyDeclarations")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ApplyDeclarationsResponseObject); ok {
+		if err := validResponse.VisitApplyDeclarationsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

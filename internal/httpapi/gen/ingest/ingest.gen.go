@@ -9,10 +9,100 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/oapi-codegen/runtime"
 )
+
+// Defines values for HoldDecision.
+const (
+	HoldDecisionEmpty   HoldDecision = ""
+	HoldDecisionProceed HoldDecision = "proceed"
+	HoldDecisionVersion HoldDecision = "version"
+)
+
+// Valid indicates whether the value is a known member of the HoldDecision enum.
+func (e HoldDecision) Valid() bool {
+	switch e {
+	case HoldDecisionEmpty:
+		return true
+	case HoldDecisionProceed:
+		return true
+	case HoldDecisionVersion:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for IngestNoticeKind.
+const (
+	IngestNoticeKindHeld         IngestNoticeKind = "held"
+	IngestNoticeKindStopped      IngestNoticeKind = "stopped"
+	IngestNoticeKindUnknownField IngestNoticeKind = "unknown_field"
+)
+
+// Valid indicates whether the value is a known member of the IngestNoticeKind enum.
+func (e IngestNoticeKind) Valid() bool {
+	switch e {
+	case IngestNoticeKindHeld:
+		return true
+	case IngestNoticeKindStopped:
+		return true
+	case IngestNoticeKindUnknownField:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for NoticeKeyKind.
+const (
+	NoticeKeyKindHeld         NoticeKeyKind = "held"
+	NoticeKeyKindStopped      NoticeKeyKind = "stopped"
+	NoticeKeyKindUnknownField NoticeKeyKind = "unknown_field"
+)
+
+// Valid indicates whether the value is a known member of the NoticeKeyKind enum.
+func (e NoticeKeyKind) Valid() bool {
+	switch e {
+	case NoticeKeyKindHeld:
+		return true
+	case NoticeKeyKindStopped:
+		return true
+	case NoticeKeyKindUnknownField:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ReleaseDecision.
+const (
+	ReleaseDecisionProceed ReleaseDecision = "proceed"
+	ReleaseDecisionVersion ReleaseDecision = "version"
+)
+
+// Valid indicates whether the value is a known member of the ReleaseDecision enum.
+func (e ReleaseDecision) Valid() bool {
+	switch e {
+	case ReleaseDecisionProceed:
+		return true
+	case ReleaseDecisionVersion:
+		return true
+	default:
+		return false
+	}
+}
+
+// AcceptTopic defines model for AcceptTopic.
+type AcceptTopic struct {
+	Reason string `json:"reason"`
+	Topic  string `json:"topic"`
+}
 
 // Check defines model for Check.
 type Check struct {
@@ -81,6 +171,70 @@ type FlowPartition struct {
 	Stopped bool `json:"stopped"`
 }
 
+// Hold defines model for Hold.
+type Hold struct {
+	At        time.Time    `json:"at"`
+	Class     string       `json:"class"`
+	Dataset   string       `json:"dataset"`
+	DecidedAt *time.Time   `json:"decided_at,omitempty"`
+	DecidedBy string       `json:"decided_by"`
+	Decision  HoldDecision `json:"decision"`
+
+	// Failed 因同一原因不符合版本的条数
+	Failed int64  `json:"failed"`
+	Field  string `json:"field"`
+
+	// First 停在这个位置之前
+	First int64  `json:"first"`
+	Last  int64  `json:"last"`
+	Note  string `json:"note"`
+
+	// Offset 第一条所在的位置
+	Offset    int64 `json:"offset"`
+	Partition int32 `json:"partition"`
+
+	// Reason 第一条的原因；可能含原值，只对数据治理员显示
+	Reason    string `json:"reason"`
+	Records   int64  `json:"records"`
+	ToVersion int64  `json:"to_version"`
+	Topic     string `json:"topic"`
+
+	// TopicId 消息系统给主题的标识
+	TopicId string `json:"topic_id"`
+
+	// Version 当时的数据集版本
+	Version int64 `json:"version"`
+}
+
+// HoldDecision defines model for Hold.Decision.
+type HoldDecision string
+
+// IngestNotice defines model for IngestNotice.
+type IngestNotice struct {
+	Dataset string           `json:"dataset"`
+	Detail  string           `json:"detail"`
+	FirstAt time.Time        `json:"first_at"`
+	Kind    IngestNoticeKind `json:"kind"`
+	LastAt  time.Time        `json:"last_at"`
+	Seen    bool             `json:"seen"`
+	SeenBy  string           `json:"seen_by"`
+	Subject string           `json:"subject"`
+	Title   string           `json:"title"`
+}
+
+// IngestNoticeKind defines model for IngestNotice.Kind.
+type IngestNoticeKind string
+
+// NoticeKey defines model for NoticeKey.
+type NoticeKey struct {
+	Dataset string        `json:"dataset"`
+	Kind    NoticeKeyKind `json:"kind"`
+	Subject string        `json:"subject"`
+}
+
+// NoticeKeyKind defines model for NoticeKey.Kind.
+type NoticeKeyKind string
+
 // Problem defines model for Problem.
 type Problem struct {
 	// Checks 取数被拒时，逐条条件
@@ -102,6 +256,37 @@ type Problem struct {
 	Type string `json:"type"`
 }
 
+// Reason defines model for Reason.
+type Reason struct {
+	// Code 上链的原因代码，如 overreach、leak；默认 other
+	Code   *string `json:"code,omitempty"`
+	Reason string  `json:"reason"`
+}
+
+// Release defines model for Release.
+type Release struct {
+	// Decision proceed：原样放行，读不了的记为问题数据；version：从停下的位置起改用新版本
+	Decision  ReleaseDecision `json:"decision"`
+	Note      string          `json:"note"`
+	Partition int32           `json:"partition"`
+	TopicId   string          `json:"topic_id"`
+
+	// Version decision 为 version 时必填
+	Version *int64 `json:"version,omitempty"`
+}
+
+// ReleaseDecision proceed：原样放行，读不了的记为问题数据；version：从停下的位置起改用新版本
+type ReleaseDecision string
+
+// SkipOffsets defines model for SkipOffsets.
+type SkipOffsets struct {
+	// Next 从这个位置接着读
+	Next      int64  `json:"next"`
+	Partition int32  `json:"partition"`
+	Reason    string `json:"reason"`
+	Topic     string `json:"topic"`
+}
+
 // DatasetCode defines model for DatasetCode.
 type DatasetCode = string
 
@@ -111,11 +296,64 @@ type GrantID = string
 // Limit defines model for Limit.
 type Limit = int
 
+// ListHoldsParams defines parameters for ListHolds.
+type ListHoldsParams struct {
+	// All 也列出已处理的
+	All *bool `form:"all,omitempty" json:"all,omitempty"`
+}
+
+// ListNoticesParams defines parameters for ListNotices.
+type ListNoticesParams struct {
+	Dataset *string `form:"dataset,omitempty" json:"dataset,omitempty"`
+}
+
+// PauseDatasetJSONRequestBody defines body for PauseDataset for application/json ContentType.
+type PauseDatasetJSONRequestBody = Reason
+
+// ResumeDatasetJSONRequestBody defines body for ResumeDataset for application/json ContentType.
+type ResumeDatasetJSONRequestBody = Reason
+
+// ReleaseHoldJSONRequestBody defines body for ReleaseHold for application/json ContentType.
+type ReleaseHoldJSONRequestBody = Release
+
+// SeeNoticeJSONRequestBody defines body for SeeNotice for application/json ContentType.
+type SeeNoticeJSONRequestBody = NoticeKey
+
+// AcceptTopicJSONRequestBody defines body for AcceptTopic for application/json ContentType.
+type AcceptTopicJSONRequestBody = AcceptTopic
+
+// SkipOffsetsJSONRequestBody defines body for SkipOffsets for application/json ContentType.
+type SkipOffsetsJSONRequestBody = SkipOffsets
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// GetFlow 各数据集的归集情况（位置、积压、速率、平衡式）
 	// (GET /v1/flow)
 	GetFlow(w http.ResponseWriter, r *http.Request)
+	// PauseDataset 暂停读取一个数据集；已读入的一批会做完
+	// (POST /v1/ingest/datasets/{code}/pause)
+	PauseDataset(w http.ResponseWriter, r *http.Request, code DatasetCode)
+	// ResumeDataset 继续读取，从停下的位置接着读
+	// (POST /v1/ingest/datasets/{code}/resume)
+	ResumeDataset(w http.ResponseWriter, r *http.Request, code DatasetCode)
+	// ListHolds 待审的分区：记录不再符合数据集版本，等人处理；其余分区照常
+	// (GET /v1/ingest/holds)
+	ListHolds(w http.ResponseWriter, r *http.Request, params ListHoldsParams)
+	// ReleaseHold 处理一个待审的分区：原样放行，或改用新版本
+	// (POST /v1/ingest/holds/release)
+	ReleaseHold(w http.ResponseWriter, r *http.Request)
+	// ListNotices 给数据提供单位的告知：未登记字段、待审、停止读取；数据专员只见本单位的
+	// (GET /v1/ingest/notices)
+	ListNotices(w http.ResponseWriter, r *http.Request, params ListNoticesParams)
+	// SeeNotice 标为已阅
+	// (POST /v1/ingest/notices/seen)
+	SeeNotice(w http.ResponseWriter, r *http.Request)
+	// AcceptTopic 确认主题是有意重建的，从新主题的开头读起
+	// (POST /v1/ingest/topics/accept)
+	AcceptTopic(w http.ResponseWriter, r *http.Request)
+	// SkipOffsets 放弃消息系统已清除的位置，计入丢失，从给定位置接着读
+	// (POST /v1/ingest/topics/skip)
+	SkipOffsets(w http.ResponseWriter, r *http.Request)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -132,6 +370,180 @@ func (siw *ServerInterfaceWrapper) GetFlow(w http.ResponseWriter, r *http.Reques
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetFlow(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PauseDataset operation middleware
+func (siw *ServerInterfaceWrapper) PauseDataset(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code DatasetCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PauseDataset(w, r, code)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ResumeDataset operation middleware
+func (siw *ServerInterfaceWrapper) ResumeDataset(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code DatasetCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ResumeDataset(w, r, code)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListHolds operation middleware
+func (siw *ServerInterfaceWrapper) ListHolds(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListHoldsParams
+
+	// ------------- Optional query parameter "all" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "all", r.URL.Query(), &params.All, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "all"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "all", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListHolds(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ReleaseHold operation middleware
+func (siw *ServerInterfaceWrapper) ReleaseHold(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReleaseHold(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListNotices operation middleware
+func (siw *ServerInterfaceWrapper) ListNotices(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListNoticesParams
+
+	// ------------- Optional query parameter "dataset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dataset", r.URL.Query(), &params.Dataset, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dataset"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dataset", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListNotices(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SeeNotice operation middleware
+func (siw *ServerInterfaceWrapper) SeeNotice(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SeeNotice(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AcceptTopic operation middleware
+func (siw *ServerInterfaceWrapper) AcceptTopic(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AcceptTopic(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SkipOffsets operation middleware
+func (siw *ServerInterfaceWrapper) SkipOffsets(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SkipOffsets(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -262,6 +674,14 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	}
 
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/flow", wrapper.GetFlow)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/ingest/datasets/{code}/pause", wrapper.PauseDataset)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/ingest/datasets/{code}/resume", wrapper.ResumeDataset)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/ingest/holds", wrapper.ListHolds)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/ingest/holds/release", wrapper.ReleaseHold)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/ingest/topics/accept", wrapper.AcceptTopic)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/ingest/topics/skip", wrapper.SkipOffsets)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/ingest/notices", wrapper.ListNotices)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/ingest/notices/seen", wrapper.SeeNotice)
 
 	return m
 }
@@ -306,11 +726,313 @@ func (response GetFlowdefaultApplicationProblemPlusJSONResponse) VisitGetFlowRes
 	return err
 }
 
+type PauseDatasetRequestObject struct {
+	Code DatasetCode `json:"code"`
+	Body *PauseDatasetJSONRequestBody
+}
+
+type PauseDatasetResponseObject interface {
+	VisitPauseDatasetResponse(w http.ResponseWriter) error
+}
+
+type PauseDataset204Response struct {
+}
+
+func (response PauseDataset204Response) VisitPauseDatasetResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type PauseDatasetdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PauseDatasetdefaultApplicationProblemPlusJSONResponse) VisitPauseDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeDatasetRequestObject struct {
+	Code DatasetCode `json:"code"`
+	Body *ResumeDatasetJSONRequestBody
+}
+
+type ResumeDatasetResponseObject interface {
+	VisitResumeDatasetResponse(w http.ResponseWriter) error
+}
+
+type ResumeDataset204Response struct {
+}
+
+func (response ResumeDataset204Response) VisitResumeDatasetResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ResumeDatasetdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ResumeDatasetdefaultApplicationProblemPlusJSONResponse) VisitResumeDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListHoldsRequestObject struct {
+	Params ListHoldsParams
+}
+
+type ListHoldsResponseObject interface {
+	VisitListHoldsResponse(w http.ResponseWriter) error
+}
+
+type ListHolds200JSONResponse []Hold
+
+func (response ListHolds200JSONResponse) VisitListHoldsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListHoldsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListHoldsdefaultApplicationProblemPlusJSONResponse) VisitListHoldsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseHoldRequestObject struct {
+	Body *ReleaseHoldJSONRequestBody
+}
+
+type ReleaseHoldResponseObject interface {
+	VisitReleaseHoldResponse(w http.ResponseWriter) error
+}
+
+type ReleaseHold204Response struct {
+}
+
+func (response ReleaseHold204Response) VisitReleaseHoldResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ReleaseHolddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReleaseHolddefaultApplicationProblemPlusJSONResponse) VisitReleaseHoldResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListNoticesRequestObject struct {
+	Params ListNoticesParams
+}
+
+type ListNoticesResponseObject interface {
+	VisitListNoticesResponse(w http.ResponseWriter) error
+}
+
+type ListNotices200JSONResponse []IngestNotice
+
+func (response ListNotices200JSONResponse) VisitListNoticesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListNoticesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListNoticesdefaultApplicationProblemPlusJSONResponse) VisitListNoticesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SeeNoticeRequestObject struct {
+	Body *SeeNoticeJSONRequestBody
+}
+
+type SeeNoticeResponseObject interface {
+	VisitSeeNoticeResponse(w http.ResponseWriter) error
+}
+
+type SeeNotice204Response struct {
+}
+
+func (response SeeNotice204Response) VisitSeeNoticeResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type SeeNoticedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SeeNoticedefaultApplicationProblemPlusJSONResponse) VisitSeeNoticeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AcceptTopicRequestObject struct {
+	Body *AcceptTopicJSONRequestBody
+}
+
+type AcceptTopicResponseObject interface {
+	VisitAcceptTopicResponse(w http.ResponseWriter) error
+}
+
+type AcceptTopic204Response struct {
+}
+
+func (response AcceptTopic204Response) VisitAcceptTopicResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type AcceptTopicdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AcceptTopicdefaultApplicationProblemPlusJSONResponse) VisitAcceptTopicResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SkipOffsetsRequestObject struct {
+	Body *SkipOffsetsJSONRequestBody
+}
+
+type SkipOffsetsResponseObject interface {
+	VisitSkipOffsetsResponse(w http.ResponseWriter) error
+}
+
+type SkipOffsets204Response struct {
+}
+
+func (response SkipOffsets204Response) VisitSkipOffsetsResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type SkipOffsetsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SkipOffsetsdefaultApplicationProblemPlusJSONResponse) VisitSkipOffsetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// GetFlow 各数据集的归集情况（位置、积压、速率、平衡式）
 	// (GET /v1/flow)
 	GetFlow(ctx context.Context, request GetFlowRequestObject) (GetFlowResponseObject, error)
+	// PauseDataset 暂停读取一个数据集；已读入的一批会做完
+	// (POST /v1/ingest/datasets/{code}/pause)
+	PauseDataset(ctx context.Context, request PauseDatasetRequestObject) (PauseDatasetResponseObject, error)
+	// ResumeDataset 继续读取，从停下的位置接着读
+	// (POST /v1/ingest/datasets/{code}/resume)
+	ResumeDataset(ctx context.Context, request ResumeDatasetRequestObject) (ResumeDatasetResponseObject, error)
+	// ListHolds 待审的分区：记录不再符合数据集版本，等人处理；其余分区照常
+	// (GET /v1/ingest/holds)
+	ListHolds(ctx context.Context, request ListHoldsRequestObject) (ListHoldsResponseObject, error)
+	// ReleaseHold 处理一个待审的分区：原样放行，或改用新版本
+	// (POST /v1/ingest/holds/release)
+	ReleaseHold(ctx context.Context, request ReleaseHoldRequestObject) (ReleaseHoldResponseObject, error)
+	// ListNotices 给数据提供单位的告知：未登记字段、待审、停止读取；数据专员只见本单位的
+	// (GET /v1/ingest/notices)
+	ListNotices(ctx context.Context, request ListNoticesRequestObject) (ListNoticesResponseObject, error)
+	// SeeNotice 标为已阅
+	// (POST /v1/ingest/notices/seen)
+	SeeNotice(ctx context.Context, request SeeNoticeRequestObject) (SeeNoticeResponseObject, error)
+	// AcceptTopic 确认主题是有意重建的，从新主题的开头读起
+	// (POST /v1/ingest/topics/accept)
+	AcceptTopic(ctx context.Context, request AcceptTopicRequestObject) (AcceptTopicResponseObject, error)
+	// SkipOffsets 放弃消息系统已清除的位置，计入丢失，从给定位置接着读
+	// (POST /v1/ingest/topics/skip)
+	SkipOffsets(ctx context.Context, request SkipOffsetsRequestObject) (SkipOffsetsResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error)
@@ -369,6 +1091,248 @@ func (sh *strictHandler) GetFlow(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetFlowResponseObject); ok {
 		if err := validResponse.VisitGetFlowResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PauseDataset operation middleware
+func (sh *strictHandler) PauseDataset(w http.ResponseWriter, r *http.Request, code DatasetCode) {
+	var request PauseDatasetRequestObject
+
+	request.Code = code
+
+	var body PauseDatasetJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PauseDataset(ctx, request.(PauseDatasetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PauseDataset")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PauseDatasetResponseObject); ok {
+		if err := validResponse.VisitPauseDatasetResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ResumeDataset operation middleware
+func (sh *strictHandler) ResumeDataset(w http.ResponseWriter, r *http.Request, code DatasetCode) {
+	var request ResumeDatasetRequestObject
+
+	request.Code = code
+
+	var body ResumeDatasetJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ResumeDataset(ctx, request.(ResumeDatasetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResumeDataset")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ResumeDatasetResponseObject); ok {
+		if err := validResponse.VisitResumeDatasetResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListHolds operation middleware
+func (sh *strictHandler) ListHolds(w http.ResponseWriter, r *http.Request, params ListHoldsParams) {
+	var request ListHoldsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListHolds(ctx, request.(ListHoldsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListHolds")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListHoldsResponseObject); ok {
+		if err := validResponse.VisitListHoldsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReleaseHold operation middleware
+func (sh *strictHandler) ReleaseHold(w http.ResponseWriter, r *http.Request) {
+	var request ReleaseHoldRequestObject
+
+	var body ReleaseHoldJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReleaseHold(ctx, request.(ReleaseHoldRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReleaseHold")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReleaseHoldResponseObject); ok {
+		if err := validResponse.VisitReleaseHoldResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListNotices operation middleware
+func (sh *strictHandler) ListNotices(w http.ResponseWriter, r *http.Request, params ListNoticesParams) {
+	var request ListNoticesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListNotices(ctx, request.(ListNoticesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListNotices")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListNoticesResponseObject); ok {
+		if err := validResponse.VisitListNoticesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SeeNotice operation middleware
+func (sh *strictHandler) SeeNotice(w http.ResponseWriter, r *http.Request) {
+	var request SeeNoticeRequestObject
+
+	var body SeeNoticeJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SeeNotice(ctx, request.(SeeNoticeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SeeNotice")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SeeNoticeResponseObject); ok {
+		if err := validResponse.VisitSeeNoticeResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AcceptTopic operation middleware
+func (sh *strictHandler) AcceptTopic(w http.ResponseWriter, r *http.Request) {
+	var request AcceptTopicRequestObject
+
+	var body AcceptTopicJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.AcceptTopic(ctx, request.(AcceptTopicRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AcceptTopic")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AcceptTopicResponseObject); ok {
+		if err := validResponse.VisitAcceptTopicResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SkipOffsets operation middleware
+func (sh *strictHandler) SkipOffsets(w http.ResponseWriter, r *http.Request) {
+	var request SkipOffsetsRequestObject
+
+	var body SkipOffsetsJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SkipOffsets(ctx, request.(SkipOffsetsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SkipOffsets")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SkipOffsetsResponseObject); ok {
+		if err := validResponse.VisitSkipOffsetsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
