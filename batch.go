@@ -75,13 +75,16 @@ type Finding struct {
 // counts records; one record of a change feed may carry several rows.
 type Manifest struct {
 	Plan
-	Good     int64  // records all of whose rows were stored
-	Rejected int64  // records with a row that was not
-	Rows     int64  // rows stored
-	Control  int64  // transaction markers, aborted and compacted offsets
-	Bytes    int64  // source bytes
-	Digest   string // "sha256:…" over length-prefixed source values in offset order
-	At       time.Time
+	Good     int64     // records all of whose rows were stored
+	Rejected int64     // records with a row that was not
+	Rows     int64     // rows stored
+	Control  int64     // transaction markers, aborted and compacted offsets
+	Bytes    int64     // source bytes
+	Digest   string    // "sha256:…" over length-prefixed source values in offset order
+	At       time.Time // when its rows could be queried
+	// Oldest and Newest are the producers' times of the first and the last record in
+	// time, zero if none has one: how long records waited is known from them.
+	Oldest, Newest time.Time
 }
 
 // Balanced says whether the equation holds for this batch.

@@ -125,7 +125,7 @@ func TestSourcePause(t *testing.T) {
 	}
 	eventually(t, "the pause", func() bool {
 		st := s.Status()
-		return len(st) == 2 && st[0].State == ingest.StatePaused && st[1].State == ingest.StateRunning
+		return len(st) == 2 && st[0].State() == ingest.StatePaused && st[1].State() != ingest.StatePaused
 	})
 	b.produce(t, "a", 50, 100)
 	b.produce(t, "b", 1000, 1010)
@@ -192,7 +192,7 @@ func TestSourceHold(t *testing.T) {
 	b.produce(t, "a", 0, 30)
 	eventually(t, "records that fit", func() bool { return h.distinct() == 30 })
 	send(t, b, "a", 50, `{"new_id":"x%d"}`)
-	eventually(t, "the hold", func() bool { st := s.Status(); return st[0].State == ingest.StateHeld })
+	eventually(t, "the hold", func() bool { st := s.Status(); return st[0].State() == ingest.StateHeld })
 	b.produce(t, "b", 1000, 1010)
 	eventually(t, "the other topic goes on", func() bool { return h.distinct() == 40 })
 	holds, err := j.Holds(t.Context(), false)
@@ -214,7 +214,7 @@ func TestSourceHold(t *testing.T) {
 	once(t, h.sink)
 
 	send(t, b, "a", 20, `{"third_id":"y%d"}`)
-	eventually(t, "the second hold", func() bool { return s.Status()[0].State == ingest.StateHeld })
+	eventually(t, "the second hold", func() bool { return s.Status()[0].State() == ingest.StateHeld })
 	if err := j.Release(t.Context(), holds[0].Plan.TopicID, 0, ingest.DecideProceed, 0, "steward", "take them as problem rows"); err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
 )
@@ -16,6 +17,7 @@ const stepBytes = 2
 type room struct {
 	size int64
 	sem  *semaphore.Weighted
+	used atomic.Int64
 }
 
 func newRoom(size int64) *room { return &room{size: size, sem: semaphore.NewWeighted(size)} }
@@ -28,11 +30,13 @@ func (p *Partition) take(ctx context.Context, bytes int64) error {
 		return err
 	}
 	p.taken = n
+	p.s.room.used.Add(n)
 	return nil
 }
 
 // leave gives the room of the last step back, whatever became of it.
 func (p *Partition) leave() {
 	p.s.room.sem.Release(p.taken)
+	p.s.room.used.Add(-p.taken)
 	p.taken = 0
 }

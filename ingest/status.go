@@ -22,24 +22,14 @@ type Status struct {
 	Lag       int64   // End - Position
 	Held      int64   // bytes held in memory
 	Rate      float64 // records a second over the last 10 s
-	State     State
-	Stopped   bool    // State is StateStopped
+	Stopped   bool    // it will not be read until a person settles Error
+	InReview  bool    // it waits for a person's review
+	Paused    bool    // by a person, for the whole dataset
 	Error     string  // why it stopped or is held, or why the last step failed; "" if all is well
 	Version   uint32  // dataset version in force at Position, 0 before the first batch
 	Since     int64   // offset from which Version is in force
 	Next      *Effect // the version that takes effect later, nil if none
 }
-
-// State is whether a partition is read.
-type State string
-
-// The states of a partition.
-const (
-	StateRunning State = "running"
-	StatePaused  State = "paused"  // by a person, for the whole dataset
-	StateHeld    State = "held"    // waits for a person's review
-	StateStopped State = "stopped" // until a person settles Error
-)
 
 // Status lists the partitions assigned to this process, by topic and number.
 func (s *Source) Status() []Status {
@@ -53,16 +43,13 @@ func (s *Source) Status() []Status {
 			st.Dataset = d.Code
 		}
 		p.mu.Lock()
-		st.State = p.state()
+		st.InReview, st.Paused = p.held != nil, p.halted
 		st.versions(p.effects, p.next)
 		st.Position, st.End, st.Held, st.Rate = p.next, max(p.end, p.seen), p.bytes, p.rows.rate(now)
 		if !p.begun {
 			st.Position = -1
 		} else {
 			st.Lag = st.End - st.Position
-		}
-		if st.Stopped {
-			st.State = StateStopped
 		}
 		if st.Error == "" && p.held != nil {
 			st.Error = p.held.Reason
@@ -77,17 +64,6 @@ func (s *Source) Status() []Status {
 		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 	})
 	return out
-}
-
-// state is the partition's own view; p.mu is held.
-func (p *Partition) state() State {
-	switch {
-	case p.held != nil:
-		return StateHeld
-	case p.halted:
-		return StatePaused
-	}
-	return StateRunning
 }
 
 // versions tells which version is in force at an offset and which comes next.

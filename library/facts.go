@@ -3,6 +3,7 @@ package library
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -68,8 +69,24 @@ func (l *Library) StoreManifests(ctx context.Context, ms []mulu.Manifest) error 
 			return nil, fmt.Errorf("manifest %s: %d offsets are not %d good + %d rejected + %d control: %w", m.BatchID, m.Last-m.First+1, m.Good, m.Rejected, m.Control, mulu.ErrInvalid)
 		}
 		return []any{string(m.Dataset), m.Version, m.Topic, m.TopicID.String(), uint32(m.Partition), uint64(m.First), uint64(m.Last),
-			m.Good, m.Rejected, m.Rows, m.Control, m.Bytes, m.Digest, m.At.UTC()}, nil
+			m.Good, m.Rejected, m.Rows, m.Control, m.Bytes, m.Digest, m.At.UTC(), instantOf(m.Oldest), instantOf(m.Newest)}, nil
 	})
+}
+
+// instantOf is a time as it is stored; none is 1970.
+func instantOf(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Unix(0, 0).UTC()
+	}
+	return t.UTC()
+}
+
+// timeOf is a stored time as it was given.
+func timeOf(t time.Time) time.Time {
+	if t.Unix() == 0 {
+		return time.Time{}
+	}
+	return t
 }
 
 // insert sends n rows to a house table as one block; a row has a value per column.

@@ -77,16 +77,17 @@ func (l *Library) each(ctx context.Context, what, sql string, args []any, row fu
 	return nil
 }
 
-const manifestColumns = `dataset, version, _topic, _topic_id, _partition, first, last, good, rejected, rows, control, bytes, digest, at`
+const manifestColumns = `dataset, version, _topic, _topic_id, _partition, first, last, good, rejected, rows, control, bytes, digest, at, oldest, newest`
 
 func scanManifest(rows driver.Rows) (m mulu.Manifest, err error) {
 	var dataset, id string
 	var partition uint32
 	var first, last uint64
-	if err = rows.Scan(&dataset, &m.Version, &m.Topic, &id, &partition, &first, &last, &m.Good, &m.Rejected, &m.Rows, &m.Control, &m.Bytes, &m.Digest, &m.At); err != nil {
+	if err = rows.Scan(&dataset, &m.Version, &m.Topic, &id, &partition, &first, &last, &m.Good, &m.Rejected, &m.Rows, &m.Control, &m.Bytes, &m.Digest, &m.At, &m.Oldest, &m.Newest); err != nil {
 		return m, err
 	}
 	m.Dataset, m.Partition, m.First, m.Last = mulu.DatasetCode(dataset), int32(partition), int64(first), int64(last)
+	m.Oldest, m.Newest = timeOf(m.Oldest), timeOf(m.Newest)
 	m.TopicID, err = parseTopicID(id)
 	return m, err
 }

@@ -43,7 +43,8 @@ var (
 		{"ruleset", "UInt32"}, {"rule", lc}, {"indicator", lc}, {"evaluated", "Int64"}, {"failed", "Int64"}, {"sample", "Array(Int64)"}, {"at", instant}},
 		"ReplacingMergeTree(at) ORDER BY (dataset, _topic_id, _partition, first, rule)"}
 	manifestTable = houseTable{"manifest", []column{{"dataset", lc}, {"version", "UInt32"}, {"_topic", lc}, {"_topic_id", lc}, {"_partition", "UInt32"}, {"first", "UInt64"}, {"last", "UInt64"},
-		{"good", "Int64"}, {"rejected", "Int64"}, {"rows", "Int64"}, {"control", "Int64"}, {"bytes", "Int64"}, {"digest", "String"}, {"at", instant}},
+		{"good", "Int64"}, {"rejected", "Int64"}, {"rows", "Int64"}, {"control", "Int64"}, {"bytes", "Int64"}, {"digest", "String"}, {"at", instant},
+		{"oldest", instant}, {"newest", instant}},
 		"ReplacingMergeTree(at) ORDER BY (_topic_id, _partition, first)"}
 	topicsTable = houseTable{"topics", []column{{"dataset", lc}, {"_topic_id", "String"}, {"epoch", "UInt32"}},
 		"ReplacingMergeTree ORDER BY (dataset, _topic_id)"}
@@ -61,7 +62,8 @@ func (l *Library) houseDDL() []string {
 		}
 		ddl = append(ddl, "CREATE TABLE IF NOT EXISTS mulu."+t.name+" ("+strings.Join(cols, ", ")+") ENGINE="+t.engine+l.tableSettings())
 	}
-	return ddl
+	// A data directory that was made before these were kept.
+	return append(ddl, "ALTER TABLE mulu.manifest ADD COLUMN IF NOT EXISTS oldest "+instant+", ADD COLUMN IF NOT EXISTS newest "+instant)
 }
 
 func (l *Library) tableSettings() string {

@@ -47,13 +47,20 @@ type Lane struct {
 	// Strange is told the fields of a stored batch that its version does not know. Nil
 	// is fine.
 	Strange func(plan mulu.Plan, fields map[string]int64)
+	// Seen takes note of each batch that is done. Nil is fine.
+	Seen *ingest.Seen
 	// Passed is told each stage that has just been made durable; torture kills the
 	// process there. Nil is fine.
 	Passed func(stage string)
+
+	took map[string]time.Duration // how long the stages of this batch took
+	lap  time.Time                // when the last of them ended
 }
 
-// Stages that a crash can fall between, in order.
+// Stages of the walk, in order. A crash can fall between any two.
 const (
+	Decoded   = "decode" // nothing is durable yet
+	Checked   = "check"  // nothing is durable yet
 	Planned   = "planned"
 	Rejected  = "rejects"
 	Found     = "findings"
@@ -71,6 +78,7 @@ func (l *Lane) Step(ctx context.Context) error {
 		return fmt.Errorf("read source: %w", err)
 	}
 	plan := batch.Plan
+	l.begin()
 	version, err := l.Version(plan.Dataset, plan.Version)
 	if err != nil {
 		return fmt.Errorf("find version of batch %s: %w", plan.BatchID, err)
@@ -84,8 +92,10 @@ func (l *Lane) Step(ctx context.Context) error {
 	if err := l.Source.Review(ctx, batch, decoded); err != nil {
 		return fmt.Errorf("review batch %s: %w", plan.BatchID, err)
 	}
+	l.ended(Decoded)
 	checked := version.Rules.Check(decoded.Record, decoded.Offsets, today(batch))
 	rejects := append(decoded.Rejects, ruleRejects(batch, decoded, checked)...)
+	l.ended(Checked)
 
 	// Before this line nothing is durable. After it the range and the version are
 	// fixed: a second owner is refused, and a restart builds this very batch again.
@@ -118,8 +128,9 @@ func (l *Lane) Step(ctx context.Context) error {
 		Plan: plan,
 		Good: int64(len(batch.Records)) - rejected, Rejected: rejected, Control: batch.Control(),
 		Rows:  decoded.Record.NumRows() - int64(len(checked.Rejected)),
-		Bytes: batch.Bytes, Digest: ingest.Digest(batch.Records), At: l.Now(),
+		Bytes: batch.Bytes, Digest: ingest.Digest(batch.Records), At: l.lap, // when the data was in
 	}
+	manifest.Oldest, manifest.Newest = ingest.Span(batch.Records)
 	// The manifest says that all above is durable. Without it the batch is done again.
 	if err := l.Library.StoreManifest(ctx, manifest); err != nil {
 		return fmt.Errorf("store manifest of batch %s: %w", plan.BatchID, err)
@@ -129,6 +140,10 @@ func (l *Lane) Step(ctx context.Context) error {
 		return fmt.Errorf("close batch %s: %w", plan.BatchID, err)
 	}
 	l.passed(Done)
+	// Not before: a batch that is not closed comes again and would count twice.
+	if l.Seen != nil {
+		l.Seen.Batch(ingest.Walk{Manifest: manifest, Records: batch.Records, Rejects: rejects, Stages: l.took})
+	}
 	// Last and least: if it is lost, only the lag shown by the broker is behind.
 	if err := l.Source.Commit(ctx, plan.BatchID); err != nil {
 		return fmt.Errorf("commit batch %s: %w", plan.BatchID, err)
@@ -140,7 +155,19 @@ func (l *Lane) Step(ctx context.Context) error {
 	return nil
 }
 
+// begin starts the clock of a batch that is in hand.
+func (l *Lane) begin() { l.took, l.lap = map[string]time.Duration{}, l.Now() }
+
+// ended takes the time of a stage.
+func (l *Lane) ended(stage string) {
+	now := l.Now()
+	l.took[stage] = now.Sub(l.lap)
+	l.lap = now
+}
+
+// passed is ended for a stage that is durable.
 func (l *Lane) passed(stage string) {
+	l.ended(stage)
 	if l.Passed != nil {
 		l.Passed(stage)
 	}

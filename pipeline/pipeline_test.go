@@ -227,6 +227,7 @@ type house struct {
 	journal *ingest.Journal
 	source  *script
 	lane    *pipeline.Lane
+	seen    *ingest.Seen
 	cancel  context.CancelFunc // of the step under way
 	passed  func(stage string)
 	wanted  int64 // rejects
@@ -242,7 +243,7 @@ type street struct {
 func (s *street) house(t *testing.T) *house {
 	t.Helper()
 	n := s.houses.Add(1)
-	h := &house{t: t, code: fmt.Sprintf("w%d", n), newest: 1, tables: s.tables, wire: &wire{RoundTripper: s.engine}}
+	h := &house{t: t, code: fmt.Sprintf("w%d", n), newest: 1, tables: s.tables, wire: &wire{RoundTripper: s.engine}, seen: ingest.NewSeen(time.Now)}
 	var err error
 	if h.db, err = store.Open(t.Context(), "sqlite:"+t.TempDir()+"/control.db"); err != nil {
 		t.Fatal(err)
@@ -285,7 +286,7 @@ func (h *house) reopen() {
 	h.source.journal, h.source.dataset = h.journal, versions[h.newest].Dataset
 	h.source.resume(h.t)
 	h.lane = &pipeline.Lane{
-		Source: h.source, Journal: h.journal, Library: h.lib, Now: time.Now,
+		Source: h.source, Journal: h.journal, Library: h.lib, Now: time.Now, Seen: h.seen,
 		Version: func(_ mulu.DatasetCode, v uint32) (*pipeline.Version, error) { return versions[v], nil },
 		Passed: func(stage string) {
 			if h.passed != nil {
@@ -374,6 +375,12 @@ func (h *house) faults() (out []string) {
 		}
 	}
 	want("rows the findings looked at", evaluated, decoded)
+
+	seen, _ := h.seen.Account(mulu.DatasetCode(h.code), 1)
+	want("batches seen", seen.Batches, (end+size-1)/size)
+	want("good seen", seen.Good, good)
+	want("records whose wait was seen", seen.All.Records, int64(len(h.source.records)))
+	want("rejects seen", seen.Rejects["rule"]+seen.Rejects["decode"], h.wanted)
 
 	next, open, err := h.journal.Resume(h.t.Context(), h.source.topic, 0)
 	if err != nil {

@@ -11,79 +11,17 @@ import (
 	"github.com/spf13/cobra"
 
 	"mulu/internal/httpapi/gen/dataset"
-	"mulu/internal/httpapi/gen/ingest"
 )
 
 func newIngest() *cobra.Command {
 	var f clientFlags
-	c := &cobra.Command{Use: "ingest", Short: "归集：进度与问题数据 / the way in: progress and rejected rows"}
+	c := &cobra.Command{Use: "ingest", Short: "归集：进度、问题数据与对账 / the way in: progress, rejected rows, reconciliation"}
 	f.add(c)
 	c.AddCommand(newIngestStatus(&f), newIngestRejects(&f), newIngestPause(&f), newIngestResume(&f), newIngestHolds(&f), newIngestRelease(&f),
-		newIngestAccept(&f), newIngestSkip(&f), newIngestNotices(&f))
+		newIngestAccept(&f), newIngestSkip(&f), newIngestNotices(&f),
+		newReconcile(&f), newStatements(&f))
 	return c
 }
-
-func newIngestStatus(f *clientFlags) *cobra.Command {
-	var asJSON bool
-	c := &cobra.Command{
-		Use:   "status",
-		Short: "各数据集、各分区的位置、积压、速率与平衡式 / position, lag, rate and balance",
-		Long: `平衡式：已处理的位置数 = 入库 + 问题数据 + 控制记录。✗ 表示有数据未交代清楚。
-The balance: offsets passed = stored + rejected + control records.`,
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			cl, err := f.dial(c.Context(), "operator")
-			if err != nil {
-				return err
-			}
-			var raw []byte
-			if err := cl.get(c.Context(), "/v1/flow", nil, &raw); err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(c.OutOrStdout(), raw)
-			}
-			var flow ingest.Flow
-			if err := json.Unmarshal(raw, &flow); err != nil {
-				return fmt.Errorf("read flow: %w", err)
-			}
-			printFlow(c.OutOrStdout(), flow)
-			return nil
-		},
-	}
-	c.Flags().BoolVar(&asJSON, "json", false, "打印 JSON / print JSON")
-	return c
-}
-
-// printFlow prints one table over datasets and one over their partitions.
-func printFlow(out io.Writer, flow ingest.Flow) {
-	fmt.Fprintf(out, "归集情况 %s\n\n", moment(flow.At))
-	sets := newTable("数据集", "~名称", ">已处理", ">入库", ">问题数据", ">控制记录", "平衡", ">积压", ">条/秒", "最近一批")
-	parts := newTable("数据集", ">分区", ">位置", ">末端", ">积压", ">条/秒", "~状态")
-	for _, d := range flow.Datasets {
-		sets.add(d.Code, d.Title, count(d.Offsets), count(d.Good), count(d.Rejected), count(d.Control), mark(d.Balanced), count(d.Lag), rate(d.Rate), momentOr(d.LastAt))
-		for _, p := range d.Partitions {
-			state := "正常"
-			if p.Stopped {
-				state = "已停止：" + p.Error
-			} else if p.Error != "" {
-				state = p.Error
-			}
-			parts.add(d.Code, strconv.Itoa(int(p.Partition)), count(p.Position), count(p.HighWatermark), count(p.Lag), rate(p.Rate), state)
-		}
-	}
-	if sets.empty() {
-		fmt.Fprintln(out, "没有数据集；请用 mulu apply -f 目录 装入声明 / no datasets yet")
-		return
-	}
-	sets.write(out)
-	if !parts.empty() {
-		fmt.Fprintln(out)
-		parts.write(out)
-	}
-}
-
-func rate(x float64) string { return count(int64(x + 0.5)) }
 
 func newIngestRejects(f *clientFlags) *cobra.Command {
 	var asJSON bool

@@ -21,8 +21,9 @@ import (
 // counted in cells and not in bytes or runes.
 type table struct {
 	right []bool
-	text  []bool     // may be shortened
-	rows  [][]string // the first is the head
+	text  []bool            // may be shortened
+	rows  [][]string        // the first is the head
+	tints map[[2]int]string // by row and column: an escape sequence the cell is shown in
 }
 
 // newTable takes the column heads; one that begins with ">" is aligned right, one
@@ -59,19 +60,31 @@ const least = 12
 
 // write prints the table. On a terminal the text columns are shortened until no line
 // wraps; elsewhere, and in every other column, nothing is cut.
-func (t *table) write(w io.Writer) {
+func (t *table) write(w io.Writer) { t.writeWithin(w, terminalWidth(w)) }
+
+// widths are the columns' in cells, before any is shortened.
+func (t *table) widths() []int {
 	widths := make([]int, len(t.right))
 	for _, row := range t.rows {
 		for i, c := range row {
 			widths[i] = max(widths[i], uniseg.StringWidth(c))
 		}
 	}
-	t.fit(widths, terminalWidth(w))
-	for _, row := range t.rows {
+	return widths
+}
+
+// writeWithin prints the table for a terminal of so many cells, 0 for any number.
+func (t *table) writeWithin(w io.Writer, limit int) {
+	widths := t.widths()
+	t.fit(widths, limit)
+	for n, row := range t.rows {
 		cells := make([]string, len(row))
 		for i, c := range row {
 			c = cut(c, widths[i])
 			pad := strings.Repeat(" ", widths[i]-uniseg.StringWidth(c))
+			if tint := t.tints[[2]int{n, i}]; tint != "" {
+				c = tint + c + plain
+			}
 			if t.right[i] {
 				cells[i] = pad + c
 			} else {
@@ -80,6 +93,29 @@ func (t *table) write(w io.Writer) {
 		}
 		fmt.Fprintln(w, strings.TrimRight(strings.Join(cells, "  "), " "))
 	}
+}
+
+// plain ends a tint.
+const plain = "\x1b[0m"
+
+// tint shows column i of the last row in a colour.
+func (t *table) tint(i int, tint string) {
+	if t.tints == nil {
+		t.tints = map[[2]int]string{}
+	}
+	t.tints[[2]int{len(t.rows) - 1, i}] = tint
+}
+
+// narrowest is how few cells a line can be shortened to.
+func (t *table) narrowest() int {
+	n := 2 * (len(t.right) - 1)
+	for i, w := range t.widths() {
+		if t.text[i] {
+			w = min(w, least)
+		}
+		n += w
+	}
+	return n
 }
 
 // fit takes cells from the widest text column, one by one, until a line fits.

@@ -10,6 +10,7 @@ import { Entries } from './pages/entries'
 import { Flow } from './pages/flow'
 import { Grants } from './pages/grants'
 import { Receipts } from './pages/receipts'
+import { Reconciliations, StatementView } from './pages/reconcile'
 import { Rejects } from './pages/rejects'
 import { Requests } from './pages/requests'
 import { Scenarios } from './pages/scenarios'
@@ -39,6 +40,8 @@ function Gate() {
         <Route path="/datasets" element={<Guard of={Datasets} />} />
         <Route path="/datasets/:code" element={<Guard of={Dataset} />} />
         <Route path="/rejects" element={<Guard of={Rejects} />} />
+        <Route path="/reconcile" element={<Guard of={Reconciliations} />} />
+        <Route path="/reconcile/:id" element={<Guard of={StatementView} />} />
         <Route path="/entries" element={<Guard of={Entries} />} />
         <Route path="/chain" element={<Guard of={Chain} />} />
         <Route path="/scenarios" element={<Guard of={Scenarios} />} />

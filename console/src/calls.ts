@@ -1,7 +1,7 @@
 import createClient, { type Middleware } from 'openapi-fetch'
 import { fromAnswer, ProblemError } from './problem'
 import type { paths } from './schema'
-import type { Application } from './shapes'
+import type { Application, Verdict } from './shapes'
 
 // signedOut is called when the server says that the session is over.
 let signedOut = () => {}
@@ -38,6 +38,13 @@ export const signIn = (account: string, password: string) => ok(api.POST('/v1/se
 export const signOut = () => ok(api.DELETE('/v1/session'))
 
 export const getFlow = () => ok(api.GET('/v1/flow'))
+export const getFlowDetail = (code: string) => ok(api.GET('/v1/flow/{code}', { params: { path: { code } } }))
+export const getStatements = (q: { verdict: Verdict | ''; cursor: string; limit: number }) =>
+  ok(api.GET('/v1/ingest/reconciliations', { params: { query: { verdict: q.verdict || undefined, cursor: given(q.cursor), limit: q.limit } } }))
+export const getStatement = (id: string) => ok(api.GET('/v1/ingest/reconciliations/{id}', { params: { path: { id } } }))
+export const reconcile = (body: { dataset?: string; all: boolean }) => ok(api.POST('/v1/ingest/reconciliations', { body }))
+export const statementURL = (id: string, format: 'csv' | 'xlsx') => `/v1/ingest/reconciliations/${encodeURIComponent(id)}/file?format=${format}`
+
 export const getDatasets = () => ok(api.GET('/v1/datasets'))
 export const getDataset = (code: string) => ok(api.GET('/v1/datasets/{code}', { params: { path: { code } } }))
 

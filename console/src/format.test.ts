@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { ago, bytes, count, day, digest, hex, none, original, percent, points, rate, when } from './format'
+import { ago, bytes, count, day, digest, hex, none, original, percent, points, rate, wait, when } from './format'
 
 describe('numbers', () => {
   test('count groups thousands', () => expect(count(1234567)).toBe('1,234,567'))
@@ -11,6 +11,15 @@ describe('numbers', () => {
   test('rate keeps one digit below ten', () => {
     expect(rate(3.14)).toBe('3.1')
     expect(rate(31.4)).toBe('31')
+  })
+  test('a wait has a unit that fits', () => {
+    expect(wait(0, 'zh')).toBe('0 毫秒')
+    expect(wait(612.4, 'zh')).toBe('612 毫秒')
+    expect(wait(1834, 'en')).toBe('1.8 s')
+    expect(wait(75_000, 'zh')).toBe('75 秒')
+    expect(wait(7_300_000, 'zh')).toBe('2.0 小时')
+    expect(wait(200 * 3_600_000, 'en')).toBe('8.3 d')
+    expect(wait(null, 'zh')).toBe(none)
   })
   test('percent never rounds up to 100', () => {
     expect(percent(1)).toBe('100.00%')

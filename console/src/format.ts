@@ -13,6 +13,17 @@ export const rate = (n: number | null | undefined): string => {
   return n.toLocaleString('en-US', { maximumFractionDigits: n < 10 ? 1 : 0 })
 }
 
+// wait takes milliseconds and says how long in two or three digits and a unit.
+export const wait = (ms: number | null | undefined, lang: Lang): string => {
+  if (absent(ms)) return none
+  const units: [number, number, string, string][] = [
+    [1000, 1, ' 毫秒', ' ms'], [120_000, 1000, ' 秒', ' s'], [7_200_000, 60_000, ' 分', ' min'], [172_800_000, 3_600_000, ' 小时', ' h'], [Infinity, 86_400_000, ' 天', ' d'],
+  ]
+  const [, size, zh, en] = units.find(([below]) => ms < below) ?? units[0]!
+  const n = ms / size
+  return n.toFixed(size > 1 && n < 10 ? 1 : 0) + (lang === 'zh' ? zh : en)
+}
+
 // percent takes a share in [0,1]. It never rounds up to 100 what is less.
 export const percent = (x: number | null | undefined, digits = 2): string => {
   if (absent(x)) return none

@@ -1,5 +1,5 @@
 import {
-  BarChartOutlined, BlockOutlined, DashboardOutlined, DatabaseOutlined, FileProtectOutlined,
+  AuditOutlined, BarChartOutlined, BlockOutlined, DashboardOutlined, DatabaseOutlined, FileProtectOutlined,
   FileSearchOutlined, FormOutlined, ProfileOutlined, SafetyCertificateOutlined, WarningOutlined,
 } from '@ant-design/icons'
 import type { ReactNode } from 'react'
@@ -25,6 +25,7 @@ export const places: { zh: string; en: string; places: Place[] }[] = [
       { path: '/flow', icon: <BarChartOutlined />, zh: '运行总览', en: 'Overview', roles: ['steward', 'approver', 'operator', 'auditor'] },
       { path: '/datasets', icon: <DatabaseOutlined />, zh: '数据集', en: 'Datasets', roles: readers },
       { path: '/rejects', icon: <WarningOutlined />, zh: '问题数据', en: 'Rejects', roles: ['steward', 'auditor'] },
+      { path: '/reconcile', icon: <AuditOutlined />, zh: '对账', en: 'Reconciliation', roles: ['steward', 'officer', 'operator', 'auditor'] },
     ],
   },
   {

@@ -31,8 +31,18 @@ const sets = [
 const flowRow = ([code, title, owner_name, library, , rows], i) => {
   const rejected = Math.floor(rows * 0.012 * (i + 1)) % 4000
   const control = i % 3
-  return { code, title, owner_name, library, topic: `putuo.${code}`, rate: i === 5 ? 0 : 1200 / (i + 1) + (Date.now() / 1000) % 40, series: [...Array(40)].map((_, k) => Math.max(0, (1000 + 300 * Math.sin(k / 3 + i) + 60 * ((k * 7) % 5)) / (i + 1))), lag: i === 1 ? 1320 : 0, position: rows + rejected + control, offsets: rows + rejected + control, good: rows, rejected, control, balanced: true, last_at: t(i * 40 + 1), partitions: [{ partition: 0, position: rows, high_watermark: rows, lag: 0, rate: 0, stopped: i === 4, error: i === 4 ? '主题被删除并重建，须人工确认后继续' : '' }] }
+  return { code, title, owner_name, library, topic: `putuo.${code}`, rate: i === 5 ? 0 : 1200 / (i + 1) + (Date.now() / 1000) % 40, series: [...Array(40)].map((_, k) => Math.max(0, (1000 + 300 * Math.sin(k / 3 + i) + 60 * ((k * 7) % 5)) / (i + 1))), lag: i === 1 ? 1320 : 0, position: rows + rejected + control, offsets: rows + rejected + control, good: rows, rejected, control, balanced: true, last_at: t(i * 40 + 1), partitions: [{ partition: 0, position: rows, high_watermark: rows, lag: 0, rate: 0, stopped: i === 4, error: i === 4 ? '主题被删除并重建，须人工确认后继续' : '', state: i === 4 ? 'stopped' : 'running' }],
+    state: ['running', 'running', 'paused', 'held', 'stopped', 'idle'][i], p50_ms: i === 5 ? null : 612 + i * 100, p99_ms: i === 5 ? null : 1834 * (i + 1), p50_all_ms: 650, p99_all_ms: 2400, batch_rows_p50: 1160, batch_rows_last: 1201,
+    rejects: i === 5 ? [] : [{ class: 'rule', rows: Math.ceil(rejected * 0.8) }, { class: 'type', rows: Math.ceil(rejected * 0.15) }, { class: 'decode', rows: Math.ceil(rejected * 0.05) }].slice(0, 3 - (i % 2)),
+    lag_series: [...Array(30)].map((_, k) => (k < 4 ? null : Math.floor((900 + 800 * Math.sin(k / 4)) / (i + 1)))), latency_series: [...Array(30)].map((_, k) => (k % 12 > 9 ? null : 1500 + 500 * Math.sin(k / 5))) }
 }
+const hour = (f) => [...Array(360)].map((_, k) => f(k))
+const flowHour = (code, i) => ({
+  at: t(0), code, step_s: 10, ahead: i === 1 ? 214 : 0, undated: 0,
+  rate: hour((k) => Math.max(0, (1000 + 300 * Math.sin(k / 30 + i) + 60 * ((k * 7) % 5)) / (i + 1))), rejected: hour((k) => ((k * 13) % 7) / (i + 1)),
+  lag: hour((k) => (k < 40 ? null : Math.floor(900 + 800 * Math.sin(k / 18)))), p50_ms: hour((k) => (k % 90 > 80 ? null : 600 + (k * 37) % 90)), p99_ms: hour((k) => (k % 90 > 80 ? null : 1500 + 700 * Math.abs(Math.sin(k / 25)))),
+  batches: [...Array(20)].map((_, k) => ({ partition: k % 4, first: 90000 - k * 1200, last: 91199 - k * 1200, good: 1188, rejected: 12, control: 0, rows: 1188, bytes: 402_113, version: 1, at: t(k * 3), wait_ms: 1200 + k * 20 })),
+})
 const datasetRow = ([code, title, owner_name, library, level, rows, total, grade], i) => ({ code, title, owner_name, library, level, rows, total, grade, last_at: t(i * 40), version: 1 + (i % 2), sample: true, owner: '' })
 const dims = [
   ['010000', '规范性', 0.2, 0.985, [['010101', '数据类型约束规范性', 8921140, 8921140], ['010102', '数据格式约束规范性', 8800120, 8921140], ['010500', '权威参考数据', 1783900, 1784228]]],
@@ -59,6 +69,12 @@ let requests = [['R-2026-0007', 'requested', null], ['R-2026-0006', 'approved', 
 let grants = [['G310107-2026-000042', 'active', 214], ['G310107-2026-000031', 'terminated', 18]].map(([id, state, reads], i) => ({ id, scenario: 'SC-2', scenario_title: '独居老人关爱走访', receiver_name: '曹杨新村街道', items: picks, state, from: t(86400 * 40), until: t(-86400 * 325), index: 140 + i, reads, may_revoke: i === 0, may_suspend: i === 0, may_resume: false, requester_name: '曹杨新村街道', receiver: '310107005', formats: ['json'], rows_per_day: 5000, status: '', pending: '', refusal: '' }))
 const receipts = [...Array(44)].map((_, i) => ({ id: 'RC-' + (10044 - i), grant: grants[0].id, scenario_title: '独居老人关爱走访', receiver_name: '曹杨新村街道', actor: 'key-cy', mode: i % 3 ? '接口查询' : '文件下载', opened_at: t(i * 300), closed_at: t(i * 300 - 2), rows: i % 3 ? 1 : 1820, digest: 'sha256:' + hex(64, String(i)), state: i === 9 ? 'interrupted' : 'delivered', org_name: '曹杨新村街道', format: 'json', reason: i === 9 ? '进程中断，启动时关闭' : '', anchored: i >= 2, scenario: 'SC-2', index: i < 2 ? null : 1200 - i }))
 
+const side = (records, rejected, lost = 0) => ({ offsets: records + 2, records: records - lost, control: 2, bytes: records * 330, good: records - rejected - lost, rejected, rows: records - rejected - lost, digest: '', content: '' })
+const ledgerLine = (s, i) => ({ dataset: s[0], title: s[1], owner: s[0], owner_name: s[2], topic: 'putuo.' + s[0], topic_id: hex(32), partition: 0, from: 0, to: s[5] + 1, waiting: i === 1 ? 1320 : 0, verdict: i === 4 ? 'uneven' : 'even', batches: 9, source: side(s[5], 3000 + i), landed: side(s[5], 3000 + i, i === 4 ? 2 : 0), notes: [], differing: i === 4 ? [{ first: 100000, last: 199999, version: 1, verdict: 'uneven', source: { ...side(100000, 30), digest: 'sha256:' + hex(64), content: 'city64:' + hex(32) }, landed: { ...side(100000, 30, 2), digest: 'sha256:' + hex(64), content: 'city64:' + hex(32, 'b') }, note: '', differences: [{ kind: 'row_missing', title: '缺行', offset: 100422, last: 100422, row: 0, fields: [], note: '' }, { kind: 'row_altered', title: '行内容不同', offset: 101007, last: 101007, row: 0, fields: ['name', 'street'], note: '' }], more: 0 }] : [], more: 0 })
+const lines = sets.map(ledgerLine)
+const sum = (l) => ({ code: l.dataset, title: l.title, verdict: l.verdict, lines: 1, batches: l.batches, waiting: l.waiting, source: l.source, landed: l.landed })
+const statements = ['DZ20261125T020000-000000', 'DZ20261125T010000-000000'].map((id, i) => ({ id, actor: i ? '' : 'steward', all: i === 0, started: t(3600 * i + 30), finished: t(3600 * i), verdict: i ? 'even' : 'uneven', rest: false, digest: 'sha256:' + hex(64), partial: false, datasets: lines.map(sum), owners: lines.map((l) => ({ ...sum(l), title: l.owner_name })), lines: i ? lines.filter((l) => l.verdict === 'even') : lines }))
+
 const page = (list, url) => {
   const size = Number(url.searchParams.get('limit') ?? 20)
   const from = Number(url.searchParams.get('cursor') || url.searchParams.get('offset') || 0)
@@ -70,8 +86,9 @@ function answer(req, url, who, body) {
   const mine = (p) => ({ ...p, may_decide: p.may_decide && who.role === 'approver' })
   switch (`${req.method} ${path}`) {
     case 'GET /session': return [200, who]
-    case 'GET /flow': return [200, { at: t(0), datasets: sets.map(flowRow) }]
+    case 'GET /flow': return [200, { at: t(0), sample: true, held_bytes: 12e6, budget_bytes: 268435456, datasets: sets.map(flowRow) }]
     case 'GET /datasets': return [200, sets.map(datasetRow)]
+    case 'GET /ingest/reconciliations': return [200, { items: statements, next: '', last: t(5), open: [{ dataset: 'housing', partition: 0, first: 100000, last: 199999, statement: statements[0].id, since: t(30) }] }]
     case 'GET /rejects': return [200, page(rejects.filter((r) => (!url.searchParams.get('dataset') || r.dataset === url.searchParams.get('dataset')) && (!url.searchParams.get('class') || r.class === url.searchParams.get('class'))), url)]
     case 'GET /rejects/summary': return [200, summary]
     case 'GET /catalog/entries': return [200, { items: entries.filter((e) => (e.title + e.code).includes(url.searchParams.get('q') ?? '')), total: entries.length }]
@@ -91,6 +108,13 @@ function answer(req, url, who, body) {
     case 'GET /share/grants': return [200, grants.map((g) => ({ ...g, may_revoke: g.may_revoke && who.role === 'approver', may_suspend: g.may_suspend && who.role === 'approver' }))]
     case 'GET /share/receipts': return [200, page(receipts, url)]
   }
+  const flow = path.match(/^\/flow\/(\w+)$/)
+  if (flow) {
+    const i = sets.findIndex((s) => s[0] === flow[1])
+    return i < 0 ? [404, { title: '没有这个数据集' }] : [200, flowHour(sets[i][0], i)]
+  }
+  const statement = statements.find((s) => path === '/ingest/reconciliations/' + s.id)
+  if (statement) return [200, { state: 'done', statement }]
   const one = path.match(/^\/datasets\/(\w+)$/)
   if (one) {
     const i = sets.findIndex((s) => s[0] === one[1])

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -35,6 +36,7 @@ import (
 	"mulu/ledger/tilelog"
 	"mulu/library"
 	"mulu/library/embedded"
+	"mulu/pipeline"
 	"mulu/quality"
 	"mulu/share"
 )
@@ -69,6 +71,8 @@ type App struct {
 	share    *share.Service
 	journal  *ingest.Journal
 	source   *ingest.Source
+	seen     *ingest.Seen
+	desk     *pipeline.Desk
 	admin    *kadm.Client
 	rules    *versions
 	weights  atomic.Pointer[quality.Weights]
@@ -362,6 +366,9 @@ func (a *App) openIngest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := a.recall(ctx); err != nil {
+		return err
+	}
 	var datasets []*mulu.Dataset
 	for _, ds := range applied {
 		// declare made all of them known; the newest the library takes is what is read.
@@ -383,6 +390,22 @@ func (a *App) openIngest(ctx context.Context) error {
 		return err
 	}
 	a.onClose("ingest", func(context.Context) error { a.source.Close(); return nil })
+	a.openDesk()
 	a.onClose("workers", a.stopWorkers) // before what they stand on
+	return nil
+}
+
+// recallBatches is how many manifests of the last hour are read at a start.
+const recallBatches = 20_000
+
+// recall makes what people see of the way in begin where it was before a restart.
+func (a *App) recall(ctx context.Context) error {
+	a.seen = ingest.NewSeen(time.Now)
+	list, err := a.lib.RecentBatches(ctx, "", time.Now().Add(-ingest.SeenPoints*ingest.SeenStep), recallBatches)
+	if err != nil {
+		return err
+	}
+	slices.Reverse(list) // newest first as it is read
+	a.seen.Recall(list)
 	return nil
 }

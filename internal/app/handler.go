@@ -14,12 +14,14 @@ import (
 // handler makes the API and the console over the opened rooms.
 func (a *App) handler() (http.Handler, error) {
 	d := httpapi.Deps{
-		Auth: a.auth, Library: a.lib, Source: a.source, Journal: a.journal, Share: a.share, Catalog: a.catalog, Ledger: a.chain, Relay: a.relay,
+		Auth: a.auth, Library: a.lib, Source: a.source, Seen: a.seen, Journal: a.journal, Share: a.share, Catalog: a.catalog, Ledger: a.chain, Relay: a.relay,
+		Desk: a.desk,
 		Components: []httpapi.Component{
 			{Name: a.brokerName(), Probe: a.probeBroker},
 			{Name: a.storeName(), Probe: a.probeStore},
 		},
 		Declare: a.ApplyLive, Sample: a.sample.Load, Version: a.opt.Version, Log: a.log, Now: time.Now,
+		Broker: func(ctx context.Context) error { return broker.Reach(ctx, a.cfg.Seeds()) },
 	}
 	if console.Built() {
 		d.Console = console.FS()

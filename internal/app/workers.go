@@ -28,6 +28,10 @@ const (
 
 func (a *App) startWorkers() {
 	a.work.Go(func() error { return a.source.Run(a.workCtx, a.step) })
+	a.every(ingest.SeenStep, "note the lag", func(context.Context) error {
+		a.seen.Lag(a.source.Status())
+		return nil
+	})
 	a.every(scoreEvery, "score datasets", a.ScoreAll)
 	a.every(a.cfg.Ledger.AnchorEvery, "anchor batches", a.AnchorBatches)
 	a.every(a.cfg.Ledger.AnchorEvery, "anchor receipts", func(ctx context.Context) error {
@@ -38,6 +42,7 @@ func (a *App) startWorkers() {
 		return err
 	})
 	a.every(sweepEvery, "sweep batches", a.sweepBatches)
+	a.every(a.cfg.Ingest.ReconcileEvery, "reconcile", a.reconcile)
 	a.every(expireEvery, "expire grants", func(ctx context.Context) error {
 		_, err := a.share.Expire(ctx)
 		return err
@@ -65,7 +70,7 @@ func (a *App) every(d time.Duration, what string, f func(context.Context) error)
 
 // step is one call of the walk in for one partition.
 func (a *App) step(ctx context.Context, p *ingest.Partition) error {
-	lane := pipeline.Lane{Source: p, Version: a.rules.of, Journal: a.journal, Library: a.lib, Now: time.Now, Passed: a.opt.Passed, Strange: a.strange}
+	lane := pipeline.Lane{Source: p, Version: a.rules.of, Journal: a.journal, Library: a.lib, Now: time.Now, Seen: a.seen, Passed: a.opt.Passed, Strange: a.strange}
 	return lane.Step(ctx)
 }
 

@@ -102,6 +102,12 @@ type Ingest struct {
 	HoldShare float64 `yaml:"hold_share"`
 	// HoldLeast is how many records that must be at least.
 	HoldLeast int64 `yaml:"hold_least"`
+	// ReconcileEvery is how often source and library are compared; each turn reads at
+	// most ReconcileMB from the source, and what is left is the next turn's.
+	ReconcileEvery time.Duration `yaml:"reconcile_every"`
+	ReconcileMB    int64         `yaml:"reconcile_mb"`
+	// StatementDays is how long statements are kept.
+	StatementDays int64 `yaml:"statement_days"`
 }
 
 // Ledger is the directory chain.
@@ -125,7 +131,8 @@ func Default() Config {
 			Division: "310107",
 		},
 		Broker: Broker{Listen: "127.0.0.1:19092", RetainMB: 1024},
-		Ingest: Ingest{BatchRows: 100_000, Linger: time.Second, MemoryMB: 384, HoldShare: 0.5, HoldLeast: 20},
+		Ingest: Ingest{BatchRows: 100_000, Linger: time.Second, MemoryMB: 384, HoldShare: 0.5, HoldLeast: 20,
+			ReconcileEvery: time.Hour, ReconcileMB: 4096, StatementDays: 1095},
 		Engine: Engine{HistoryDays: 1095},
 		Ledger: Ledger{Origin: "mulu.local/directory", AnchorEvery: 10 * time.Second},
 	}
@@ -186,6 +193,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Engine.HistoryDays < 1 {
 		bad("engine.history_days: 至少 1 天 / at least one day")
+	}
+	if c.Ingest.ReconcileEvery < time.Minute || c.Ingest.ReconcileMB < 64 || c.Ingest.StatementDays < 366 {
+		bad("ingest: reconcile_every 至少 1m，reconcile_mb 至少 64，statement_days 至少 366（对账单至少保存一年）/ at least 1m, 64 and 366")
 	}
 	for name, f := range map[string]Founder{"house.bureau": c.House.Bureau, "house.center": c.House.Center} {
 		if len(f.Code) != 18 || f.Name == "" {

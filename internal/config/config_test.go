@@ -24,7 +24,7 @@ func TestValidateEveryFault(t *testing.T) {
 	if err == nil {
 		t.Fatal("a configuration full of faults was accepted")
 	}
-	for _, want := range []string{"data:", "listen:", "broker.listen:", "sample:", "store:", "engine.url:", "ingest.batch_rows:", "ledger:", "retain_mb", "house.bureau", "house.division"} {
+	for _, want := range []string{"data:", "listen:", "broker.listen:", "sample:", "store:", "engine.url:", "ingest.batch_rows:", "reconcile_every", "ledger:", "retain_mb", "house.bureau", "house.division"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("fault %q is not reported in:\n%v", want, err)
 		}

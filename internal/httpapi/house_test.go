@@ -28,6 +28,7 @@ import (
 	"mulu/ledger/tilelog"
 	"mulu/library"
 	"mulu/library/embedded"
+	"mulu/pipeline"
 	"mulu/plan"
 	"mulu/quality"
 	"mulu/quality/codes"
@@ -55,6 +56,8 @@ type house struct {
 	share   *share.Service
 	lib     *library.Library
 	journal *ingest.Journal
+	seen    *ingest.Seen
+	desk    *pipeline.Desk
 	people  map[string]mulu.Actor
 	keys    map[string]string
 	cookies map[string]*http.Cookie
@@ -130,9 +133,14 @@ func openHouse(t *testing.T) *house {
 	go func() { done <- h.relay.Run(run) }()
 	t.Cleanup(func() { stop(); <-done })
 
+	h.seen = ingest.NewSeen(time.Now)
+	life, end := context.WithCancel(context.Background())
+	h.desk = &pipeline.Desk{Statements: h.journal.Statements(), Log: quiet, Life: life, Reconciler: pipeline.Reconciler{
+		Source: ingest.NewRereader([]string{"127.0.0.1:1"}), Journal: h.journal, Library: h.lib, Datasets: h.catalog.Datasets, Now: time.Now}} // no broker is there
+	t.Cleanup(func() { end(); h.desk.Wait() })
 	h.Handler = need[http.Handler](t)(httpapi.New(httpapi.Deps{
-		Auth: h.auth, Library: h.lib, Journal: h.journal, Share: h.share, Catalog: h.catalog, Ledger: h.chain, Relay: h.relay,
-		Sample: func() bool { return true }, Version: "test", Console: built, Log: log,
+		Auth: h.auth, Library: h.lib, Journal: h.journal, Desk: h.desk, Share: h.share, Catalog: h.catalog, Ledger: h.chain, Relay: h.relay, Seen: h.seen,
+		Broker: func(context.Context) error { return mulu.ErrBusy }, Sample: func() bool { return true }, Version: "test", Console: built, Log: log,
 	}))
 	h.declare(machine)
 	return h

@@ -32,6 +32,7 @@ import (
 	"mulu/internal/outbox"
 	"mulu/ledger/tilelog"
 	"mulu/library"
+	"mulu/pipeline"
 	"mulu/share"
 )
 
@@ -40,10 +41,13 @@ import (
 type Deps struct {
 	Auth    *auth.Service
 	Library *library.Library
-	Source  *ingest.Source // optional: nil when this process does not ingest
 	Journal *ingest.Journal
 	// Declare applies declarations, or with dry only says what would change.
 	Declare func(ctx context.Context, files fs.FS, dry bool) (catalog.Diff, error)
+	Source  *ingest.Source                  // optional: nil when this process does not ingest
+	Seen    *ingest.Seen                    // optional, as Source
+	Broker  func(ctx context.Context) error // optional: whether the broker answers
+	Desk    *pipeline.Desk                  // reconciliation
 	Share   *share.Service
 	Catalog *catalog.Catalog
 	Ledger  *tilelog.Log
@@ -76,6 +80,8 @@ type house struct {
 
 	totals   *recent[[]library.Total]
 	batches  *recent[[]mulu.Manifest]
+	classes  *recent[map[mulu.DatasetCode][]ingestapi.FlowRejects]
+	parts    *recent[[]library.PartCount]
 	orgs     *recent[map[mulu.OrgCode]mulu.Org]
 	actors   *recent[map[string]mulu.Actor]
 	datasets *recent[[]*mulu.Dataset]

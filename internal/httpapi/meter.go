@@ -21,7 +21,7 @@ func newMeter(h *house) (*meter, error) {
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "mulu_http_requests_total", Help: "Requests answered, by route, method and status."}, []string{"route", "method", "status"}),
 		seconds:  prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "mulu_http_request_seconds", Help: "Time to answer, by route.", Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 5, 30, 300}}, []string{"route"}),
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.seconds, lag{h}} {
+	for _, c := range []prometheus.Collector{m.requests, m.seconds, wayIn{h}, evenness{h}} {
 		if err := h.Deps.Metrics.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
@@ -43,20 +43,4 @@ func (m *meter) observe(route, method string, status int, took time.Duration) {
 	}
 	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
 	m.seconds.WithLabelValues(route).Observe(took.Seconds())
-}
-
-// lag tells how far ingest is behind when it is asked.
-type lag struct{ *house }
-
-var lagDesc = prometheus.NewDesc("mulu_ingest_lag_records", "Records of a partition that wait to be read by this process.", []string{"dataset", "topic", "partition"}, nil)
-
-func (lag) Describe(ch chan<- *prometheus.Desc) { ch <- lagDesc }
-
-func (l lag) Collect(ch chan<- prometheus.Metric) {
-	if l.Source == nil {
-		return
-	}
-	for _, s := range l.Source.Status() {
-		ch <- prometheus.MustNewConstMetric(lagDesc, prometheus.GaugeValue, float64(max(s.Lag, 0)), string(s.Dataset), s.Topic, strconv.Itoa(int(s.Partition)))
-	}
 }

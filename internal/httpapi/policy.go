@@ -59,10 +59,10 @@ var (
 // policy is the whole of it: one line per route of api/openapi.yaml. New refuses to
 // serve a route without a line and a line without a route.
 //
-//	steward   flow and what is decided about it, datasets, rejects with their original bytes, catalogue, chain
-//	officer   datasets, catalogue, what its own organisation sends and shares
+//	steward   flow and what is decided about it, statements, datasets, rejects with their original bytes, catalogue, chain
+//	officer   datasets, catalogue, what its own organisation sends and shares, its datasets' statements
 //	approver  flow, datasets, catalogue, chain, everybody's share; no row
-//	operator  flow, pauses, topics put right, declarations, system, head of the chain; no row
+//	operator  flow, pauses, topics put right, statements, declarations, system, head of the chain; no row
 //	auditor   the records of everything; no row, changes nothing
 //	system    rows of its own organisation's grants
 var policy = map[string]Rule{
@@ -70,7 +70,8 @@ var policy = map[string]Rule{
 	"POST /v1/session":   {Public: true},
 	"DELETE /v1/session": {Roles: everybody},
 
-	"GET /v1/flow": {Roles: roles(steward, approver, operator, auditor)},
+	"GET /v1/flow":        {Roles: roles(steward, approver, operator, auditor)},
+	"GET /v1/flow/{code}": {Roles: roles(steward, approver, operator, auditor)},
 
 	"POST /v1/ingest/datasets/{code}/pause":  {Roles: roles(steward, operator)},
 	"POST /v1/ingest/datasets/{code}/resume": {Roles: roles(steward, operator)},
@@ -80,6 +81,11 @@ var policy = map[string]Rule{
 	"POST /v1/ingest/topics/skip":            {Roles: roles(operator)},
 	"GET /v1/ingest/notices":                 {Roles: roles(steward, officer, operator, auditor), Own: roles(officer)},
 	"POST /v1/ingest/notices/seen":           {Roles: roles(steward, officer), Own: roles(officer)},
+
+	"GET /v1/ingest/reconciliations":           {Roles: roles(steward, officer, operator, auditor), Own: held},
+	"POST /v1/ingest/reconciliations":          {Roles: roles(steward, operator)},
+	"GET /v1/ingest/reconciliations/{id}":      {Roles: roles(steward, officer, operator, auditor), Own: held},
+	"GET /v1/ingest/reconciliations/{id}/file": {Roles: roles(steward, officer, operator, auditor), Own: held},
 
 	"GET /v1/datasets":               {Roles: roles(steward, officer, approver, auditor)},
 	"GET /v1/datasets/{code}":        {Roles: roles(steward, officer, approver, auditor)},

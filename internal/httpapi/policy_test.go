@@ -92,6 +92,11 @@ POST /v1/ingest/topics/accept            p
 POST /v1/ingest/topics/skip              p
 GET /v1/ingest/notices                   s o p u
 POST /v1/ingest/notices/seen             s o
+GET /v1/flow/{code}                      s a p u
+GET /v1/ingest/reconciliations           s o p u
+POST /v1/ingest/reconciliations          s p
+GET /v1/ingest/reconciliations/{id}      s o p u
+GET /v1/ingest/reconciliations/{id}/file s o p u
 GET /v1/datasets                         s o a u
 GET /v1/datasets/{code}                  s o a u
 GET /v1/datasets/{code}/score            s o a u

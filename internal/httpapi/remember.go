@@ -7,6 +7,7 @@ import (
 
 	"mulu"
 	"mulu/catalog"
+	ingestapi "mulu/internal/httpapi/gen/ingest"
 	"mulu/library"
 	"mulu/share"
 )
@@ -46,6 +47,8 @@ const (
 	flowStep   = 10 * time.Second
 	flowPoints = 30
 	maxBatches = 5000
+	// slowKept is long, since counting every reject is no small thing.
+	slowKept = 15 * time.Second
 )
 
 // remember sets up the answers that may be a moment old.
@@ -54,6 +57,11 @@ func (h *house) remember() {
 	h.batches = remember(time.Second, func(ctx context.Context) ([]mulu.Manifest, error) {
 		return h.Library.RecentBatches(ctx, "", h.Now().Add(-flowPoints*flowStep), maxBatches)
 	})
+	h.classes = remember(slowKept, func(ctx context.Context) (map[mulu.DatasetCode][]ingestapi.FlowRejects, error) {
+		list, err := h.Library.RejectClasses(ctx, library.RejectFilter{})
+		return byClass(list), err
+	})
+	h.parts = remember(slowKept, func(ctx context.Context) ([]library.PartCount, error) { return h.Library.PartCounts(ctx) })
 	h.orgs = remember(5*time.Second, func(ctx context.Context) (map[mulu.OrgCode]mulu.Org, error) {
 		list, err := h.Catalog.Orgs(ctx)
 		return index(list, func(o mulu.Org) mulu.OrgCode { return o.Code }), err

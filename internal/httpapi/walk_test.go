@@ -26,13 +26,17 @@ func TestDoor(t *testing.T) {
 	if err != nil || !saved {
 		t.Fatalf("save score: %v %v", saved, err)
 	}
+	h.store()
 	t.Run("sign-in", func(t *testing.T) { testSignIn(t, h) })
 	t.Run("a share from request to proof", func(t *testing.T) { testShare(t, h) })
+	t.Run("statements", func(t *testing.T) { testStatements(t, h) })
 	t.Run("every route as everybody", func(t *testing.T) { testWalk(t, h) })
 	t.Run("rejects are raw for the steward alone", func(t *testing.T) { testRejects(t, h) })
 	t.Run("what is decided about the way in", func(t *testing.T) { testControl(t, h) })
 	t.Run("what another site could send is refused", func(t *testing.T) { testForgery(t, h) })
 	t.Run("every request has its deadlines", func(t *testing.T) { testDeadlines(t, h) })
+	t.Run("the way in as it is seen", func(t *testing.T) { testFlow(t, h) })
+	t.Run("metrics", func(t *testing.T) { testMetrics(t, h) })
 	t.Run("pages and problems", func(t *testing.T) { testPages(t, h) })
 	if strings.Contains(h.log.String(), "level=ERROR") {
 		t.Errorf("the house failed:\n%s", h.log.String())
@@ -192,6 +196,8 @@ func concrete(route string) (method, path string) {
 		path = strings.Replace(path, "{id}", theGrant, 1)
 	case strings.Contains(path, "/requests/{id}"):
 		path = strings.Replace(path, "{id}", theRequest, 1)
+	case strings.Contains(path, "/reconciliations/{id}"):
+		path = strings.Replace(path, "{id}", theStatement, 1)
 	}
 	path = strings.Replace(path, "{code}", "resident", 1)
 	switch path {
@@ -213,7 +219,7 @@ func testWalk(t *testing.T, h *house) {
 		method, path := concrete(route)
 		var body any
 		if method == "POST" {
-			body = map[string]any{"agree": false, "reason": " ", "scenario": "SC-2", "purpose": "", "items": []any{}, "receivers": []any{}, "until": "2020-01-01", "account": "x", "password": "y"}
+			body = map[string]any{"agree": false, "reason": " ", "scenario": "SC-2", "purpose": "", "items": []any{}, "receivers": []any{}, "until": "2020-01-01", "from": 5, "account": "x", "password": "y"}
 		}
 		for _, who := range []string{"", "bad key"} {
 			w := h.call(who, method, path, body)

@@ -249,9 +249,10 @@ func testFacts(t *testing.T, l *library.Library) {
 		{Batch: id, Offset: 105, Class: "rule", Rule: "id_no.gb11643", Field: "id_no", Reason: "校验位错误", Value: []byte(`{"id_no":"1"}`)},
 		{Batch: id, Offset: 107, Class: "rule", Rule: "id_no.gb11643", Field: "id_no", Reason: "校验位错误", Value: []byte(`{"id_no":"2"}`)}}
 	findings := []mulu.Finding{{Batch: id, Dataset: ds.Code, Ruleset: 1, Rule: "id_no.gb11643", Indicator: "030100", Evaluated: 9, Failed: 2, Sample: []int64{105, 107}}}
-	m := mulu.Manifest{Plan: mulu.Plan{BatchID: id, Dataset: ds.Code, Version: 1}, Good: 6, Rejected: 3, Control: 1, Bytes: 1234, Digest: "sha256:ab", At: Now()}
+	m := mulu.Manifest{Plan: mulu.Plan{BatchID: id, Dataset: ds.Code, Version: 1}, Good: 6, Rejected: 3, Control: 1, Bytes: 1234, Digest: "sha256:ab", At: Now(), Oldest: Now().Add(-2 * time.Second), Newest: Now().Add(-time.Second)}
 	m2 := m
 	m2.First, m2.Last, m2.Good, m2.Rejected, m2.Control, m2.At = 110, 111, 2, 0, 0, Now().Add(time.Second)
+	m2.Oldest, m2.Newest = time.Time{}, time.Time{} // none of its records has a time
 	for range 2 {
 		for _, err := range []error{l.StoreRejects(ctx, rejects), l.StoreFindings(ctx, findings), l.StoreManifest(ctx, m), l.StoreManifests(ctx, []mulu.Manifest{m, m2})} {
 			if err != nil {

@@ -1,30 +1,42 @@
-import { Card, Tag, Tooltip } from 'antd'
-import type { ColumnsType } from 'antd/es/table'
-import { useEffect, useMemo, useState } from 'react'
-import { Link } from 'react-router'
+import { Button, Card } from 'antd'
+import { useEffect, useMemo, useState, type ReactNode } from 'react'
+import { Link, useSearchParams } from 'react-router'
 import { getFlow } from '../calls'
-import { ago, count, rate, when } from '../format'
+import { ago, count, rate, wait, when } from '../format'
 import { useLang, useT } from '../lang'
 import { useLive } from '../live'
 import { Chart } from '../parts/chart'
+import { ClassBar } from '../parts/class-bar'
 import { Figures, Loaded, Nothing, Page } from '../parts/page'
+import { lines, Reading } from '../parts/reading'
 import { Spark } from '../parts/spark'
-import { Table } from '../parts/table'
 import { libraryName } from '../parts/tags'
 import { mayOpen } from '../places'
 import { useSession } from '../session'
 import type { Flow as FlowShape, FlowDataset } from '../shapes'
+import { Detail } from './flow-detail'
 
 export function Flow() {
   const t = useT()
   const live = useLive(getFlow, 'flow', 3000)
+  const [query, setQuery] = useSearchParams()
+  const open = query.get('dataset') ?? ''
+  // In the address: a colleague can be sent what one is looking at.
+  const show = (code: string) => setQuery(code ? { dataset: code } : {}, { replace: true })
   return (
     <Page
       title={t('运行总览', 'Overview')}
       about={t('数据从各部门经主题进入主题库；每条源记录都有去向。', 'Data runs from departments through topics into the libraries; every source record is accounted for.')}
       tools={<Updated at={live.at} />}
     >
-      <Loaded live={live}>{(flow) => (flow.datasets.length ? <Running flow={flow} /> : <Empty />)}</Loaded>
+      <Loaded live={live}>
+        {(flow) => (
+          <>
+            {flow.datasets.length ? <Running flow={flow} show={show} /> : <Empty />}
+            <Detail d={flow.datasets.find((d) => d.code === open)} close={() => show('')} />
+          </>
+        )}
+      </Loaded>
     </Page>
   )
 }
@@ -51,8 +63,13 @@ function Empty() {
 
 const sum = (flow: FlowShape, pick: (d: FlowDataset) => number) => flow.datasets.reduce((n, d) => n + pick(d), 0)
 
-function Running({ flow }: { flow: FlowShape }) {
+// slowest is the largest p99 of any dataset, null if nothing came of late.
+const slowest = (flow: FlowShape): number | null =>
+  flow.datasets.reduce<number | null>((most, d) => (d.p99_ms === null ? most : Math.max(most ?? 0, d.p99_ms)), null)
+
+function Running({ flow, show }: { flow: FlowShape; show: (code: string) => void }) {
   const t = useT()
+  const { lang } = useLang()
   const offsets = sum(flow, (d) => d.offsets)
   const good = sum(flow, (d) => d.good)
   const rejected = sum(flow, (d) => d.rejected)
@@ -62,38 +79,28 @@ function Running({ flow }: { flow: FlowShape }) {
       <Figures
         items={[
           { name: t('数据集', 'Datasets'), value: count(flow.datasets.length) },
-          { name: t('当前速率', 'Rate now'), value: rate(sum(flow, (d) => d.rate)), unit: t('行/秒', 'rows/s') },
+          { name: t('当前速率', 'Rate now'), value: rate(sum(flow, (d) => d.rate)), unit: t('条/秒', 'records/s') },
           { name: t('积压', 'Lag'), value: count(sum(flow, (d) => d.lag)), unit: t('条', 'records') },
-          { name: t('已入库', 'Stored'), value: count(good), unit: t('行', 'rows') },
-          { name: t('问题数据', 'Rejects'), value: count(rejected), unit: t('行', 'rows') },
+          { name: t('时延 p99（最慢的数据集）', 'Latency p99 (slowest)'), value: wait(slowest(flow), lang) },
+          { name: t('已入库', 'Stored'), value: count(good), unit: t('条', 'records') },
+          { name: t('问题数据', 'Rejects'), value: count(rejected), unit: t('条', 'records') },
         ]}
       />
       <Card size="small">
         <Equation offsets={offsets} good={good} rejected={rejected} control={control} holds={flow.datasets.every((d) => d.balanced)} />
       </Card>
+      <Card title={t('各数据集', 'By dataset')} size="small" styles={{ body: { padding: 0 } }}>
+        <ul className="streams" aria-label={t('各数据集', 'By dataset')}>
+          {flow.datasets.map((d) => (
+            <Stream key={d.code} d={d} show={show} />
+          ))}
+        </ul>
+      </Card>
       <Card title={t('数据去向', 'Where it goes')} size="small">
         <Picture flow={flow} />
       </Card>
-      <Card title={t('各数据集', 'By dataset')} size="small">
-        <Rows flow={flow} />
-      </Card>
     </>
   )
-}
-
-// Reading says whether any partition has stopped, and why.
-function Reading({ d }: { d: FlowDataset }) {
-  const t = useT()
-  const stopped = d.partitions.filter((p) => p.stopped)
-  if (stopped.length) {
-    return (
-      <Tooltip title={stopped.map((p) => `${t('分区', 'partition')} ${p.partition}：${p.error || '–'}`).join('\n')}>
-        <Tag color="error" tabIndex={0}>{t('已停止，等人处理', 'Stopped')}</Tag>
-      </Tooltip>
-    )
-  }
-  const failing = d.partitions.find((p) => p.error)
-  return failing ? <Tooltip title={failing.error}><Tag color="warning" tabIndex={0}>{t('重试中', 'Retrying')}</Tag></Tooltip> : <Tag color="success">{t('正常', 'Running')}</Tag>
 }
 
 function Equation(e: { offsets: number; good: number; rejected: number; control: number; holds: boolean }) {
@@ -124,17 +131,90 @@ function Equation(e: { offsets: number; good: number; rejected: number; control:
   )
 }
 
+// Stream is one dataset: its state, its last minutes as lines, its rejects, its
+// equation.
+function Stream({ d, show }: { d: FlowDataset; show: (code: string) => void }) {
+  const t = useT()
+  const { session } = useSession()
+  const { lang } = useLang()
+  const now = useNow()
+  const opens = (path: string) => session !== undefined && session !== null && mayOpen(path, session.role)
+  return (
+    <li className="stream">
+      <div className="stream-name">
+        {opens('/datasets') ? <Link to={`/datasets/${d.code}`}>{d.title}</Link> : <b>{d.title}</b>}
+        <div className="quiet small">{d.owner_name}</div>
+        <div className="row small">
+          <Reading d={d} />
+          <span className="quiet" title={when(d.last_at)}>{ago(d.last_at, now, lang)}</span>
+        </div>
+      </div>
+      <Gauge name={t('速率', 'Rate')} value={rate(d.rate)} unit={t('条/秒', 'records/s')}>
+        <Spark values={d.series} colour={lines.rate} label={t(`${d.title} 近 5 分钟速率，现为每秒 ${rate(d.rate)} 条`, `${d.title}, rate over five minutes, now ${rate(d.rate)} records a second`)} />
+      </Gauge>
+      <Gauge name={t('积压', 'Lag')} value={count(d.lag)} unit={t('条', 'records')}>
+        <Spark values={d.lag_series} colour={lines.lag} label={t(`${d.title} 近 5 分钟积压，现为 ${count(d.lag)} 条`, `${d.title}, lag over five minutes, now ${count(d.lag)} records`)} />
+      </Gauge>
+      <Gauge name={t('时延 p50 / p99', 'Latency p50 / p99')} value={`${wait(d.p50_ms, lang)} / ${wait(d.p99_ms, lang)}`}>
+        <Spark values={d.latency_series} colour={lines.latency} label={t(`${d.title} 近 5 分钟时延 p99`, `${d.title}, latency p99 over five minutes`)} />
+      </Gauge>
+      <div className="stream-rejects">
+        <ClassBar list={d.rejects} to={(c) => (opens('/rejects') ? `/rejects?dataset=${d.code}&class=${c}` : '')} />
+      </div>
+      <div className="stream-sum">
+        <div className="small" title={t('源偏移量 = 入库 + 问题数据 + 控制记录', 'offsets = stored + rejected + control')}>
+          <span className="unbroken">{count(d.offsets)} =</span>{' '}
+          <span className="unbroken">
+            {count(d.good)} + {count(d.rejected)} + {count(d.control)}{' '}
+            <span className={d.balanced ? 'holds' : 'broken'} role="img" aria-label={d.balanced ? t('等式成立', 'The equation holds') : t('等式不成立，请运行 mulu doctor', 'It does not hold: run mulu doctor')}>
+              {d.balanced ? '✓' : '✗'}
+            </span>
+          </span>
+        </div>
+        <div className="quiet small">{t(`每批约 ${count(d.batch_rows_p50)} 行`, `about ${count(d.batch_rows_p50)} rows a batch`)}</div>
+      </div>
+      <Button size="small" data-open onClick={() => show(d.code)} aria-label={t(`查看 ${d.title} 的详情`, `Details of ${d.title}`)}>
+        {t('详情', 'Details')}
+      </Button>
+    </li>
+  )
+}
+
+function Gauge({ name, value, unit, children }: { name: string; value: string; unit?: string; children: ReactNode }) {
+  return (
+    <div className="gauge">
+      <div className="quiet small">{name}</div>
+      <div className="gauge-value">
+        {value}
+        {unit ? <small>{unit}</small> : null}
+      </div>
+      {children}
+    </div>
+  )
+}
+
+// useNow is the time, every second.
+function useNow(): number {
+  const [now, setNow] = useState(() => Date.now())
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1000)
+    return () => clearInterval(timer)
+  }, [])
+  return now
+}
+
 // Picture draws departments → topics → libraries, as wide as the records that went.
 function Picture({ flow }: { flow: FlowShape }) {
   const t = useT()
   const { lang } = useLang()
   // Redrawn when the numbers have moved, not at every refresh.
   const shape = flow.datasets.map((d) => `${d.owner_name}|${d.topic}|${d.library}|${d.good}|${d.rejected}`).join('\n')
+  const narrow = window.matchMedia('(max-width: 560px)').matches // no room for three names side by side
   const option = useMemo(() => {
-    const names = new Map<string, { name: string; depth: number; itemStyle: { color: string } }>()
+    const names = new Map<string, { name: string; depth: number; itemStyle: { color: string }; label: { show: boolean } }>()
     const links = new Map<string, { source: string; target: string; value: number; real: number }>()
     const node = (name: string, depth: number, color: string) => {
-      if (!names.has(name)) names.set(name, { name, depth, itemStyle: { color } })
+      if (!names.has(name)) names.set(name, { name, depth, itemStyle: { color }, label: { show: !narrow || depth !== 1 } })
       return name
     }
     const link = (source: string, target: string, real: number) => {
@@ -158,7 +238,7 @@ function Picture({ flow }: { flow: FlowShape }) {
       },
       series: [
         {
-          type: 'sankey', left: 4, right: 150, top: 6, bottom: 6, nodeWidth: 10, nodeGap: 9, draggable: false,
+          type: 'sankey', left: 4, right: narrow ? 88 : 150, top: 6, bottom: 6, nodeWidth: 10, nodeGap: 9, draggable: false,
           emphasis: { focus: 'adjacency' },
           label: { fontSize: 12.5, color: '#1d2733' },
           lineStyle: { color: 'gradient', opacity: 0.22 },
@@ -168,54 +248,7 @@ function Picture({ flow }: { flow: FlowShape }) {
       ],
     }
     // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [shape, t, lang])
+  }, [shape, t, lang, narrow])
   const label = t('数据流向图：部门、主题、主题库；数字见下表', 'Flow from departments through topics to libraries; the numbers are in the table below')
   return <Chart option={option} height={Math.max(200, 34 * flow.datasets.length + 60)} label={label} />
-}
-
-function Rows({ flow }: { flow: FlowShape }) {
-  const t = useT()
-  const { session } = useSession()
-  const { lang } = useLang()
-  const [now, setNow] = useState(() => Date.now())
-  useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), 1000)
-    return () => clearInterval(timer)
-  }, [])
-  const columns: ColumnsType<FlowDataset> = [
-    {
-      title: t('数据集', 'Dataset'), key: 'title', fixed: 'left',
-      render: (_, d) => (
-        <>
-          {session && mayOpen('/datasets', session.role) ? <Link to={`/datasets/${d.code}`}>{d.title}</Link> : d.title}
-          <div className="quiet small">{d.owner_name}</div>
-        </>
-      ),
-    },
-    {
-      title: t('速率（行/秒）', 'Rate (rows/s)'), key: 'rate',
-      render: (_, d) => (
-        <div className="row" style={{ flexWrap: 'nowrap' }}>
-          <Spark values={d.series} label={t(`${d.title} 近期速率`, `${d.title}, recent rate`)} />
-          <span style={{ minWidth: 52, textAlign: 'right' }}>{rate(d.rate)}</span>
-        </div>
-      ),
-    },
-    { title: t('位置', 'Position'), key: 'position', className: 'num', render: (_, d) => count(d.position) },
-    { title: t('状态', 'State'), key: 'state', render: (_, d) => <Reading d={d} /> },
-    { title: t('积压', 'Lag'), key: 'lag', className: 'num', render: (_, d) => (d.lag > 0 ? <Tag color="warning">{count(d.lag)}</Tag> : '0') },
-    {
-      title: t('源偏移量 = 入库 + 问题数据 + 控制记录', 'Offsets = stored + rejected + control'), key: 'equation',
-      render: (_, d) => (
-        <span className="equation small">
-          {count(d.offsets)} = {count(d.good)} + {count(d.rejected)} + {count(d.control)}
-          <Tooltip title={d.balanced ? t('等式成立', 'The equation holds') : t('等式不成立，请运行 mulu doctor', 'It does not hold: run mulu doctor')}>
-            <span className={d.balanced ? 'holds' : 'broken'}>{d.balanced ? '✓' : '✗'}</span>
-          </Tooltip>
-        </span>
-      ),
-    },
-    { title: t('最近批次', 'Last batch'), key: 'last', render: (_, d) => <span title={when(d.last_at)}>{ago(d.last_at, now, lang)}</span> },
-  ]
-  return <Table rowKey="code" columns={columns} dataSource={flow.datasets} pagination={false} />
 }

@@ -59,6 +59,11 @@ const states: Record<string, { tone: Tone; zh: string; en: string }> = {
   interrupted: { tone: 'warning', zh: '中断', en: 'Interrupted' },
   denied: { tone: 'error', zh: '已拒绝', en: 'Denied' },
   failed: { tone: 'error', zh: '失败', en: 'Failed' },
+  running: { tone: 'success', zh: '运行', en: 'Running' },
+  paused: { tone: 'warning', zh: '暂停', en: 'Paused' },
+  held: { tone: 'warning', zh: '待审', en: 'Held for review' },
+  stopped: { tone: 'error', zh: '停止', en: 'Stopped' },
+  idle: { tone: 'default', zh: '空闲', en: 'Idle' },
 }
 
 export function StateTag({ state }: { state: string }) {

@@ -139,6 +139,9 @@ type GrantID = string
 // Limit defines model for Limit.
 type Limit = int
 
+// StatementID defines model for StatementID.
+type StatementID = string
+
 // ListEntriesParams defines parameters for ListEntries.
 type ListEntriesParams struct {
 	Q        *string `form:"q,omitempty" json:"q,omitempty"`

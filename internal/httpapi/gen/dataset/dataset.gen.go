@@ -230,6 +230,9 @@ type GrantID = string
 // Limit defines model for Limit.
 type Limit = int
 
+// StatementID defines model for StatementID.
+type StatementID = string
+
 // ListScoresParams defines parameters for ListScores.
 type ListScoresParams struct {
 	// Limit 最多几条

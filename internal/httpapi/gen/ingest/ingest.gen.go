@@ -11,11 +11,39 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
 	"github.com/oapi-codegen/runtime"
 )
+
+// Defines values for FlowState.
+const (
+	FlowStateHeld    FlowState = "held"
+	FlowStateIdle    FlowState = "idle"
+	FlowStatePaused  FlowState = "paused"
+	FlowStateRunning FlowState = "running"
+	FlowStateStopped FlowState = "stopped"
+)
+
+// Valid indicates whether the value is a known member of the FlowState enum.
+func (e FlowState) Valid() bool {
+	switch e {
+	case FlowStateHeld:
+		return true
+	case FlowStateIdle:
+		return true
+	case FlowStatePaused:
+		return true
+	case FlowStateRunning:
+		return true
+	case FlowStateStopped:
+		return true
+	default:
+		return false
+	}
+}
 
 // Defines values for HoldDecision.
 const (
@@ -98,6 +126,75 @@ func (e ReleaseDecision) Valid() bool {
 	}
 }
 
+// Defines values for StatementAnswerState.
+const (
+	StatementAnswerStateDone    StatementAnswerState = "done"
+	StatementAnswerStateFailed  StatementAnswerState = "failed"
+	StatementAnswerStateRunning StatementAnswerState = "running"
+)
+
+// Valid indicates whether the value is a known member of the StatementAnswerState enum.
+func (e StatementAnswerState) Valid() bool {
+	switch e {
+	case StatementAnswerStateDone:
+		return true
+	case StatementAnswerStateFailed:
+		return true
+	case StatementAnswerStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Verdict.
+const (
+	Even     Verdict = "even"
+	InFlight Verdict = "in_flight"
+	Purged   Verdict = "purged"
+	Rebuilt  Verdict = "rebuilt"
+	Uneven   Verdict = "uneven"
+	Unread   Verdict = "unread"
+)
+
+// Valid indicates whether the value is a known member of the Verdict enum.
+func (e Verdict) Valid() bool {
+	switch e {
+	case Even:
+		return true
+	case InFlight:
+		return true
+	case Purged:
+		return true
+	case Rebuilt:
+		return true
+	case Uneven:
+		return true
+	case Unread:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DownloadStatementParamsFormat.
+const (
+	Csv  DownloadStatementParamsFormat = "csv"
+	Xlsx DownloadStatementParamsFormat = "xlsx"
+)
+
+// Valid indicates whether the value is a known member of the DownloadStatementParamsFormat enum.
+func (e DownloadStatementParamsFormat) Valid() bool {
+	switch e {
+	case Csv:
+		return true
+	case Xlsx:
+		return true
+	default:
+		return false
+	}
+}
+
 // AcceptTopic defines model for AcceptTopic.
 type AcceptTopic struct {
 	Reason string `json:"reason"`
@@ -112,18 +209,65 @@ type Check struct {
 	Title  string `json:"title"`
 }
 
+// Difference defines model for Difference.
+type Difference struct {
+	Fields []string `json:"fields"`
+
+	// Kind row_missing、row_extra、row_altered、row_stale、reject_missing、reject_extra、reject_altered、source_changed、source_short、batch_missing、batch_overlaps、manifest_differs
+	Kind   string `json:"kind"`
+	Last   int64  `json:"last"`
+	Note   string `json:"note"`
+	Offset int64  `json:"offset"`
+	Row    int32  `json:"row"`
+
+	// Title 差异的说法
+	Title string `json:"title"`
+}
+
 // Flow defines model for Flow.
 type Flow struct {
-	At       time.Time     `json:"at"`
-	Datasets []FlowDataset `json:"datasets"`
-	Sample   bool          `json:"sample"`
+	At time.Time `json:"at"`
+
+	// BudgetBytes 上一项的上限，达到即暂缓读取
+	BudgetBytes int64         `json:"budget_bytes"`
+	Datasets    []FlowDataset `json:"datasets"`
+
+	// HeldBytes 内存中已读取、尚未入库的字节数
+	HeldBytes int64 `json:"held_bytes"`
+	Sample    bool  `json:"sample"`
+}
+
+// FlowBatch defines model for FlowBatch.
+type FlowBatch struct {
+	// At 入库、可查询的时间
+	At        time.Time `json:"at"`
+	Bytes     int64     `json:"bytes"`
+	Control   int64     `json:"control"`
+	First     int64     `json:"first"`
+	Good      int64     `json:"good"`
+	Last      int64     `json:"last"`
+	Partition int32     `json:"partition"`
+	Rejected  int64     `json:"rejected"`
+	Rows      int64     `json:"rows"`
+
+	// Version 数据集版本
+	Version int64 `json:"version"`
+
+	// WaitMs 其中等得最久的一条的时延，毫秒；记录没有时间时为 null
+	WaitMs *float64 `json:"wait_ms"`
 }
 
 // FlowDataset defines model for FlowDataset.
 type FlowDataset struct {
 	// Balanced 位置数 = 入库 + 问题数据 + 控制记录
-	Balanced bool   `json:"balanced"`
-	Code     string `json:"code"`
+	Balanced bool `json:"balanced"`
+
+	// BatchRowsLast 最近一批的行数
+	BatchRowsLast int64 `json:"batch_rows_last"`
+
+	// BatchRowsP50 最近 64 批的行数中位数，尚无批次时为 0
+	BatchRowsP50 int64  `json:"batch_rows_p50"`
+	Code         string `json:"code"`
 
 	// Control 控制记录
 	Control int64 `json:"control"`
@@ -134,13 +278,31 @@ type FlowDataset struct {
 	// Lag 各分区积压之和
 	Lag int64 `json:"lag"`
 
+	// LagSeries 最近几分钟的积压，旧的在前，每 10 秒一点；未测得时为 null
+	LagSeries []*int64 `json:"lag_series"`
+
 	// LastAt 最近一批的时间
-	LastAt  *time.Time `json:"last_at"`
-	Library string     `json:"library"`
+	LastAt *time.Time `json:"last_at"`
+
+	// LatencySeries 最近几分钟的时延 99 分位，毫秒，旧的在前，每 10 秒一点；没有数据时为 null
+	LatencySeries []*float64 `json:"latency_series"`
+	Library       string     `json:"library"`
 
 	// Offsets 已处理的位置数
-	Offsets    int64           `json:"offsets"`
-	OwnerName  string          `json:"owner_name"`
+	Offsets   int64  `json:"offsets"`
+	OwnerName string `json:"owner_name"`
+
+	// P50AllMs 同上，自本次启动
+	P50AllMs *float64 `json:"p50_all_ms"`
+
+	// P50Ms 时延中位数：自产生至可查询，毫秒，最近 10 分钟；没有数据时为 null
+	P50Ms *float64 `json:"p50_ms"`
+
+	// P99AllMs 同上，自本次启动
+	P99AllMs *float64 `json:"p99_all_ms"`
+
+	// P99Ms 时延 99 分位，毫秒，最近 10 分钟
+	P99Ms      *float64        `json:"p99_ms"`
 	Partitions []FlowPartition `json:"partitions"`
 
 	// Position 各分区下一个待处理位置之和
@@ -152,14 +314,53 @@ type FlowDataset struct {
 	// Rejected 问题数据
 	Rejected int64 `json:"rejected"`
 
+	// Rejects 问题数据按类别，多的在前
+	Rejects []FlowRejects `json:"rejects"`
+
 	// Series 最近几分钟的速率，旧的在前，每 10 秒一点
 	Series []float64 `json:"series"`
-	Title  string    `json:"title"`
-	Topic  string    `json:"topic"`
+
+	// State 运行、暂停、待审、停止、空闲
+	State FlowState `json:"state"`
+	Title string    `json:"title"`
+	Topic string    `json:"topic"`
+}
+
+// FlowDetail defines model for FlowDetail.
+type FlowDetail struct {
+	// Ahead 自本次启动，产生时间晚于本机时间的记录数：来源时钟偏快，时延按 0 计
+	Ahead int64     `json:"ahead"`
+	At    time.Time `json:"at"`
+
+	// Batches 最近 20 批，新的在前
+	Batches []FlowBatch `json:"batches"`
+	Code    string      `json:"code"`
+
+	// Lag 积压；未测得时为 null
+	Lag []*int64 `json:"lag"`
+
+	// P50Ms 时延中位数，毫秒；没有数据时为 null
+	P50Ms []*float64 `json:"p50_ms"`
+
+	// P99Ms 时延 99 分位，毫秒；没有数据时为 null
+	P99Ms []*float64 `json:"p99_ms"`
+
+	// Rate 条/秒
+	Rate []float64 `json:"rate"`
+
+	// Rejected 其中问题数据，条/秒
+	Rejected []float64 `json:"rejected"`
+
+	// StepS 各序列每一点的秒数；旧的在前，最后一点为当前
+	StepS int64 `json:"step_s"`
+
+	// Undated 自本次启动，没有产生时间的记录数，不计时延
+	Undated int64 `json:"undated"`
 }
 
 // FlowPartition defines model for FlowPartition.
 type FlowPartition struct {
+	// Error 停止的原因，或最近一次失败的原因；正常时为空
 	Error         string  `json:"error"`
 	HighWatermark int64   `json:"high_watermark"`
 	Lag           int64   `json:"lag"`
@@ -167,9 +368,21 @@ type FlowPartition struct {
 	Position      int64   `json:"position"`
 	Rate          float64 `json:"rate"`
 
+	// State 运行、暂停、待审、停止、空闲
+	State FlowState `json:"state"`
+
 	// Stopped 停止读取，等人处理
 	Stopped bool `json:"stopped"`
 }
+
+// FlowRejects defines model for FlowRejects.
+type FlowRejects struct {
+	Class string `json:"class"`
+	Rows  int64  `json:"rows"`
+}
+
+// FlowState 运行、暂停、待审、停止、空闲
+type FlowState string
 
 // Hold defines model for Hold.
 type Hold struct {
@@ -235,6 +448,18 @@ type NoticeKey struct {
 // NoticeKeyKind defines model for NoticeKey.Kind.
 type NoticeKeyKind string
 
+// OpenDifference defines model for OpenDifference.
+type OpenDifference struct {
+	Dataset   string    `json:"dataset"`
+	First     int64     `json:"first"`
+	Last      int64     `json:"last"`
+	Partition int32     `json:"partition"`
+	Since     time.Time `json:"since"`
+
+	// Statement 最先发现的对账单
+	Statement string `json:"statement"`
+}
+
 // Problem defines model for Problem.
 type Problem struct {
 	// Checks 取数被拒时，逐条条件
@@ -263,6 +488,36 @@ type Reason struct {
 	Reason string  `json:"reason"`
 }
 
+// ReconcileAsk defines model for ReconcileAsk.
+type ReconcileAsk struct {
+	// All 从头核对全部，而不只是上次之后的新数据与未平的部分
+	All *bool `json:"all,omitempty"`
+
+	// Dataset 数据集；不给则为全部
+	Dataset *string `json:"dataset,omitempty"`
+
+	// From 指定位点范围的首位；与 to 同时给出
+	From *int64 `json:"from,omitempty"`
+	To   *int64 `json:"to,omitempty"`
+}
+
+// ReconcileRun defines model for ReconcileRun.
+type ReconcileRun struct {
+	// Actor 空为每小时的定时对账
+	Actor string `json:"actor"`
+
+	// Done 已核对的位点数
+	Done int64 `json:"done"`
+
+	// Error 空为正在进行；否则为失败的原因
+	Error string `json:"error"`
+
+	// Id 完成后对账单的编号
+	Id      string    `json:"id"`
+	Started time.Time `json:"started"`
+	Total   int64     `json:"total"`
+}
+
 // Release defines model for Release.
 type Release struct {
 	// Decision proceed：原样放行，读不了的记为问题数据；version：从停下的位置起改用新版本
@@ -287,6 +542,160 @@ type SkipOffsets struct {
 	Topic     string `json:"topic"`
 }
 
+// Statement defines model for Statement.
+type Statement struct {
+	// Actor 空为每小时的定时对账
+	Actor    string         `json:"actor"`
+	All      bool           `json:"all"`
+	Datasets []StatementSum `json:"datasets"`
+
+	// Digest 整张对账单规范化 JSON（RFC 8785）的摘要
+	Digest   string          `json:"digest"`
+	Finished time.Time       `json:"finished"`
+	Id       string          `json:"id"`
+	Lines    []StatementLine `json:"lines"`
+	Owners   []StatementSum  `json:"owners"`
+
+	// Partial 只含本单位的数据集
+	Partial bool      `json:"partial"`
+	Rest    bool      `json:"rest"`
+	Started time.Time `json:"started"`
+
+	// Verdict even 平，in_flight 在途，purged 源端已清除，rebuilt 源端已重建，unread 未核，uneven 不平
+	Verdict Verdict `json:"verdict"`
+}
+
+// StatementAnswer defines model for StatementAnswer.
+type StatementAnswer struct {
+	Run       *ReconcileRun        `json:"run,omitempty"`
+	State     StatementAnswerState `json:"state"`
+	Statement *Statement           `json:"statement,omitempty"`
+}
+
+// StatementAnswerState defines model for StatementAnswer.State.
+type StatementAnswerState string
+
+// StatementBatch defines model for StatementBatch.
+type StatementBatch struct {
+	Differences []Difference `json:"differences"`
+	First       int64        `json:"first"`
+
+	// Landed 对账单的一边；源端的入库、问题数据与行数是按当时版本重新解码、重新校验所得
+	Landed StatementSide `json:"landed"`
+	Last   int64         `json:"last"`
+	More   int64         `json:"more"`
+	Note   string        `json:"note"`
+
+	// Source 对账单的一边；源端的入库、问题数据与行数是按当时版本重新解码、重新校验所得
+	Source StatementSide `json:"source"`
+
+	// Verdict even 平，in_flight 在途，purged 源端已清除，rebuilt 源端已重建，unread 未核，uneven 不平
+	Verdict Verdict `json:"verdict"`
+	Version int64   `json:"version"`
+}
+
+// StatementLine defines model for StatementLine.
+type StatementLine struct {
+	Batches   int64            `json:"batches"`
+	Dataset   string           `json:"dataset"`
+	Differing []StatementBatch `json:"differing"`
+	From      int64            `json:"from"`
+
+	// Landed 对账单的一边；源端的入库、问题数据与行数是按当时版本重新解码、重新校验所得
+	Landed StatementSide `json:"landed"`
+
+	// More 另有几批未平，未列出
+	More      int64    `json:"more"`
+	Notes     []string `json:"notes"`
+	Owner     string   `json:"owner"`
+	OwnerName string   `json:"owner_name"`
+	Partition int32    `json:"partition"`
+
+	// Source 对账单的一边；源端的入库、问题数据与行数是按当时版本重新解码、重新校验所得
+	Source StatementSide `json:"source"`
+	Title  string        `json:"title"`
+
+	// To 小于 from 为没有可核对的
+	To      int64  `json:"to"`
+	Topic   string `json:"topic"`
+	TopicId string `json:"topic_id"`
+
+	// Verdict even 平，in_flight 在途，purged 源端已清除，rebuilt 源端已重建，unread 未核，uneven 不平
+	Verdict Verdict `json:"verdict"`
+	Waiting int64   `json:"waiting"`
+}
+
+// StatementPage defines model for StatementPage.
+type StatementPage struct {
+	Items []StatementRow `json:"items"`
+
+	// Last 本进程最近一次完成对账的时间
+	Last *time.Time `json:"last"`
+	Next string     `json:"next"`
+
+	// Open 目前未平的范围
+	Open []OpenDifference `json:"open"`
+	Run  *ReconcileRun    `json:"run,omitempty"`
+}
+
+// StatementRow defines model for StatementRow.
+type StatementRow struct {
+	Actor    string         `json:"actor"`
+	Datasets []StatementSum `json:"datasets"`
+	Finished time.Time      `json:"finished"`
+	Id       string         `json:"id"`
+
+	// Rest 读取量已到上限，余下的下一轮核对
+	Rest    bool      `json:"rest"`
+	Started time.Time `json:"started"`
+
+	// Verdict even 平，in_flight 在途，purged 源端已清除，rebuilt 源端已重建，unread 未核，uneven 不平
+	Verdict Verdict `json:"verdict"`
+}
+
+// StatementSide 对账单的一边；源端的入库、问题数据与行数是按当时版本重新解码、重新校验所得
+type StatementSide struct {
+	Bytes int64 `json:"bytes"`
+
+	// Content 行内容的摘要，两边由引擎用同一算式求得
+	Content string `json:"content"`
+	Control int64  `json:"control"`
+
+	// Digest 源端字节的摘要
+	Digest   string `json:"digest"`
+	Good     int64  `json:"good"`
+	Offsets  int64  `json:"offsets"`
+	Records  int64  `json:"records"`
+	Rejected int64  `json:"rejected"`
+	Rows     int64  `json:"rows"`
+}
+
+// StatementSum defines model for StatementSum.
+type StatementSum struct {
+	Batches int64  `json:"batches"`
+	Code    string `json:"code"`
+
+	// Landed 对账单的一边；源端的入库、问题数据与行数是按当时版本重新解码、重新校验所得
+	Landed StatementSide `json:"landed"`
+	Lines  int64         `json:"lines"`
+
+	// Source 对账单的一边；源端的入库、问题数据与行数是按当时版本重新解码、重新校验所得
+	Source StatementSide `json:"source"`
+	Title  string        `json:"title"`
+
+	// Verdict even 平，in_flight 在途，purged 源端已清除，rebuilt 源端已重建，unread 未核，uneven 不平
+	Verdict Verdict `json:"verdict"`
+
+	// Waiting 在途位点数
+	Waiting int64 `json:"waiting"`
+}
+
+// Verdict even 平，in_flight 在途，purged 源端已清除，rebuilt 源端已重建，unread 未核，uneven 不平
+type Verdict string
+
+// Cursor defines model for Cursor.
+type Cursor = string
+
 // DatasetCode defines model for DatasetCode.
 type DatasetCode = string
 
@@ -295,6 +704,9 @@ type GrantID = string
 
 // Limit defines model for Limit.
 type Limit = int
+
+// StatementID defines model for StatementID.
+type StatementID = string
 
 // ListHoldsParams defines parameters for ListHolds.
 type ListHoldsParams struct {
@@ -306,6 +718,26 @@ type ListHoldsParams struct {
 type ListNoticesParams struct {
 	Dataset *string `form:"dataset,omitempty" json:"dataset,omitempty"`
 }
+
+// ListStatementsParams defines parameters for ListStatements.
+type ListStatementsParams struct {
+	Dataset *string  `form:"dataset,omitempty" json:"dataset,omitempty"`
+	Verdict *Verdict `form:"verdict,omitempty" json:"verdict,omitempty"`
+
+	// Cursor 上一页给出的 next
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit 最多几条
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// DownloadStatementParams defines parameters for DownloadStatement.
+type DownloadStatementParams struct {
+	Format *DownloadStatementParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// DownloadStatementParamsFormat defines parameters for DownloadStatement.
+type DownloadStatementParamsFormat string
 
 // PauseDatasetJSONRequestBody defines body for PauseDataset for application/json ContentType.
 type PauseDatasetJSONRequestBody = Reason
@@ -319,6 +751,9 @@ type ReleaseHoldJSONRequestBody = Release
 // SeeNoticeJSONRequestBody defines body for SeeNotice for application/json ContentType.
 type SeeNoticeJSONRequestBody = NoticeKey
 
+// ReconcileJSONRequestBody defines body for Reconcile for application/json ContentType.
+type ReconcileJSONRequestBody = ReconcileAsk
+
 // AcceptTopicJSONRequestBody defines body for AcceptTopic for application/json ContentType.
 type AcceptTopicJSONRequestBody = AcceptTopic
 
@@ -330,6 +765,9 @@ type ServerInterface interface {
 	// GetFlow 各数据集的归集情况（位置、积压、速率、平衡式）
 	// (GET /v1/flow)
 	GetFlow(w http.ResponseWriter, r *http.Request)
+	// GetFlowDetail 一个数据集最近一小时的归集情况（速率、积压、时延、最近批次、问题数据类别）
+	// (GET /v1/flow/{code})
+	GetFlowDetail(w http.ResponseWriter, r *http.Request, code DatasetCode)
 	// PauseDataset 暂停读取一个数据集；已读入的一批会做完
 	// (POST /v1/ingest/datasets/{code}/pause)
 	PauseDataset(w http.ResponseWriter, r *http.Request, code DatasetCode)
@@ -348,6 +786,18 @@ type ServerInterface interface {
 	// SeeNotice 标为已阅
 	// (POST /v1/ingest/notices/seen)
 	SeeNotice(w http.ResponseWriter, r *http.Request)
+	// ListStatements 对账单，新的在前；数据专员只见本单位的
+	// (GET /v1/ingest/reconciliations)
+	ListStatements(w http.ResponseWriter, r *http.Request, params ListStatementsParams)
+	// Reconcile 立即对账；同一时间只进行一次
+	// (POST /v1/ingest/reconciliations)
+	Reconcile(w http.ResponseWriter, r *http.Request)
+	// GetStatement 一张对账单；尚在进行时只有进度
+	// (GET /v1/ingest/reconciliations/{id})
+	GetStatement(w http.ResponseWriter, r *http.Request, id StatementID)
+	// DownloadStatement 下载一张对账单的双边表
+	// (GET /v1/ingest/reconciliations/{id}/file)
+	DownloadStatement(w http.ResponseWriter, r *http.Request, id StatementID, params DownloadStatementParams)
 	// AcceptTopic 确认主题是有意重建的，从新主题的开头读起
 	// (POST /v1/ingest/topics/accept)
 	AcceptTopic(w http.ResponseWriter, r *http.Request)
@@ -370,6 +820,32 @@ func (siw *ServerInterfaceWrapper) GetFlow(w http.ResponseWriter, r *http.Reques
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetFlow(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetFlowDetail operation middleware
+func (siw *ServerInterfaceWrapper) GetFlowDetail(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code DatasetCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetFlowDetail(w, r, code)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -516,6 +992,160 @@ func (siw *ServerInterfaceWrapper) SeeNotice(w http.ResponseWriter, r *http.Requ
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.SeeNotice(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListStatements operation middleware
+func (siw *ServerInterfaceWrapper) ListStatements(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListStatementsParams
+
+	// ------------- Optional query parameter "dataset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dataset", r.URL.Query(), &params.Dataset, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dataset"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dataset", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "verdict" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "verdict", r.URL.Query(), &params.Verdict, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "verdict"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "verdict", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListStatements(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// Reconcile operation middleware
+func (siw *ServerInterfaceWrapper) Reconcile(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.Reconcile(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetStatement operation middleware
+func (siw *ServerInterfaceWrapper) GetStatement(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id StatementID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetStatement(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DownloadStatement operation middleware
+func (siw *ServerInterfaceWrapper) DownloadStatement(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id StatementID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DownloadStatementParams
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "format"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "format", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DownloadStatement(w, r, id, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -682,6 +1312,11 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/ingest/topics/skip", wrapper.SkipOffsets)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/ingest/notices", wrapper.ListNotices)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/ingest/notices/seen", wrapper.SeeNotice)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/flow/{code}", wrapper.GetFlowDetail)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/ingest/reconciliations", wrapper.ListStatements)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/ingest/reconciliations", wrapper.Reconcile)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/ingest/reconciliations/{id}", wrapper.GetStatement)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/ingest/reconciliations/{id}/file", wrapper.DownloadStatement)
 
 	return m
 }
@@ -715,6 +1350,45 @@ type GetFlowdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetFlowdefaultApplicationProblemPlusJSONResponse) VisitGetFlowResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetFlowDetailRequestObject struct {
+	Code DatasetCode `json:"code"`
+}
+
+type GetFlowDetailResponseObject interface {
+	VisitGetFlowDetailResponse(w http.ResponseWriter) error
+}
+
+type GetFlowDetail200JSONResponse FlowDetail
+
+func (response GetFlowDetail200JSONResponse) VisitGetFlowDetailResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetFlowDetaildefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetFlowDetaildefaultApplicationProblemPlusJSONResponse) VisitGetFlowDetailResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -938,6 +1612,189 @@ func (response SeeNoticedefaultApplicationProblemPlusJSONResponse) VisitSeeNotic
 	return err
 }
 
+type ListStatementsRequestObject struct {
+	Params ListStatementsParams
+}
+
+type ListStatementsResponseObject interface {
+	VisitListStatementsResponse(w http.ResponseWriter) error
+}
+
+type ListStatements200JSONResponse StatementPage
+
+func (response ListStatements200JSONResponse) VisitListStatementsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStatementsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListStatementsdefaultApplicationProblemPlusJSONResponse) VisitListStatementsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReconcileRequestObject struct {
+	Body *ReconcileJSONRequestBody
+}
+
+type ReconcileResponseObject interface {
+	VisitReconcileResponse(w http.ResponseWriter) error
+}
+
+type Reconcile202JSONResponse ReconcileRun
+
+func (response Reconcile202JSONResponse) VisitReconcileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReconciledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReconciledefaultApplicationProblemPlusJSONResponse) VisitReconcileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetStatementRequestObject struct {
+	Id StatementID `json:"id"`
+}
+
+type GetStatementResponseObject interface {
+	VisitGetStatementResponse(w http.ResponseWriter) error
+}
+
+type GetStatement200JSONResponse StatementAnswer
+
+func (response GetStatement200JSONResponse) VisitGetStatementResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetStatementdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetStatementdefaultApplicationProblemPlusJSONResponse) VisitGetStatementResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DownloadStatementRequestObject struct {
+	Id     StatementID `json:"id"`
+	Params DownloadStatementParams
+}
+
+type DownloadStatementResponseObject interface {
+	VisitDownloadStatementResponse(w http.ResponseWriter) error
+}
+
+type DownloadStatement200ApplicationvndOpenxmlformatsOfficedocumentSpreadsheetmlSheetResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response DownloadStatement200ApplicationvndOpenxmlformatsOfficedocumentSpreadsheetmlSheetResponse) VisitDownloadStatementResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type DownloadStatement200TextcsvResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response DownloadStatement200TextcsvResponse) VisitDownloadStatementResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type DownloadStatementdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DownloadStatementdefaultApplicationProblemPlusJSONResponse) VisitDownloadStatementResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type AcceptTopicRequestObject struct {
 	Body *AcceptTopicJSONRequestBody
 }
@@ -1009,6 +1866,9 @@ type StrictServerInterface interface {
 	// GetFlow 各数据集的归集情况（位置、积压、速率、平衡式）
 	// (GET /v1/flow)
 	GetFlow(ctx context.Context, request GetFlowRequestObject) (GetFlowResponseObject, error)
+	// GetFlowDetail 一个数据集最近一小时的归集情况（速率、积压、时延、最近批次、问题数据类别）
+	// (GET /v1/flow/{code})
+	GetFlowDetail(ctx context.Context, request GetFlowDetailRequestObject) (GetFlowDetailResponseObject, error)
 	// PauseDataset 暂停读取一个数据集；已读入的一批会做完
 	// (POST /v1/ingest/datasets/{code}/pause)
 	PauseDataset(ctx context.Context, request PauseDatasetRequestObject) (PauseDatasetResponseObject, error)
@@ -1027,6 +1887,18 @@ type StrictServerInterface interface {
 	// SeeNotice 标为已阅
 	// (POST /v1/ingest/notices/seen)
 	SeeNotice(ctx context.Context, request SeeNoticeRequestObject) (SeeNoticeResponseObject, error)
+	// ListStatements 对账单，新的在前；数据专员只见本单位的
+	// (GET /v1/ingest/reconciliations)
+	ListStatements(ctx context.Context, request ListStatementsRequestObject) (ListStatementsResponseObject, error)
+	// Reconcile 立即对账；同一时间只进行一次
+	// (POST /v1/ingest/reconciliations)
+	Reconcile(ctx context.Context, request ReconcileRequestObject) (ReconcileResponseObject, error)
+	// GetStatement 一张对账单；尚在进行时只有进度
+	// (GET /v1/ingest/reconciliations/{id})
+	GetStatement(ctx context.Context, request GetStatementRequestObject) (GetStatementResponseObject, error)
+	// DownloadStatement 下载一张对账单的双边表
+	// (GET /v1/ingest/reconciliations/{id}/file)
+	DownloadStatement(ctx context.Context, request DownloadStatementRequestObject) (DownloadStatementResponseObject, error)
 	// AcceptTopic 确认主题是有意重建的，从新主题的开头读起
 	// (POST /v1/ingest/topics/accept)
 	AcceptTopic(ctx context.Context, request AcceptTopicRequestObject) (AcceptTopicResponseObject, error)
@@ -1091,6 +1963,32 @@ func (sh *strictHandler) GetFlow(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetFlowResponseObject); ok {
 		if err := validResponse.VisitGetFlowResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetFlowDetail operation middleware
+func (sh *strictHandler) GetFlowDetail(w http.ResponseWriter, r *http.Request, code DatasetCode) {
+	var request GetFlowDetailRequestObject
+
+	request.Code = code
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetFlowDetail(ctx, request.(GetFlowDetailRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetFlowDetail")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetFlowDetailResponseObject); ok {
+		if err := validResponse.VisitGetFlowDetailResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -1271,6 +2169,116 @@ func (sh *strictHandler) SeeNotice(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(SeeNoticeResponseObject); ok {
 		if err := validResponse.VisitSeeNoticeResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListStatements operation middleware
+func (sh *strictHandler) ListStatements(w http.ResponseWriter, r *http.Request, params ListStatementsParams) {
+	var request ListStatementsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListStatements(ctx, request.(ListStatementsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListStatements")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListStatementsResponseObject); ok {
+		if err := validResponse.VisitListStatementsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// Reconcile operation middleware
+func (sh *strictHandler) Reconcile(w http.ResponseWriter, r *http.Request) {
+	var request ReconcileRequestObject
+
+	var body ReconcileJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.Reconcile(ctx, request.(ReconcileRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Reconcile")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReconcileResponseObject); ok {
+		if err := validResponse.VisitReconcileResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetStatement operation middleware
+func (sh *strictHandler) GetStatement(w http.ResponseWriter, r *http.Request, id StatementID) {
+	var request GetStatementRequestObject
+
+	request.Id = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetStatement(ctx, request.(GetStatementRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetStatement")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetStatementResponseObject); ok {
+		if err := validResponse.VisitGetStatementResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DownloadStatement operation middleware
+func (sh *strictHandler) DownloadStatement(w http.ResponseWriter, r *http.Request, id StatementID, params DownloadStatementParams) {
+	var request DownloadStatementRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DownloadStatement(ctx, request.(DownloadStatementRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DownloadStatement")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DownloadStatementResponseObject); ok {
+		if err := validResponse.VisitDownloadStatementResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -149,6 +149,9 @@ type GrantID = string
 // Limit defines model for Limit.
 type Limit = int
 
+// StatementID defines model for StatementID.
+type StatementID = string
+
 // ListPendingParams defines parameters for ListPending.
 type ListPendingParams struct {
 	// Limit 最多几条

@@ -104,6 +104,9 @@ type GrantID = string
 // Limit defines model for Limit.
 type Limit = int
 
+// StatementID defines model for StatementID.
+type StatementID = string
+
 // SignInJSONRequestBody defines body for SignIn for application/json ContentType.
 type SignInJSONRequestBody = SignIn
 

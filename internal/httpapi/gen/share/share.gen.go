@@ -418,6 +418,9 @@ type GrantID = string
 // Limit defines model for Limit.
 type Limit = int
 
+// StatementID defines model for StatementID.
+type StatementID = string
+
 // ExplainGrantParams defines parameters for ExplainGrant.
 type ExplainGrantParams struct {
 	Format *ExplainGrantParamsFormat `form:"format,omitempty" json:"format,omitempty"`

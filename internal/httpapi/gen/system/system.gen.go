@@ -70,6 +70,9 @@ type GrantID = string
 // Limit defines model for Limit.
 type Limit = int
 
+// StatementID defines model for StatementID.
+type StatementID = string
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// Healthz 进程在运行

@@ -1,0 +1,588 @@
+package pipeline
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"mulu"
+	"mulu/ingest"
+	"mulu/library"
+)
+
+// compareWindow fills the window's line. An error means that the run is over; what
+// only keeps this partition's source from being read becomes a line that says so.
+func (r *Reconciler) compareWindow(ctx context.Context, w *window) error {
+	defer func() {
+		if w.reader != nil {
+			w.reader.Close()
+		}
+	}()
+	if w.to < w.from {
+		w.line.Verdict = ingest.InFlight
+		return nil
+	}
+	switch w.state {
+	case sourceRebuilt:
+		w.line.Note("主题 %s 已重建，原主题的数据只能以清单核对", w.line.Topic)
+	case sourceGone:
+		w.line.Note("消息系统中已没有主题 %s，只能以清单核对", w.line.Topic)
+	}
+	batches, err := r.walk(ctx, w)
+	if err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		var unread *unreadError
+		if !errors.As(err, &unread) {
+			return err
+		}
+		w.line.Verdict = ingest.Graver(w.line.Verdict, ingest.Unread)
+		w.line.Note("位点 %d 起未能从源端读取：%s", w.line.To+1, unread)
+	}
+	return r.stale(ctx, w, batches)
+}
+
+// walk compares a window's batches in order and gives their ranges.
+func (r *Reconciler) walk(ctx context.Context, w *window) ([]ingest.Range, error) {
+	var batches []ingest.Range
+	var s stretch
+	next := w.from
+	for more := true; more; {
+		page, err := r.Library.ManifestsIn(ctx, w.topicID, w.position.Partition, next, w.to, manifestPage)
+		if err != nil {
+			return batches, err
+		}
+		if len(batches) == 0 && len(page) > 0 && page[0].First < next && !w.whole {
+			next = page[0].First // a range that was asked for begins inside a batch
+			w.from, w.line.From = next, next
+		}
+		more = len(page) == manifestPage
+		for _, m := range page {
+			if w.most > 0 && w.read >= w.most {
+				w.cut, more = true, false
+				w.line.Note("本轮读取量已到上限，位点 %d 起下一轮核对", m.First)
+				return batches, r.flush(ctx, w, &s)
+			}
+			if m.First > next {
+				if err := r.flush(ctx, w, &s); err != nil {
+					return batches, err
+				}
+				if err := r.gap(ctx, w, next, m.First-1); err != nil {
+					return batches, err
+				}
+			}
+			if m.First < next {
+				w.line.Differ(ingest.BatchLine{First: m.First, Last: min(m.Last, next-1), Version: m.Version, Verdict: ingest.Uneven, Differences: []ingest.Difference{
+					{Kind: ingest.BatchOverlaps, Offset: m.First, Last: min(m.Last, next-1), Note: "这些位点出现在两份清单中"}}})
+			}
+			if err := r.take(ctx, w, &s, m); err != nil {
+				return batches, err
+			}
+			batches = append(batches, ingest.Range{First: m.First, Last: m.Last})
+			next = max(next, m.Last+1)
+		}
+	}
+	if err := r.flush(ctx, w, &s); err != nil {
+		return batches, err
+	}
+	if next <= w.to {
+		if err := r.gap(ctx, w, next, w.to); err != nil {
+			return batches, err
+		}
+	}
+	if p := w.position; w.whole && (w.good != p.Good || w.rejected != p.Rejected || w.control != p.Control) {
+		w.line.Verdict = ingest.Uneven
+		w.line.Note("控制库累计（入库 %d、问题数据 %d、控制记录 %d）与清单累计（%d、%d、%d）不符", p.Good, p.Rejected, p.Control, w.good, w.rejected, w.control)
+	}
+	return batches, nil
+}
+
+// stretch is a run of adjacent batches that are compared in one go: of one dataset
+// version, judged by the same day, and alike in what the source still holds of them.
+type stretch struct {
+	manifests []mulu.Manifest
+	records   [][]mulu.Record // of each manifest
+	state     batchState
+	day       string
+	bytes     int64
+}
+
+// batchState is what the source holds of a batch.
+type batchState int
+
+const (
+	batchThere batchState = iota
+	batchPurged
+	batchRebuilt
+	batchShort // the topic ends before the batch does
+)
+
+func (w *window) stateOf(first, last int64) batchState {
+	switch {
+	case w.state == sourceRebuilt:
+		return batchRebuilt
+	case w.state == sourceGone || first < w.source.Start:
+		return batchPurged
+	case last >= w.source.End:
+		return batchShort
+	}
+	return batchThere
+}
+
+// take reads one batch again and adds it to the stretch; what does not fit it is
+// compared first.
+func (r *Reconciler) take(ctx context.Context, w *window, s *stretch, m mulu.Manifest) error {
+	state := w.stateOf(m.First, m.Last)
+	var records []mulu.Record
+	var day string
+	if state == batchThere {
+		var err error
+		if records, err = r.readAgain(ctx, w, m.First, m.Last); err != nil {
+			if flushErr := r.flush(ctx, w, s); flushErr != nil {
+				return flushErr
+			}
+			return err
+		}
+		day = dayOf(records)
+	}
+	bytes := ingest.RecordBytes(records)
+	if n := len(s.manifests); n > 0 {
+		last := &s.manifests[n-1]
+		if last.Version != m.Version || last.Last+1 != m.First || s.state != state || s.day != day ||
+			m.Last-s.manifests[0].First >= stretchOffsets || s.bytes+bytes > stretchBytes {
+			if err := r.flush(ctx, w, s); err != nil {
+				return err
+			}
+		}
+	}
+	s.manifests, s.records = append(s.manifests, m), append(s.records, records)
+	s.state, s.day, s.bytes = state, day, s.bytes+bytes
+	w.good, w.rejected, w.control = w.good+m.Good, w.rejected+m.Rejected, w.control+m.Control
+	w.read += bytes
+	return nil
+}
+
+// dayOf is the day that rules judge these records by.
+func dayOf(records []mulu.Record) string {
+	return today(&ingest.Batch{Records: records}).In(beijing).Format(time.DateOnly)
+}
+
+var beijing = time.FixedZone("Asia/Shanghai", 8*3600)
+
+// readAgain gives the records of a range that the source holds.
+func (r *Reconciler) readAgain(ctx context.Context, w *window, first, last int64) ([]mulu.Record, error) {
+	if w.reader == nil {
+		var err error
+		if w.reader, err = r.Source.Open(w.line.Topic, w.line.Partition, max(first, w.source.Start), w.source.End); err != nil {
+			return nil, &unreadError{err}
+		}
+	}
+	records, err := w.reader.Read(ctx, first, last)
+	if err != nil {
+		return nil, &unreadError{err}
+	}
+	return records, nil
+}
+
+// flush compares the stretch and empties it. After it the line stands at the
+// stretch's end.
+func (r *Reconciler) flush(ctx context.Context, w *window, s *stretch) error {
+	if len(s.manifests) == 0 {
+		return nil
+	}
+	began := time.Now()
+	if err := r.compare(ctx, w, *s); err != nil {
+		return err
+	}
+	last := s.manifests[len(s.manifests)-1].Last
+	w.progress.add(max(0, last-w.line.To))
+	w.line.To = max(w.line.To, last)
+	*s = stretch{}
+	if r.Rest > 0 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Duration(float64(time.Since(began)) * r.Rest)):
+		}
+	}
+	return nil
+}
+
+// compare adds a stretch to the line. If anything in it differs, it is halved until
+// the batches that differ stand alone.
+func (r *Reconciler) compare(ctx context.Context, w *window, s stretch) error {
+	b, even, err := r.judge(ctx, w, s)
+	if err != nil {
+		return err
+	}
+	if n := len(s.manifests); !even && n > 1 {
+		front, back := s, s
+		front.manifests, front.records = s.manifests[:n/2], s.records[:n/2]
+		back.manifests, back.records = s.manifests[n/2:], s.records[n/2:]
+		if err := r.compare(ctx, w, front); err != nil {
+			return err
+		}
+		return r.compare(ctx, w, back)
+	}
+	w.line.Batches += int64(len(s.manifests))
+	w.line.Source.Add(b.Source)
+	w.line.Landed.Add(b.Landed)
+	w.line.Verdict = ingest.Graver(w.line.Verdict, b.Verdict)
+	if !even {
+		w.line.Differ(b)
+	}
+	return nil
+}
+
+// judge compares one stretch. Of a stretch of several batches that is not even it
+// says only that.
+func (r *Reconciler) judge(ctx context.Context, w *window, s stretch) (b ingest.BatchLine, even bool, err error) {
+	m := sum(s.manifests)
+	kept := w.history(m.Version, r.Version) && m.At.After(r.Library.HistoryKept().Add(24*time.Hour))
+	if w.dataset.History && !kept {
+		w.line.Note("历史已过保留期的批次，行内容只核对清单")
+	} else if !kept {
+		w.line.Note("本数据集不保留历史，行内容只核对清单")
+	}
+	landed, err := r.Library.Landed(ctx, m.Plan)
+	if err != nil {
+		return b, false, err
+	}
+	b = ingest.BatchLine{First: m.First, Last: m.Last, Version: m.Version, Verdict: ingest.Even, Differences: []ingest.Difference{},
+		Landed: ingest.Side{Offsets: m.Last - m.First + 1, Records: m.Good + m.Rejected, Control: m.Control, Bytes: m.Bytes, Good: m.Good, Rejected: landed.Rejected, Rows: m.Rows}}
+	if kept {
+		b.Landed.Records, b.Landed.Good, b.Landed.Rows, b.Landed.Content = landed.Records, landed.Records-landed.Rejected, landed.Rows, landed.Content
+	}
+	if len(s.manifests) == 1 {
+		b.Landed.Digest = m.Digest
+	}
+	j := &judgement{r: r, plan: m.Plan, manifest: m, landed: landed, kept: kept, single: len(s.manifests) == 1, line: &b}
+	if s.state == batchThere {
+		err = j.withSource(ctx, s)
+	} else {
+		err = j.withoutSource(ctx, s.state)
+	}
+	return b, j.even, err
+}
+
+// sum is the manifest of a whole stretch.
+func sum(list []mulu.Manifest) mulu.Manifest {
+	m := list[0]
+	for i := range list[1:] {
+		o := &list[i+1]
+		m.Last, m.Good, m.Rejected, m.Rows, m.Control, m.Bytes = o.Last, m.Good+o.Good, m.Rejected+o.Rejected, m.Rows+o.Rows, m.Control+o.Control, m.Bytes+o.Bytes
+		if o.At.Before(m.At) {
+			m.At = o.At
+		}
+	}
+	return m
+}
+
+// history says whether a version keeps its history.
+func (w *window) history(version uint32, of func(mulu.DatasetCode, uint32) (*Version, error)) bool {
+	if v, err := of(w.dataset.Code, version); err == nil {
+		return v.Dataset.History
+	}
+	return false
+}
+
+// judgement compares one stretch's two sides.
+type judgement struct {
+	r        *Reconciler
+	plan     mulu.Plan
+	manifest mulu.Manifest
+	landed   library.Landed
+	kept     bool // rows can be compared
+	single   bool
+	line     *ingest.BatchLine
+	even     bool
+}
+
+// again is a stretch decoded and judged once more.
+type again struct {
+	rejects []mulu.Reject
+	marks   uint64
+	rows    *library.Expected // nil without history
+}
+
+// withSource compares the source, decoded again, with the manifest and the rows.
+func (j *judgement) withSource(ctx context.Context, s stretch) error {
+	a, err := j.decode(ctx, s)
+	if err != nil {
+		return err
+	}
+	if a.rows != nil {
+		defer a.rows.Close()
+		j.line.Source.Content = a.rows.Content
+	}
+	src, m := &j.line.Source, &j.manifest
+	unchanged := src.Records == m.Good+m.Rejected && src.Bytes == m.Bytes && src.Control == m.Control
+	for i := range s.manifests {
+		digest := ingest.Digest(s.records[i])
+		if j.single {
+			src.Digest = digest
+		}
+		unchanged = unchanged && digest == s.manifests[i].Digest
+	}
+	counted := src.Good == m.Good && src.Rejected == m.Rejected && src.Rows == m.Rows
+	rejects := j.landed.Rejected == src.Rejected && j.landed.RejectContent == a.marks
+	rows := !j.kept || j.landed.Rows == a.rows.Rows && j.landed.Content == a.rows.Content
+	if j.even = unchanged && counted && rejects && rows && (!j.kept || j.landed.Records == src.Records); j.even || !j.single {
+		return nil
+	}
+	if !unchanged {
+		j.differ(ingest.Difference{Kind: ingest.SourceChanged, Offset: m.First, Last: m.Last,
+			Note: fmt.Sprintf("归集时 %d 条 %d 字节，现为 %d 条 %d 字节，摘要%s", m.Good+m.Rejected, m.Bytes, src.Records, src.Bytes, sameOr(src.Digest == m.Digest))})
+	} else if !counted {
+		j.differ(ingest.Difference{Kind: ingest.ManifestDiffers, Offset: m.First, Last: m.Last,
+			Note: fmt.Sprintf("清单记入库 %d 条 %d 行、问题数据 %d 条，按源端重算为 %d 条 %d 行、%d 条", m.Good, m.Rows, m.Rejected, src.Good, src.Rows, src.Rejected)})
+	}
+	if !rejects {
+		if err := j.rejects(ctx, a.rejects); err != nil {
+			return err
+		}
+	}
+	if !rows {
+		if err := j.rows(ctx, a.rows); err != nil {
+			return err
+		}
+	}
+	j.conclude(ingest.Even)
+	return nil
+}
+
+func sameOr(same bool) string {
+	if same {
+		return "相同"
+	}
+	return "不同"
+}
+
+// decode decodes and judges a stretch as Step did. Decoding does not depend on how
+// records are batched, and rules on nothing but the day.
+func (j *judgement) decode(ctx context.Context, s stretch) (a again, err error) {
+	version, err := j.r.Version(j.plan.Dataset, j.plan.Version)
+	if err != nil {
+		return a, fmt.Errorf("find version of %s: %w", j.plan.BatchID, err)
+	}
+	batch := &ingest.Batch{Plan: j.plan, Records: slices.Concat(s.records...)}
+	decoded, err := version.Decoder.Decode(batch)
+	if err != nil {
+		return a, fmt.Errorf("decode %s again: %w", j.plan.BatchID, err)
+	}
+	defer decoded.Release()
+	checked := version.Rules.Check(decoded.Record, decoded.Offsets, today(batch))
+	a.rejects = append(decoded.Rejects, ruleRejects(batch, decoded, checked)...)
+	for i := range a.rejects {
+		a.marks ^= library.RejectMark(&a.rejects[i])
+	}
+	rejected := ingest.Records(a.rejects)
+	n := int64(len(batch.Records))
+	j.line.Source = ingest.Side{Offsets: n + batch.Control(), Records: n, Control: batch.Control(), Bytes: ingest.RecordBytes(batch.Records),
+		Good: n - rejected, Rejected: rejected, Rows: decoded.Record.NumRows() - int64(len(checked.Rejected))}
+	if !j.kept {
+		return a, nil
+	}
+	a.rows, err = j.r.Library.Expect(ctx, library.Batch{Plan: j.plan, Record: decoded.Record, Offsets: decoded.Offsets,
+		Rows: decoded.Rows, Versions: decoded.Versions, Deleted: decoded.Deleted, Flags: checked.Flags, Drop: checked.Drop})
+	return a, err
+}
+
+// withoutSource compares the manifests with the rows alone.
+func (j *judgement) withoutSource(ctx context.Context, state batchState) error {
+	m := &j.manifest
+	j.even = state != batchShort && j.landed.Rejected == m.Rejected && (!j.kept || j.landed.Rows == m.Rows && j.landed.Records == m.Good+m.Rejected)
+	verdict := map[batchState]ingest.Verdict{batchPurged: ingest.Purged, batchRebuilt: ingest.Rebuilt, batchShort: ingest.Uneven}[state]
+	if j.even {
+		j.line.Verdict = verdict
+	}
+	if j.even || !j.single {
+		return nil
+	}
+	if state == batchShort {
+		j.differ(ingest.Difference{Kind: ingest.SourceShort, Offset: m.First, Last: m.Last, Note: "消息系统的末尾早于本批，源端可能丢失了数据"})
+	}
+	if j.kept && j.landed.Rows != m.Rows {
+		j.differ(ingest.Difference{Kind: ingest.ManifestDiffers, Offset: m.First, Last: m.Last, Note: fmt.Sprintf("清单记 %d 行，历史中有 %d 行", m.Rows, j.landed.Rows)})
+	}
+	if j.landed.Rejected != m.Rejected {
+		marks, mended, err := j.r.Library.RejectMarks(ctx, j.plan)
+		if err != nil {
+			return err
+		}
+		if n := j.closed(marks, mended); n != m.Rejected {
+			j.differ(ingest.Difference{Kind: ingest.ManifestDiffers, Offset: m.First, Last: m.Last, Note: fmt.Sprintf("清单记问题数据 %d 条，库中有 %d 条", m.Rejected, n)})
+		}
+	}
+	j.conclude(verdict)
+	return nil
+}
+
+// conclude says what one batch's differences amount to.
+func (j *judgement) conclude(otherwise ingest.Verdict) {
+	if j.even = len(j.line.Differences) == 0; j.even {
+		j.line.Verdict = otherwise
+	} else {
+		j.line.Verdict = ingest.Uneven
+	}
+}
+
+func (j *judgement) differ(d ingest.Difference) {
+	if len(j.line.Differences) == keepFaults {
+		j.line.More++
+		return
+	}
+	j.line.Differences = append(j.line.Differences, d)
+}
+
+// closed counts the records with a reject, mended ones included, and puts the number
+// on the line.
+func (j *judgement) closed(marks map[library.Place]uint64, mended map[library.Place]bool) int64 {
+	offsets := map[int64]bool{}
+	for at := range marks {
+		offsets[at.Offset] = true
+	}
+	for at := range mended {
+		offsets[at.Offset] = true
+	}
+	n := int64(len(offsets))
+	j.line.Landed.Rejected = n
+	if j.kept {
+		j.line.Landed.Good = j.line.Landed.Records - n
+	}
+	return n
+}
+
+// rejects names the rejects that are not the same on both sides.
+func (j *judgement) rejects(ctx context.Context, expected []mulu.Reject) error {
+	marks, mended, err := j.r.Library.RejectMarks(ctx, j.plan)
+	if err != nil {
+		return err
+	}
+	j.closed(marks, mended)
+	var out []ingest.Difference
+	name := func(kind string, at library.Place) {
+		out = append(out, ingest.Difference{Kind: kind, Offset: at.Offset, Last: at.Offset, Row: at.Row})
+	}
+	for i := range expected {
+		e := &expected[i]
+		at := library.Place{Offset: e.Offset, Row: e.Row}
+		mark, ok := marks[at]
+		switch {
+		case mended[at]: // whatever has become of the reject, a person dealt with it
+		case !ok:
+			name(ingest.RejectMissing, at)
+		case mark != library.RejectMark(e):
+			name(ingest.RejectAltered, at)
+		}
+		delete(marks, at)
+	}
+	for at := range marks {
+		name(ingest.RejectExtra, at)
+	}
+	slices.SortFunc(out, func(a, b ingest.Difference) int {
+		return cmp.Or(cmp.Compare(a.Offset, b.Offset), cmp.Compare(a.Row, b.Row))
+	})
+	for _, d := range out {
+		j.differ(d)
+	}
+	return nil
+}
+
+// rows names the rows that are not the same on both sides.
+func (j *judgement) rows(ctx context.Context, expected *library.Expected) error {
+	faults, total, err := expected.Faults(ctx, j.plan.BatchID, keepFaults)
+	if err != nil {
+		return err
+	}
+	for _, f := range faults {
+		j.differ(ingest.Difference{Kind: f.Kind, Offset: f.Offset, Last: f.Offset, Row: f.Row, Fields: f.Fields})
+	}
+	j.line.More += total - int64(len(faults))
+	return nil
+}
+
+// gap judges offsets that the journal has passed and no manifest holds.
+func (r *Reconciler) gap(ctx context.Context, w *window, first, last int64) error {
+	plan := mulu.Plan{BatchID: mulu.BatchID{TopicID: w.topicID, Topic: w.line.Topic, Partition: w.line.Partition, First: first, Last: last}, Dataset: w.dataset.Code, Version: w.dataset.Version}
+	landed, err := r.Library.Landed(ctx, plan)
+	if err != nil {
+		return err
+	}
+	n := last - first + 1
+	defer func() {
+		w.progress.add(n)
+		w.line.To = max(w.line.To, last)
+	}()
+	if landed.Records == 0 && w.lost >= n {
+		w.lost -= n
+		w.line.Verdict = ingest.Graver(w.line.Verdict, ingest.Purged)
+		w.line.Note("位点 %d 至 %d 已由人工确认跳过，未归集", first, last)
+		return nil
+	}
+	b := ingest.BatchLine{First: first, Last: last, Verdict: ingest.Uneven, Landed: ingest.Side{Records: landed.Records, Rejected: landed.Rejected, Good: landed.Records - landed.Rejected, Rows: landed.Rows, Content: landed.Content}}
+	note := "没有这些位点的清单"
+	if w.stateOf(first, last) == batchThere {
+		records, err := r.readAgain(ctx, w, first, last)
+		if err != nil {
+			return err
+		}
+		k := int64(len(records))
+		w.read += ingest.RecordBytes(records)
+		b.Source = ingest.Side{Offsets: n, Records: k, Control: n - k, Bytes: ingest.RecordBytes(records), Digest: ingest.Digest(records)}
+		note = fmt.Sprintf("没有这些位点的清单；源端有 %d 条", k)
+	}
+	b.Differences = []ingest.Difference{{Kind: ingest.BatchMissing, Offset: first, Last: last, Note: note + fmt.Sprintf("，库中有 %d 条", landed.Records)}}
+	w.line.Source.Add(b.Source)
+	w.line.Landed.Add(b.Landed)
+	w.line.Differ(b)
+	return nil
+}
+
+// stale compares what readers see with the history, over what the walk has passed.
+func (r *Reconciler) stale(ctx context.Context, w *window, batches []ingest.Range) error {
+	for first := w.from; first <= w.line.To; first += staleOffsets {
+		last := min(first+staleOffsets-1, w.line.To)
+		id := mulu.BatchID{TopicID: w.topicID, Partition: w.line.Partition, First: first, Last: last}
+		places, total, err := r.Library.Stale(ctx, w.dataset.Code, id, keepFaults)
+		if err != nil {
+			return err
+		}
+		byBatch := map[ingest.Range][]ingest.Difference{}
+		for _, p := range places {
+			at, ok := slices.BinarySearchFunc(batches, p.Offset, func(b ingest.Range, offset int64) int {
+				switch {
+				case b.Last < offset:
+					return -1
+				case b.First > offset:
+					return 1
+				}
+				return 0
+			})
+			of := ingest.Range{First: p.Offset, Last: p.Offset}
+			if ok {
+				of = batches[at]
+			}
+			byBatch[of] = append(byBatch[of], ingest.Difference{Kind: ingest.RowStale, Offset: p.Offset, Last: p.Offset, Row: p.Row, Note: "现势表中没有这一行，或是旧的、不同的"})
+		}
+		for _, of := range slices.SortedFunc(maps.Keys(byBatch), func(a, b ingest.Range) int { return cmp.Compare(a.First, b.First) }) {
+			w.line.Differ(ingest.BatchLine{First: of.First, Last: of.Last, Verdict: ingest.Uneven, Differences: byBatch[of], Note: "历史与现势表不一致"})
+		}
+		if more := total - int64(len(places)); more > 0 {
+			w.line.Note("位点 %d 至 %d 另有 %d 行在现势表中不一致，未列出", first, last, more)
+		}
+	}
+	slices.SortStableFunc(w.line.Differing, func(a, b ingest.BatchLine) int { return cmp.Compare(a.First, b.First) })
+	return nil
+}
+
+// unreadError says that the source could not be read; the library can.
+type unreadError struct{ err error }
+
+func (e *unreadError) Error() string { return e.err.Error() }
+func (e *unreadError) Unwrap() error { return e.err }
