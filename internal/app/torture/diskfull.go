@@ -34,6 +34,7 @@ func diskFull(ctx context.Context, o Options, out *Outcome) error {
 		return err
 	}
 	defer h.close()
+	h.feed.may.Store(1 << 40) // a full disk must not run out of rows
 	for round := range o.Rounds {
 		o.Progress("写满与释放 / filling and freeing", int64(round), int64(o.Rounds))
 		if err := h.fillOnce(ctx, data, round%2 == 1); err != nil {

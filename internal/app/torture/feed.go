@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -25,6 +26,7 @@ type feed struct {
 	client *kgo.Client
 	cancel context.CancelFunc
 	done   sync.WaitGroup
+	may    atomic.Int64 // records that it may send in all; startDistrict only
 
 	mu      sync.Mutex
 	acked   map[int32]*offsets
@@ -62,9 +64,10 @@ func (s *offsets) missing(t *offsets) (n int64) {
 	return n
 }
 
-// rate of the synthetic district, records a second: enough for several batches
-// between two kills.
-const rate = 2000
+// rate of the synthetic district, records a second, and how many it sends for each
+// life of a mulu at most: enough for many batches between two kills, and never so
+// many that a slow machine falls behind for good.
+const rate, perLife = 4000, 4000
 
 func newFeed(ctx context.Context, seeds []string, topic string, opts ...kgo.Opt) (context.Context, *feed, error) {
 	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(seeds...), kgo.DefaultProduceTopic(topic), kgo.ClientID("torture-feed"),
@@ -144,7 +147,7 @@ func (f *feed) district(ctx context.Context, seed uint64) {
 			if dataset != string(Dataset) {
 				return nil
 			}
-			if sent++; sent%100 == 0 && pause(ctx, time.Until(begin.Add(time.Duration(sent)*time.Second/rate))) != nil {
+			if sent++; sent%pace == 0 && f.wait(ctx, int64(sent)) != nil {
 				return stop
 			}
 			f.send(ctx, &kgo.Record{Key: clone(key), Value: clone(value)})
@@ -157,6 +160,22 @@ func (f *feed) district(ctx context.Context, seed uint64) {
 			return
 		}
 	}
+}
+
+// pace is how many records go out at once.
+const pace = 100
+
+// wait keeps to the rate and to what may be sent.
+func (f *feed) wait(ctx context.Context, sent int64) error {
+	if err := pause(ctx, pace*time.Second/rate); err != nil {
+		return err
+	}
+	for f.may.Load() < sent {
+		if err := pause(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func clone(b []byte) []byte { return append([]byte(nil), b...) }

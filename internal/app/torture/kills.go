@@ -113,6 +113,7 @@ func (h *house) worker(d death) (*proc, error) {
 		args = append(args, "--brokers", b)
 	}
 	log := filepath.Join(h.o.Dir, "worker.log")
+	h.feed.may.Add(perLife)
 	switch d.at {
 	case atTime:
 		return start(log, nil, h.o.Exe, args...)
