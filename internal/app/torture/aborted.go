@@ -76,6 +76,7 @@ func (r *rig) transact(ctx context.Context, topic string, i int) (*feed, error) 
 	if err != nil {
 		return nil, err
 	}
+	r.onClose(f.abandon)
 	rng, next := rand.New(rand.NewPCG(r.o.Seed, uint64(10+i))), mixed(10_000)
 	f.done.Go(func() {
 		for n := 0; ctx.Err() == nil; {

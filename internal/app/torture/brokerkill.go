@@ -14,18 +14,11 @@ func brokerKills(ctx context.Context, o Options, out *Outcome) error {
 	if len(o.Brokers) > 0 && (o.BrokerKill == "" || o.BrokerStart == "") {
 		return notRun("外部 Kafka 需要 --broker-kill 与 --broker-start / an outside Kafka needs --broker-kill and --broker-start")
 	}
-	r, err := newRig(ctx, o, out, 1)
+	r, f, err := newFlow(ctx, o, out)
 	if err != nil {
 		return err
 	}
 	defer r.close()
-	if _, err := r.addLane(ctx); err != nil {
-		return err
-	}
-	f, err := r.feed(ctx, r.datasets[0].Topic, mixed(20_000))
-	if err != nil {
-		return err
-	}
 	for round := range o.Rounds {
 		o.Progress("kill -9 Kafka 节点 / killing a broker", int64(round), int64(o.Rounds))
 		if err := pause(ctx, time.Duration(1500+r.rng.IntN(1500))*time.Millisecond); err != nil {

@@ -9,18 +9,11 @@ import (
 // engineFull has the engine refuse inserts (too many parts), and be killed and
 // started again, while everything else goes on: the place must be kept.
 func engineFull(ctx context.Context, o Options, out *Outcome) error {
-	r, err := newRig(ctx, o, out, 1)
+	r, f, err := newFlow(ctx, o, out)
 	if err != nil {
 		return err
 	}
 	defer r.close()
-	if _, err := r.addLane(ctx); err != nil {
-		return err
-	}
-	f, err := r.feed(ctx, r.datasets[0].Topic, mixed(20_000))
-	if err != nil {
-		return err
-	}
 	for round := range o.Rounds {
 		o.Progress("引擎拒绝与崩溃 / engine refuses and dies", int64(round), int64(o.Rounds))
 		if err := pause(ctx, 2*time.Second); err != nil {

@@ -123,6 +123,12 @@ func (f *feed) stop() (int64, error) {
 	return n, nil
 }
 
+// abandon ends a producer whose scenario failed; after stop it does nothing.
+func (f *feed) abandon() {
+	f.cancel()
+	f.client.Close()
+}
+
 // startDistrict sends synthetic residents at a steady pace: one district after
 // another, the later ones with the same keys and other content, so that replacement
 // is tested too.
@@ -186,6 +192,7 @@ func (r *rig) feed(ctx context.Context, topic string, next func(rng *rand.Rand, 
 	if err != nil {
 		return nil, err
 	}
+	r.onClose(f.abandon)
 	rng := rand.New(rand.NewPCG(r.o.Seed, 3))
 	begin := time.Now()
 	f.done.Go(func() {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -52,11 +53,12 @@ func newHouse(ctx context.Context, o Options, out *Outcome) (*house, error) {
 		h.close()
 		return nil, err
 	}
+	h.closers = append(h.closers, h.feed.abandon)
 	return h, nil
 }
 
 func (h *house) close() {
-	for _, f := range h.closers {
+	for _, f := range slices.Backward(h.closers) {
 		f()
 	}
 }

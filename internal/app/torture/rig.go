@@ -67,7 +67,7 @@ const (
 	waitDrained = 3 * time.Minute
 )
 
-// newRig starts everything but the lanes. close must be called in any case.
+// newRig starts everything but the lanes. What it opened is closed again if it fails.
 func newRig(ctx context.Context, o Options, out *Outcome, datasets int) (r *rig, err error) {
 	r = &rig{o: o, out: out, rng: rand.New(rand.NewPCG(o.Seed, 2)), session: rigSession, member: "only", store: o.Store}
 	defer func() {
@@ -106,6 +106,24 @@ func newRig(ctx context.Context, o Options, out *Outcome, datasets int) (r *rig,
 		return r, err
 	}
 	return r, r.makeTopics(ctx, nil)
+}
+
+// newFlow is a rig with one lane that reads and a producer that sends. Its lane and
+// producer end with the rig.
+func newFlow(ctx context.Context, o Options, out *Outcome) (*rig, *feed, error) {
+	r, err := newRig(ctx, o, out, 1)
+	if err != nil {
+		return nil, nil, err
+	}
+	var f *feed
+	if _, err = r.addLane(ctx); err == nil {
+		f, err = r.feed(ctx, r.datasets[0].Topic, mixed(20_000))
+	}
+	if err != nil {
+		r.close()
+		return nil, nil, err
+	}
+	return r, f, nil
 }
 
 // dataset is what the lanes read: a key, a text that must be there, a number that
