@@ -60,7 +60,7 @@ test-browser: build ## the console in a real browser against the real binary
 	deploy/test/browser.sh
 
 test-torture: build ## 50 kills, and a short form of every other torture, on the embedded broker
-	bin/mulu torture --scenario all --kills $(or $(KILLS),50) --rounds $(or $(ROUNDS),1)
+	bin/mulu torture --scenario all --kills $(or $(KILLS),50) --rounds $(or $(ROUNDS),2)
 
 test-kafka: build ## the same walk, and torture, on three nodes of Apache Kafka
 	deploy/test/kafka.sh
