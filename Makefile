@@ -10,7 +10,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export MULU_ENGINE := $(abspath $(ENGINE))
 export CGO_ENABLED ?= 0
 
-.PHONY: run demo build engine console test test-race test-kafka test-cdc test-fabric test-peers test-browser test-all check bench bench-peers dist clean
+.PHONY: run demo build engine console test test-race test-torture test-kafka test-cdc test-postgres test-fabric test-peers test-browser test-all check bench bench-peers dist clean
 
 run: build ## start everything on this machine with the small sample district
 	bin/mulu up
@@ -63,18 +63,24 @@ bench-peers: ## Benthos for mulu bench ingest, from a module of its own
 test-browser: build ## the console in a real browser against the real binary
 	deploy/test/browser.sh
 
-test-kafka: build ## the same walk on Apache Kafka
+test-torture: build ## 50 kills, and a short form of every other torture, on the embedded broker
+	bin/mulu torture --scenario all --kills $(or $(KILLS),50) --rounds $(or $(ROUNDS),2)
+
+test-kafka: build ## the same walk, and torture, on three nodes of Apache Kafka
 	deploy/test/kafka.sh
 
 test-cdc: build ## a real change feed: PostgreSQL and Debezium, killed on the way
 	deploy/test/cdc.sh
+
+test-postgres: build ## owners that share a PostgreSQL control store
+	deploy/test/postgres.sh
 
 test-fabric:
 	@echo "not run: test-fabric (the Fabric side of the ledger is not built yet)"
 test-peers:
 	@echo "not run: test-peers (comparison with other tools is not built yet)"
 
-test-all: test test-kafka test-cdc test-browser test-fabric test-peers
+test-all: test test-torture test-kafka test-cdc test-postgres test-browser test-fabric test-peers
 
 dist: build ## an archive that installs without internet, npm or Go
 	deploy/dist.sh $(VERSION)

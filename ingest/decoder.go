@@ -242,7 +242,12 @@ func (d *Decoder) Decode(b *Batch) (*Decoded, error) {
 			out.Absent = append(out.Absent, a)
 		}
 	}
-	out.Unknown = r.odd
+	for name, n := range r.odd {
+		if out.Unknown == nil {
+			out.Unknown = make(map[string]int64, len(r.odd))
+		}
+		out.Unknown[name] = *n
+	}
 	out.Record = set.batch(d.schema, func() { d.give(set) })
 	return out, nil
 }
@@ -345,9 +350,9 @@ type reader struct {
 	text   []byte   // unescaped text
 	spare  []byte   // second buffer, for names
 
-	offset int64            // of the record
-	absent []Absent         // per column
-	odd    map[string]int64 // fields the version does not know
+	offset int64             // of the record
+	absent []Absent          // per column
+	odd    map[string]*int64 // fields the version does not know
 
 	// Of change feeds.
 	hints     []hint   // how values are written, by column; nil for plain records
@@ -415,12 +420,17 @@ func (r *reader) finish() *fault {
 
 // strange counts a field that the version does not know.
 func (r *reader) strange(name []byte) {
-	if n, ok := r.odd[string(name)]; ok || len(r.odd) < maxNamed {
-		if r.odd == nil {
-			r.odd = map[string]int64{}
+	n := r.odd[string(name)] // a pointer: to count one more allocates nothing
+	if n == nil {
+		if len(r.odd) >= maxNamed {
+			return
 		}
-		r.odd[string(name)] = n + 1
+		if n = new(int64); r.odd == nil {
+			r.odd = map[string]*int64{}
+		}
+		r.odd[string(name)] = n
 	}
+	*n++
 }
 
 func invalidAt(v []byte) int {

@@ -116,7 +116,7 @@ func FuzzEnvelope(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if n := int(d.Record.NumRows()); len(d.Offsets) != n || len(d.Rows) != n || len(d.Versions) != n || len(d.Deleted)*64 < n {
+			if n := int(d.Record.NumRows()); len(d.Offsets) != n || len(d.Rows) != n || len(d.Versions) != n || d.Deleted != nil && len(d.Deleted)*64 < n {
 				t.Fatalf("%q as %s: %d rows, %d offsets, %d row numbers, %d versions", in, format, n, len(d.Offsets), len(d.Rows), len(d.Versions))
 			}
 			at := map[int32]bool{}

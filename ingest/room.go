@@ -25,6 +25,7 @@ func newRoom(size int64) *room { return &room{size: size, sem: semaphore.NewWeig
 // take waits until a step over so many source bytes may begin. A batch larger than
 // the whole room has it to itself.
 func (p *Partition) take(ctx context.Context, bytes int64) error {
+	p.leave() // a batch that is handed out again
 	n := min(stepBytes*bytes, p.s.room.size)
 	if err := p.s.room.sem.Acquire(ctx, n); err != nil {
 		return err

@@ -1,38 +1,67 @@
 #!/usr/bin/env bash
-# The demo's whole journey on a real Apache Kafka (one KRaft node on loopback).
-# The broker's jars come from Maven; nothing is left running.
+# Real Apache Kafka: three KRaft nodes on loopback, replication 3, two in sync. First
+# the demo's whole journey, then torture, in which nodes are killed too. The brokers'
+# jars come from Maven; nothing is left running.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 for tool in mvn java; do
   command -v $tool >/dev/null || { echo "not run: test-kafka (no $tool on this machine)"; exit 0; }
 done
 jars=.cache/kafka
-[ -f "$jars/.done" ] || { mvn -q -B -f deploy/test/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory="$PWD/$jars" && touch "$jars/.done"; }
+version=$(sed -n 's/.*kafka_2.13<.*<version>\(.*\)<\/version>.*/\1/p' deploy/test/kafka/pom.xml)
+[ -f "$jars/kafka_2.13-$version.jar" ] || {
+  rm -rf "$jars"
+  mvn -q -B -f deploy/test/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory="$PWD/$jars"
+}
 
+base=${KAFKA_BASE:-19490} # nodes listen on base+1, +2, +3, controllers on +4, +5, +6
 work=$(mktemp -d)
-cat >"$work/server.properties" <<CONF
+stop() {
+  for pid in "$work"/node-*.pid; do kill -9 "$(cat "$pid")" 2>/dev/null || true; done
+  rm -rf "$work"
+}
+trap stop EXIT
+
+quorum=1@127.0.0.1:$((base + 4)),2@127.0.0.1:$((base + 5)),3@127.0.0.1:$((base + 6))
+brokers=127.0.0.1:$((base + 1)),127.0.0.1:$((base + 2)),127.0.0.1:$((base + 3))
+kafka() { java -Xmx256m -cp "$jars/*" "$@"; }
+cluster=$(kafka kafka.tools.StorageTool random-uuid 2>/dev/null)
+for n in 1 2 3; do
+  cat >"$work/node-$n.properties" <<CONF
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:19493
-listeners=PLAINTEXT://127.0.0.1:19492,CONTROLLER://127.0.0.1:19493
-advertised.listeners=PLAINTEXT://127.0.0.1:19492
+node.id=$n
+controller.quorum.voters=$quorum
+listeners=PLAINTEXT://127.0.0.1:$((base + n)),CONTROLLER://127.0.0.1:$((base + 3 + n))
+advertised.listeners=PLAINTEXT://127.0.0.1:$((base + n))
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-offsets.topic.replication.factor=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+default.replication.factor=3
+min.insync.replicas=2
+offsets.topic.replication.factor=3
+offsets.topic.num.partitions=6
+transaction.state.log.replication.factor=3
+transaction.state.log.min.isr=2
+transaction.state.log.num.partitions=6
 group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=false
-log.dirs=$work/kafka
+broker.session.timeout.ms=6000
+log.dirs=$work/data-$n
 CONF
-kafka() { java -Xmx512m -cp "$jars/*" "$@"; }
-kafka kafka.tools.StorageTool format -t "$(kafka kafka.tools.StorageTool random-uuid 2>/dev/null)" -c "$work/server.properties" >/dev/null 2>&1
-kafka kafka.Kafka "$work/server.properties" >"$work/kafka.log" 2>&1 &
-pid=$!
-trap 'kill $pid 2>/dev/null; wait $pid 2>/dev/null || true; rm -rf "$work"' EXIT
-for _ in $(seq 120); do
-  grep -q 'Kafka Server started' "$work/kafka.log" && break
-  kill -0 $pid 2>/dev/null || { tail -20 "$work/kafka.log"; exit 1; }
-  sleep 0.5
+  kafka kafka.tools.StorageTool format -t "$cluster" -c "$work/node-$n.properties" >"$work/format.log" 2>&1 || { cat "$work/format.log"; exit 1; }
 done
-bin/mulu demo --data "$work/mulu" --brokers 127.0.0.1:19492 --listen 127.0.0.1:18481
+starting=()
+for n in 1 2 3; do
+  deploy/test/kafka-node.sh start "$work" $n &
+  starting+=($!)
+done
+for pid in "${starting[@]}"; do wait "$pid"; done
+echo "Apache Kafka $version：三个节点就绪 / three nodes ready ($brokers)"
+
+status=0
+bin/mulu demo --data "$work/mulu" --brokers "$brokers" --listen "127.0.0.1:$((base + 7))" || status=$?
+# Not "rename": what strace does to the engine is the same on any broker.
+scenarios=${SCENARIOS:-kills,freeze,rebalance,broker,aborted,recreated,engine-full,disk-full,poison,updates,control}
+bin/mulu torture --scenario "$scenarios" --kills "${KILLS:-10}" --rounds "${ROUNDS:-1}" --seed "${SEED:-1}" \
+  --brokers "$brokers" --listen "127.0.0.1:$((base + 7))" \
+  --broker-kill "deploy/test/kafka-node.sh kill $work" --broker-start "deploy/test/kafka-node.sh restart $work" || status=$?
+exit $status

@@ -26,7 +26,7 @@ func (w *row) text(name, s string) {
 	w.buf = append(w.buf, '"')
 }
 
-// day writes a date, null for 0 (1970-01-01 is nobody's date here).
+// day writes a date of the district's present, null for 0 (1970-01-01): none.
 func (w *row) day(name string, d int32) {
 	if d == 0 {
 		w.null(name)

@@ -148,7 +148,7 @@ func (g *generator) writeResident(p *person, truth string, moved bool) error {
 		y, _, _ := date(birth)
 		w.text("birth", pad(y, 4)+"-02-30")
 	} else {
-		w.day("birth", birth)
+		w.text("birth", isoDate(birth)) // 1970-01-01 is a birthday like others
 	}
 	w.text("nation", p.nation)
 	w.text("hj_div", p.hj)

@@ -57,6 +57,33 @@ func TestDeterminism(t *testing.T) {
 	}
 }
 
+// Ages are drawn back from AsOf, so on some days somebody is born on day 0 of the
+// epoch; his birthday was taken for none, and the row was dirt without a label.
+func TestBornOnDayZero(t *testing.T) {
+	born := 0
+	_, err := sample.Generate(sample.Options{Seed: 1, Scale: sample.Small, AsOf: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)}, func(dataset string, _, value []byte) error {
+		if dataset != "resident" {
+			return nil
+		}
+		var row map[string]any
+		if json.Unmarshal(value, &row) != nil {
+			return nil // cut off on purpose
+		}
+		if row["birth"] == nil {
+			t.Errorf("no birthday: %s", value)
+		} else if row["birth"] == "1970-01-01" {
+			born++
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if born == 0 {
+		t.Error("nobody was born on 1970-01-01: choose another AsOf, this proves nothing")
+	}
+}
+
 func TestSmallDistrict(t *testing.T) {
 	d := generate(t, 1, sample.Small)
 	t.Run("has the proportions of domain.md §8.2", func(t *testing.T) { proportions(t, d) })

@@ -17,8 +17,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	_ "github.com/jackc/pgx/v5/stdlib" // driver "pgx"
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
 	"modernc.org/sqlite"
@@ -40,17 +41,32 @@ func Open(ctx context.Context, dsn string) (*DB, error) {
 	case strings.HasPrefix(dsn, "sqlite:"):
 		return openSQLite(ctx, strings.TrimPrefix(dsn, "sqlite:"))
 	case strings.HasPrefix(dsn, "postgres://"), strings.HasPrefix(dsn, "postgresql://"):
-		db, err := sql.Open("pgx", dsn)
-		if err != nil {
-			return nil, fmt.Errorf("open control store: %w", err)
-		}
-		if err := db.PingContext(ctx); err != nil {
-			db.Close()
-			return nil, fmt.Errorf("reach control store: %w", err)
-		}
-		return &DB{Read: db, write: db, dialect: database.DialectPostgres}, nil
+		return openPostgres(ctx, dsn)
 	}
 	return nil, fmt.Errorf("open control store %q: want sqlite:PATH or postgres://…", dsn)
+}
+
+// idleInTx is how long a transaction may stand still before PostgreSQL ends it and
+// lets its locks go. No callback of Tx waits for anything but the store, so only a
+// process that is frozen or cut off stands still, and others must be able to take
+// over from it.
+const idleInTx = "10s"
+
+func openPostgres(ctx context.Context, dsn string) (*DB, error) {
+	cfg, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("open control store: %w", err)
+	}
+	const limit = "idle_in_transaction_session_timeout"
+	if cfg.RuntimeParams[limit] == "" { // the address may say otherwise
+		cfg.RuntimeParams[limit] = idleInTx
+	}
+	db := stdlib.OpenDB(*cfg)
+	if err := db.PingContext(ctx); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("reach control store: %w", err)
+	}
+	return &DB{Read: db, write: db, dialect: database.DialectPostgres}, nil
 }
 
 func openSQLite(ctx context.Context, path string) (*DB, error) {

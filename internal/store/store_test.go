@@ -4,8 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"os"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"mulu/internal/store"
 )
@@ -64,4 +66,61 @@ func TestOpenErrUnknown(t *testing.T) {
 	if _, err := store.Open(context.Background(), "mysql://x"); err == nil {
 		t.Error("an unknown control store was opened")
 	}
+}
+
+// A process that is frozen in the middle of a transaction must not keep others out.
+// It needs a server: MULU_TEST_POSTGRES names one.
+func TestPostgresIdleTx(t *testing.T) {
+	dsn := os.Getenv("MULU_TEST_POSTGRES")
+	if dsn == "" {
+		t.Skip("set MULU_TEST_POSTGRES=postgres://… (deploy/test/postgres.sh does)")
+	}
+	frozen, other := openPostgres(t, dsn), openPostgres(t, dsn)
+	const lock = `UPDATE thing SET n = n + 1 WHERE id = 'p'`
+	if err := frozen.Tx(t.Context(), func(tx *sql.Tx) error {
+		_, err := tx.Exec(`INSERT INTO thing (id, n) VALUES ('p', 0) ON CONFLICT (id) DO NOTHING`)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	free := make(chan error, 1)
+	err := frozen.Tx(t.Context(), func(tx *sql.Tx) error {
+		if _, err := tx.Exec(lock); err != nil {
+			return err
+		}
+		go func() {
+			free <- other.Tx(context.Background(), func(tx *sql.Tx) error {
+				_, err := tx.Exec(lock)
+				return err
+			})
+		}()
+		select {
+		case err := <-free:
+			if err != nil {
+				t.Errorf("the other process: %v", err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Error("the other process still waits for the frozen one")
+		}
+		return nil
+	})
+	if err == nil {
+		t.Error("the frozen transaction was committed although its locks were gone")
+	}
+	if err := frozen.Tx(t.Context(), func(tx *sql.Tx) error { _, err := tx.Exec(lock); return err }); err != nil {
+		t.Errorf("the thawed process can not go on: %v", err)
+	}
+}
+
+func openPostgres(t *testing.T, dsn string) *store.DB {
+	t.Helper()
+	db, err := store.Open(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	if err := db.Migrate(t.Context(), "thing", migrations); err != nil {
+		t.Fatal(err)
+	}
+	return db
 }
