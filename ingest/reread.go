@@ -156,11 +156,11 @@ func (w *Window) fetch(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	for _, e := range fetches.Errors() {
-		if errors.Is(e.Err, context.DeadlineExceeded) {
+	if err := fetches.Err(); err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
 			return fmt.Errorf("消息系统 %s 内没有给出位点 %d 之后的记录，请检查其是否正常后重试: %w", w.r.quiet, w.seen, mulu.ErrBusy)
 		}
-		return explainFetch(e.Err)
+		return explainFetch(err)
 	}
 	fetches.EachRecord(func(r *kgo.Record) {
 		w.seen = max(w.seen, r.Offset+1)

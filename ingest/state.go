@@ -18,15 +18,15 @@ func States() []State {
 }
 
 // State says how the partition stands.
-func (s *Status) State() State {
+func (st *Status) State() State {
 	switch {
-	case s.Stopped:
+	case st.Stopped:
 		return StateStopped
-	case s.InReview:
+	case st.InReview:
 		return StateHeld
-	case s.Paused:
+	case st.Paused:
 		return StatePaused
-	case s.Lag > 0 || s.Rate > 0 || s.Error != "":
+	case st.Lag > 0 || st.Rate > 0 || st.Error != "":
 		return StateRunning
 	}
 	return StateIdle

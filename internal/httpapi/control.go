@@ -151,7 +151,7 @@ func neverRead(topic string) error {
 	return fmt.Errorf("主题 %q 没有读取过，请核对名称 / nothing was read of this topic: %w", topic, mulu.ErrInvalid)
 }
 
-func (h ingestRoom) ListNotices(ctx context.Context, r api.ListNoticesRequestObject) (api.ListNoticesResponseObject, error) {
+func (h ingestRoom) ListIngestNotices(ctx context.Context, r api.ListIngestNoticesRequestObject) (api.ListIngestNoticesResponseObject, error) {
 	code := mulu.DatasetCode("")
 	if r.Params.Dataset != nil {
 		code = mulu.DatasetCode(*r.Params.Dataset)
@@ -160,7 +160,7 @@ func (h ingestRoom) ListNotices(ctx context.Context, r api.ListNoticesRequestObj
 	if err != nil {
 		return nil, err
 	}
-	out := api.ListNotices200JSONResponse{}
+	out := api.ListIngestNotices200JSONResponse{}
 	for _, n := range list {
 		d, err := h.own(ctx, n.Dataset)
 		if err != nil {
@@ -185,7 +185,7 @@ func (h ingestRoom) own(ctx context.Context, code mulu.DatasetCode) (*mulu.Datas
 	return d, nil
 }
 
-func (h ingestRoom) SeeNotice(ctx context.Context, r api.SeeNoticeRequestObject) (api.SeeNoticeResponseObject, error) {
+func (h ingestRoom) SeeIngestNotice(ctx context.Context, r api.SeeIngestNoticeRequestObject) (api.SeeIngestNoticeResponseObject, error) {
 	if r.Body.Dataset == "" || r.Body.Subject == "" {
 		return nil, fmt.Errorf("请给出数据集和告知的对象 / name the dataset and the subject: %w", mulu.ErrInvalid)
 	}
@@ -193,7 +193,7 @@ func (h ingestRoom) SeeNotice(ctx context.Context, r api.SeeNoticeRequestObject)
 	if err != nil {
 		return nil, err
 	}
-	return api.SeeNotice204Response{}, h.Journal.SeeNotice(ctx, d.Code, string(r.Body.Kind), r.Body.Subject, passOf(ctx).actor.ID)
+	return api.SeeIngestNotice204Response{}, h.Journal.SeeNotice(ctx, d.Code, string(r.Body.Kind), r.Body.Subject, passOf(ctx).actor.ID)
 }
 
 // topicID reads the broker's identity of a topic, 32 hex digits.

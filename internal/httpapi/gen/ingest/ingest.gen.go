@@ -720,8 +720,8 @@ type ListHoldsParams struct {
 	All *bool `form:"all,omitempty" json:"all,omitempty"`
 }
 
-// ListNoticesParams defines parameters for ListNotices.
-type ListNoticesParams struct {
+// ListIngestNoticesParams defines parameters for ListIngestNotices.
+type ListIngestNoticesParams struct {
 	Dataset *string `form:"dataset,omitempty" json:"dataset,omitempty"`
 }
 
@@ -754,8 +754,8 @@ type ResumeDatasetJSONRequestBody = Reason
 // ReleaseHoldJSONRequestBody defines body for ReleaseHold for application/json ContentType.
 type ReleaseHoldJSONRequestBody = Release
 
-// SeeNoticeJSONRequestBody defines body for SeeNotice for application/json ContentType.
-type SeeNoticeJSONRequestBody = NoticeKey
+// SeeIngestNoticeJSONRequestBody defines body for SeeIngestNotice for application/json ContentType.
+type SeeIngestNoticeJSONRequestBody = NoticeKey
 
 // ReconcileJSONRequestBody defines body for Reconcile for application/json ContentType.
 type ReconcileJSONRequestBody = ReconcileAsk
@@ -786,12 +786,12 @@ type ServerInterface interface {
 	// ReleaseHold 处理一个待审的分区：原样放行，或改用新版本
 	// (POST /v1/ingest/holds/release)
 	ReleaseHold(w http.ResponseWriter, r *http.Request)
-	// ListNotices 给数据提供单位的告知：未登记字段、待审、停止读取；数据专员只见本单位的
+	// ListIngestNotices 给数据提供单位的告知：未登记字段、待审、停止读取；数据专员只见本单位的
 	// (GET /v1/ingest/notices)
-	ListNotices(w http.ResponseWriter, r *http.Request, params ListNoticesParams)
-	// SeeNotice 标为已阅
+	ListIngestNotices(w http.ResponseWriter, r *http.Request, params ListIngestNoticesParams)
+	// SeeIngestNotice 标为已阅
 	// (POST /v1/ingest/notices/seen)
-	SeeNotice(w http.ResponseWriter, r *http.Request)
+	SeeIngestNotice(w http.ResponseWriter, r *http.Request)
 	// ListStatements 对账单，新的在前；数据专员只见本单位的
 	// (GET /v1/ingest/reconciliations)
 	ListStatements(w http.ResponseWriter, r *http.Request, params ListStatementsParams)
@@ -960,14 +960,14 @@ func (siw *ServerInterfaceWrapper) ReleaseHold(w http.ResponseWriter, r *http.Re
 	handler.ServeHTTP(w, r)
 }
 
-// ListNotices operation middleware
-func (siw *ServerInterfaceWrapper) ListNotices(w http.ResponseWriter, r *http.Request) {
+// ListIngestNotices operation middleware
+func (siw *ServerInterfaceWrapper) ListIngestNotices(w http.ResponseWriter, r *http.Request) {
 
 	var err error
 	_ = err
 
 	// Parameter object where we will unmarshal all parameters from the context
-	var params ListNoticesParams
+	var params ListIngestNoticesParams
 
 	// ------------- Optional query parameter "dataset" -------------
 
@@ -983,7 +983,7 @@ func (siw *ServerInterfaceWrapper) ListNotices(w http.ResponseWriter, r *http.Re
 	}
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.ListNotices(w, r, params)
+		siw.Handler.ListIngestNotices(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -993,11 +993,11 @@ func (siw *ServerInterfaceWrapper) ListNotices(w http.ResponseWriter, r *http.Re
 	handler.ServeHTTP(w, r)
 }
 
-// SeeNotice operation middleware
-func (siw *ServerInterfaceWrapper) SeeNotice(w http.ResponseWriter, r *http.Request) {
+// SeeIngestNotice operation middleware
+func (siw *ServerInterfaceWrapper) SeeIngestNotice(w http.ResponseWriter, r *http.Request) {
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.SeeNotice(w, r)
+		siw.Handler.SeeIngestNotice(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1316,8 +1316,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/ingest/holds/release", wrapper.ReleaseHold)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/ingest/topics/accept", wrapper.AcceptTopic)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/ingest/topics/skip", wrapper.SkipOffsets)
-	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/ingest/notices", wrapper.ListNotices)
-	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/ingest/notices/seen", wrapper.SeeNotice)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/ingest/notices", wrapper.ListIngestNotices)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/ingest/notices/seen", wrapper.SeeIngestNotice)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/flow/{code}", wrapper.GetFlowDetail)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/ingest/reconciliations", wrapper.ListStatements)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/ingest/reconciliations", wrapper.Reconcile)
@@ -1546,17 +1546,17 @@ func (response ReleaseHolddefaultApplicationProblemPlusJSONResponse) VisitReleas
 	return err
 }
 
-type ListNoticesRequestObject struct {
-	Params ListNoticesParams
+type ListIngestNoticesRequestObject struct {
+	Params ListIngestNoticesParams
 }
 
-type ListNoticesResponseObject interface {
-	VisitListNoticesResponse(w http.ResponseWriter) error
+type ListIngestNoticesResponseObject interface {
+	VisitListIngestNoticesResponse(w http.ResponseWriter) error
 }
 
-type ListNotices200JSONResponse []IngestNotice
+type ListIngestNotices200JSONResponse []IngestNotice
 
-func (response ListNotices200JSONResponse) VisitListNoticesResponse(w http.ResponseWriter) error {
+func (response ListIngestNotices200JSONResponse) VisitListIngestNoticesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -1568,12 +1568,12 @@ func (response ListNotices200JSONResponse) VisitListNoticesResponse(w http.Respo
 	return err
 }
 
-type ListNoticesdefaultApplicationProblemPlusJSONResponse struct {
+type ListIngestNoticesdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
 }
 
-func (response ListNoticesdefaultApplicationProblemPlusJSONResponse) VisitListNoticesResponse(w http.ResponseWriter) error {
+func (response ListIngestNoticesdefaultApplicationProblemPlusJSONResponse) VisitListIngestNoticesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -1585,28 +1585,28 @@ func (response ListNoticesdefaultApplicationProblemPlusJSONResponse) VisitListNo
 	return err
 }
 
-type SeeNoticeRequestObject struct {
-	Body *SeeNoticeJSONRequestBody
+type SeeIngestNoticeRequestObject struct {
+	Body *SeeIngestNoticeJSONRequestBody
 }
 
-type SeeNoticeResponseObject interface {
-	VisitSeeNoticeResponse(w http.ResponseWriter) error
+type SeeIngestNoticeResponseObject interface {
+	VisitSeeIngestNoticeResponse(w http.ResponseWriter) error
 }
 
-type SeeNotice204Response struct {
+type SeeIngestNotice204Response struct {
 }
 
-func (response SeeNotice204Response) VisitSeeNoticeResponse(w http.ResponseWriter) error {
+func (response SeeIngestNotice204Response) VisitSeeIngestNoticeResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
 	return nil
 }
 
-type SeeNoticedefaultApplicationProblemPlusJSONResponse struct {
+type SeeIngestNoticedefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
 }
 
-func (response SeeNoticedefaultApplicationProblemPlusJSONResponse) VisitSeeNoticeResponse(w http.ResponseWriter) error {
+func (response SeeIngestNoticedefaultApplicationProblemPlusJSONResponse) VisitSeeIngestNoticeResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -1887,12 +1887,12 @@ type StrictServerInterface interface {
 	// ReleaseHold 处理一个待审的分区：原样放行，或改用新版本
 	// (POST /v1/ingest/holds/release)
 	ReleaseHold(ctx context.Context, request ReleaseHoldRequestObject) (ReleaseHoldResponseObject, error)
-	// ListNotices 给数据提供单位的告知：未登记字段、待审、停止读取；数据专员只见本单位的
+	// ListIngestNotices 给数据提供单位的告知：未登记字段、待审、停止读取；数据专员只见本单位的
 	// (GET /v1/ingest/notices)
-	ListNotices(ctx context.Context, request ListNoticesRequestObject) (ListNoticesResponseObject, error)
-	// SeeNotice 标为已阅
+	ListIngestNotices(ctx context.Context, request ListIngestNoticesRequestObject) (ListIngestNoticesResponseObject, error)
+	// SeeIngestNotice 标为已阅
 	// (POST /v1/ingest/notices/seen)
-	SeeNotice(ctx context.Context, request SeeNoticeRequestObject) (SeeNoticeResponseObject, error)
+	SeeIngestNotice(ctx context.Context, request SeeIngestNoticeRequestObject) (SeeIngestNoticeResponseObject, error)
 	// ListStatements 对账单，新的在前；数据专员只见本单位的
 	// (GET /v1/ingest/reconciliations)
 	ListStatements(ctx context.Context, request ListStatementsRequestObject) (ListStatementsResponseObject, error)
@@ -2125,25 +2125,25 @@ func (sh *strictHandler) ReleaseHold(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// ListNotices operation middleware
-func (sh *strictHandler) ListNotices(w http.ResponseWriter, r *http.Request, params ListNoticesParams) {
-	var request ListNoticesRequestObject
+// ListIngestNotices operation middleware
+func (sh *strictHandler) ListIngestNotices(w http.ResponseWriter, r *http.Request, params ListIngestNoticesParams) {
+	var request ListIngestNoticesRequestObject
 
 	request.Params = params
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.ListNotices(ctx, request.(ListNoticesRequestObject))
+		return sh.ssi.ListIngestNotices(ctx, request.(ListIngestNoticesRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListNotices")
+		handler = middleware(handler, "ListIngestNotices")
 	}
 
 	response, err := handler(r.Context(), w, r, request)
 
 	if err != nil {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(ListNoticesResponseObject); ok {
-		if err := validResponse.VisitListNoticesResponse(w); err != nil {
+	} else if validResponse, ok := response.(ListIngestNoticesResponseObject); ok {
+		if err := validResponse.VisitListIngestNoticesResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -2151,11 +2151,11 @@ func (sh *strictHandler) ListNotices(w http.ResponseWriter, r *http.Request, par
 	}
 }
 
-// SeeNotice operation middleware
-func (sh *strictHandler) SeeNotice(w http.ResponseWriter, r *http.Request) {
-	var request SeeNoticeRequestObject
+// SeeIngestNotice operation middleware
+func (sh *strictHandler) SeeIngestNotice(w http.ResponseWriter, r *http.Request) {
+	var request SeeIngestNoticeRequestObject
 
-	var body SeeNoticeJSONRequestBody
+	var body SeeIngestNoticeJSONRequestBody
 	if err := runtime.BindJSONBody(r, &body); err != nil {
 		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
 		return
@@ -2163,18 +2163,18 @@ func (sh *strictHandler) SeeNotice(w http.ResponseWriter, r *http.Request) {
 	request.Body = &body
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.SeeNotice(ctx, request.(SeeNoticeRequestObject))
+		return sh.ssi.SeeIngestNotice(ctx, request.(SeeIngestNoticeRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "SeeNotice")
+		handler = middleware(handler, "SeeIngestNotice")
 	}
 
 	response, err := handler(r.Context(), w, r, request)
 
 	if err != nil {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(SeeNoticeResponseObject); ok {
-		if err := validResponse.VisitSeeNoticeResponse(w); err != nil {
+	} else if validResponse, ok := response.(SeeIngestNoticeResponseObject); ok {
+		if err := validResponse.VisitSeeIngestNoticeResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
