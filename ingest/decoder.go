@@ -55,7 +55,7 @@ type Decoded struct {
 	// Absent are the required columns that records did not name at all.
 	Absent []Absent
 	// Unknown counts the rows that have each field the version does not know, at most
-	// maxNamed fields; the values are in _extra.
+	// maxNamed fields, a nested one by its way (person.age); the values are in _extra.
 	Unknown map[string]int64
 }
 
@@ -242,7 +242,7 @@ func (d *Decoder) Decode(b *Batch) (*Decoded, error) {
 			out.Absent = append(out.Absent, a)
 		}
 	}
-	out.Unknown = r.odd
+	out.Unknown = r.unknowns()
 	out.Record = set.batch(d.schema, func() { d.give(set) })
 	return out, nil
 }
@@ -345,9 +345,9 @@ type reader struct {
 	text   []byte   // unescaped text
 	spare  []byte   // second buffer, for names
 
-	offset int64            // of the record
-	absent []Absent         // per column
-	odd    map[string]int64 // fields the version does not know
+	offset int64             // of the record
+	absent []Absent          // per column
+	odd    map[string]*int64 // fields the version does not know
 
 	// Of change feeds.
 	hints     []hint   // how values are written, by column; nil for plain records
@@ -413,14 +413,41 @@ func (r *reader) finish() *fault {
 	return nil
 }
 
-// strange counts a field that the version does not know.
+// strange counts a field that the version does not know, by the way to it: the same
+// name may be in several objects of one row.
 func (r *reader) strange(name []byte) {
-	if n, ok := r.odd[string(name)]; ok || len(r.odd) < maxNamed {
-		if r.odd == nil {
-			r.odd = map[string]int64{}
+	if len(r.open) > 0 {
+		way := r.spare[:0]
+		for _, o := range r.open {
+			way = append(append(way, o.l.name...), '.')
 		}
-		r.odd[string(name)] = n + 1
+		r.spare = append(way, name...)
+		name = r.spare
 	}
+	if n := r.odd[string(name)]; n != nil { // without an allocation per row
+		*n++
+		return
+	}
+	if len(r.odd) == maxNamed {
+		return
+	}
+	if r.odd == nil {
+		r.odd = map[string]*int64{}
+	}
+	n := int64(1)
+	r.odd[string(name)] = &n
+}
+
+// unknowns are the counts of strange fields, nil for none.
+func (r *reader) unknowns() map[string]int64 {
+	if r.odd == nil {
+		return nil
+	}
+	out := make(map[string]int64, len(r.odd))
+	for name, n := range r.odd {
+		out[name] = *n
+	}
+	return out
 }
 
 func invalidAt(v []byte) int {
