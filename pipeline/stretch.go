@@ -11,6 +11,7 @@ import (
 
 	"mulu"
 	"mulu/ingest"
+	"mulu/internal/clock"
 	"mulu/library"
 )
 
@@ -172,7 +173,7 @@ func (r *Reconciler) take(ctx context.Context, w *window, s *stretch, m mulu.Man
 
 // dayOf is the day that rules judge these records by.
 func dayOf(records []mulu.Record) string {
-	return today(&ingest.Batch{Records: records}).In(beijing).Format(time.DateOnly)
+	return today(&ingest.Batch{Records: records}).In(clock.Shanghai).Format(time.DateOnly)
 }
 
 // readAgain gives the records of a range that the source holds.
