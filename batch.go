@@ -61,6 +61,7 @@ type Reject struct {
 	Dataset DatasetCode // "": the applied dataset that reads Batch.Topic
 	Offset  int64
 	Row     int32  // which row of a record that carries several, from 0
+	Rest    bool   // it stands for every row of the record from Row on
 	Class   string // "decode", "type", "rule", "oversize" …
 	Rule    RuleID // the blocking rule, "" unless Class is "rule"
 	Field   string // "" if the whole record is at fault
@@ -75,9 +76,9 @@ func (r *Reject) ID() RowID {
 	return RowID{TopicID: r.Batch.TopicID, Partition: r.Batch.Partition, Offset: r.Offset, Row: r.Row}
 }
 
-// Whole says whether the record as such is at fault and not one of its rows: mended,
-// all of its rows are replayed.
-func (r *Reject) Whole() bool { return r.Rule == "" && r.Field == "" }
+// Covers says whether the reject stands for the given row of its record: that row, and
+// no other, is replayed when it is mended.
+func (r *Reject) Covers(row int32) bool { return row == r.Row || r.Rest && row > r.Row }
 
 // Withdrawal takes one done batch back: what it brought is no longer seen, its rows
 // stay in the history as evidence.

@@ -10,8 +10,10 @@ type Feed struct {
 	Schemes []string
 	// Snapshot is the greatest position of a row that a snapshot read, 0 for none. A
 	// transaction that was open at the snapshot changes rows at lower positions and
-	// is read after it, so later rows of the partition are raised to it.
-	Snapshot uint64
+	// is read after it, so later rows of the partition are raised to it. SnapshotAt is
+	// the offset of the first such row.
+	Snapshot   uint64
+	SnapshotAt int64
 	// Again says that a snapshot was read that a later one follows: rows that were
 	// deleted between the two are in neither and in no change.
 	Again bool

@@ -65,7 +65,7 @@ func (r *reader) changes(b *Batch, out *Decoded) {
 	for i := range b.Records {
 		c := &changed{rec: &b.Records[i], index: i}
 		if f := r.change(c); f != nil {
-			r.refuse(c, f)
+			r.refuse(c, f, true)
 		}
 	}
 	out.Feed.Schemes, out.Feed.Partitions = r.schemes.all, b.Partitions
@@ -74,15 +74,16 @@ func (r *reader) changes(b *Batch, out *Decoded) {
 // maxRefused bounds the bytes that the rejects of one record keep: each keeps it whole.
 const maxRefused = 64 << 20
 
-// refuse rejects the next row of c. full says that c can keep no more rejects: the
-// last one speaks for all rows from its own on.
-func (r *reader) refuse(c *changed, f *fault) (full bool) {
+// refuse rejects the next row of c; rest says that the reject stands for all rows from
+// there on. full says that it does because c can keep no more of them.
+func (r *reader) refuse(c *changed, f *fault, rest bool) (full bool) {
 	r.set.truncate()
 	c.refused++
 	if full = c.refused*len(c.rec.Value) > maxRefused || f == tooMany; full {
 		f = &fault{class: f.class, field: f.field, reason: fmt.Sprintf("自第 %d 行起均未入库：%s", c.rows+1, f.reason)}
 	}
 	r.out.reject(r.batch, c.rec, c.rows, f)
+	r.out.Rejects[len(r.out.Rejects)-1].Rest = rest || full
 	c.rows++
 	return full
 }
@@ -93,7 +94,9 @@ func (r *reader) put(c *changed, deleted bool) {
 	version := c.place.at
 	if c.snapshot {
 		r.out.Feed.Again = r.out.Feed.Again || r.out.Feed.Snapshot > 0 && version > r.out.Feed.Snapshot
-		r.out.Feed.Snapshot = max(r.out.Feed.Snapshot, version)
+		if version > r.out.Feed.Snapshot {
+			r.out.Feed.Snapshot, r.out.Feed.SnapshotAt = version, c.rec.Offset
+		}
 	} else if c.place.scheme != "" {
 		// A change that was under way while the snapshot was read may stand before it.
 		version = max(version, r.out.Feed.Snapshot)
@@ -290,7 +293,7 @@ func (r *reader) canal(c *changed, e *envelope) *fault {
 		default:
 			f = r.upsert(c, row.in(p), before.object(p))
 		}
-		if f != nil && r.refuse(c, f) {
+		if f != nil && r.refuse(c, f, false) {
 			return nil
 		}
 	}

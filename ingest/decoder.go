@@ -55,7 +55,7 @@ type Decoded struct {
 	// Absent are the required columns that records did not name at all.
 	Absent []Absent
 	// Unknown counts the rows that have each field the version does not know, at most
-	// maxNamed fields; the values are in _extra.
+	// maxNamed fields, a nested one by its way (person.age); the values are in _extra.
 	Unknown map[string]int64
 }
 
@@ -242,12 +242,7 @@ func (d *Decoder) Decode(b *Batch) (*Decoded, error) {
 			out.Absent = append(out.Absent, a)
 		}
 	}
-	for name, n := range r.odd {
-		if out.Unknown == nil {
-			out.Unknown = make(map[string]int64, len(r.odd))
-		}
-		out.Unknown[name] = *n
-	}
+	out.Unknown = r.unknowns()
 	out.Record = set.batch(d.schema, func() { d.give(set) })
 	return out, nil
 }
@@ -418,19 +413,41 @@ func (r *reader) finish() *fault {
 	return nil
 }
 
-// strange counts a field that the version does not know.
+// strange counts a field that the version does not know, by the way to it: the same
+// name may be in several objects of one row.
 func (r *reader) strange(name []byte) {
-	n := r.odd[string(name)] // a pointer: to count one more allocates nothing
-	if n == nil {
-		if len(r.odd) >= maxNamed {
-			return
+	if len(r.open) > 0 {
+		way := r.spare[:0]
+		for _, o := range r.open {
+			way = append(append(way, o.l.name...), '.')
 		}
-		if n = new(int64); r.odd == nil {
-			r.odd = map[string]*int64{}
-		}
-		r.odd[string(name)] = n
+		r.spare = append(way, name...)
+		name = r.spare
 	}
-	*n++
+	if n := r.odd[string(name)]; n != nil { // without an allocation per row
+		*n++
+		return
+	}
+	if len(r.odd) == maxNamed {
+		return
+	}
+	if r.odd == nil {
+		r.odd = map[string]*int64{}
+	}
+	n := int64(1)
+	r.odd[string(name)] = &n
+}
+
+// unknowns are the counts of strange fields, nil for none.
+func (r *reader) unknowns() map[string]int64 {
+	if r.odd == nil {
+		return nil
+	}
+	out := make(map[string]int64, len(r.odd))
+	for name, n := range r.odd {
+		out[name] = *n
+	}
+	return out
 }
 
 func invalidAt(v []byte) int {

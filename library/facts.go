@@ -46,8 +46,15 @@ func (l *Library) insertRejects(ctx context.Context, facts []rejectFact) error {
 	return l.insert(ctx, rejectsTable, len(facts), func(i int) []any {
 		r := &facts[i]
 		return []any{string(r.Dataset), r.Batch.Topic, r.Batch.TopicID.String(), uint32(r.Batch.Partition), uint64(r.Offset), uint16(r.Row), uint64(r.Batch.First), uint64(r.Batch.Last),
-			r.Class, string(r.Rule), r.Field, r.Reason, string(r.Key), string(r.Value), instantOf(r.Time), r.at}
+			r.Class, string(r.Rule), r.Field, r.Reason, string(r.Key), string(r.Value), instantOf(r.Time), r.at, flag(r.Rest)}
 	})
+}
+
+func flag(on bool) uint8 {
+	if on {
+		return 1
+	}
+	return 0
 }
 
 // StoreFindings keeps what the row rules counted. Storing again leaves one of each.

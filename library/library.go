@@ -132,6 +132,9 @@ func (l *Library) prepare(ctx context.Context) error {
 		}
 	}
 	for _, t := range houseTables {
+		if err := l.fit(ctx, houseDB, t.name, t.columns, sortedBy(t.engine)); err != nil {
+			return err
+		}
 		if err := l.retune(ctx, houseDB, t.name); err != nil {
 			return err
 		}

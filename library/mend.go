@@ -3,7 +3,7 @@ package library
 import (
 	"context"
 	"fmt"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -89,12 +89,8 @@ func (l *Library) StoreMends(ctx context.Context, mends []Mend) error {
 	}
 	return l.insert(ctx, mendsTable, len(mends), func(i int) []any {
 		m := &mends[i]
-		edited := uint8(0)
-		if m.Edited {
-			edited = 1
-		}
 		return []any{string(m.Dataset), m.Row.TopicID.String(), uint32(m.Row.Partition), uint64(m.Row.Offset), uint16(m.Row.Row),
-			m.state(), edited, string(m.Value), m.Version, m.Class, string(m.Rule), m.Field, m.Reason, m.Actor, m.Why, m.At.UTC(), m.rank()}
+			m.state(), flag(m.Edited), string(m.Value), m.Version, m.Class, string(m.Rule), m.Field, m.Reason, m.Actor, m.Why, m.At.UTC(), m.rank()}
 	})
 }
 
@@ -156,11 +152,24 @@ func (l *Library) StoreReplay(ctx context.Context, b Batch) error {
 	if err := checkBatch(ds, b); err != nil {
 		return fmt.Errorf("store replay of %s: %w", ds.Code, err)
 	}
+	b.Feed = mulu.Feed{Schemes: b.Feed.Schemes} // a snapshot or a truncate was taken note of by its own batch
+	if _, err := l.place(ctx, b); err != nil {
+		return fmt.Errorf("store replay of %s: %w", ds.Code, err)
+	}
 	epoch, err := l.epoch(ctx, ds.Code, b.Plan.TopicID)
 	if err != nil {
 		return fmt.Errorf("store replay of %s: %w", ds.Code, err)
 	}
-	for _, t := range tablesOf(ds) {
+	if err := l.raiseEach(ctx, &b, b.Offsets); err != nil {
+		return fmt.Errorf("store replay of %s: %w", ds.Code, err)
+	}
+	for i, t := range tablesOf(ds) {
+		if i > 0 && ds.Changes() && len(b.Offsets) > 0 {
+			if err := l.bringReplayed(ctx, ds, b); err != nil {
+				return fmt.Errorf("store replay in %s: %w", t, err)
+			}
+			continue
+		}
 		missing := b
 		if b.InDoubt {
 			if missing.Drop, err = l.dropStored(ctx, ds, t, b); err != nil {
@@ -180,32 +189,53 @@ func (l *Library) StoreReplay(ctx context.Context, b Batch) error {
 	return nil
 }
 
+// bringReplayed brings the newest versions of the keys of replayed rows from the history
+// into the current table. Rows that a snapshot raised share a position, and the last one
+// inserted stands: inserted as it is, an old one would replace a newer one.
+func (l *Library) bringReplayed(ctx context.Context, ds *mulu.Dataset, b Batch) error {
+	cond, args := ofRecords(b)
+	return l.bringNewest(ctx, ds, cond+" AND _origin != 0", args)
+}
+
+// ofRecords is the condition that a row is of one of a batch's records, which are few.
+func ofRecords(b Batch) (string, []any) {
+	var list []string
+	for i, o := range b.Offsets {
+		if i == 0 || o != b.Offsets[i-1] {
+			list = append(list, strconv.FormatInt(o, 10))
+		}
+	}
+	return "_topic_id = {id:String} AND _partition = {p:UInt32} AND _offset IN (" + strings.Join(list, ",") + ")",
+		[]any{named("id", b.Plan.TopicID.String()), named("p", uint32(b.Plan.Partition))}
+}
+
 // dropStored is b.Drop with the rows that a table has already.
 func (l *Library) dropStored(ctx context.Context, ds *mulu.Dataset, table string, b Batch) ([]uint64, error) {
 	n := len(b.Offsets)
 	drop := make([]uint64, (n+63)/64)
 	copy(drop, b.Drop)
-	at, place := make([]mulu.RowID, n), make(map[mulu.RowID]int, n)
-	for i := range at {
-		at[i] = mulu.RowID{TopicID: b.Plan.TopicID, Partition: b.Plan.Partition, Offset: b.Offsets[i]}
-		if b.Rows != nil {
-			at[i].Row = int32(b.Rows[i])
-		}
-		place[at[i]] = i
+	if n == 0 {
+		return drop, nil
 	}
-	err := l.each(ctx, "replayed rows", "SELECT _partition, _offset, _row FROM "+ident(ds.Library)+"."+ident(table)+" WHERE _topic_id = {id:String} AND _offset BETWEEN {a:UInt64} AND {b:UInt64} AND "+stands(at),
-		[]any{named("id", b.Plan.TopicID.String()), named("a", uint64(slices.Min(b.Offsets))), named("b", uint64(slices.Max(b.Offsets)))}, func(rows driver.Rows) error {
-			var partition uint32
-			var offset uint64
-			var row uint16
-			if err := rows.Scan(&partition, &offset, &row); err != nil {
-				return err
-			}
-			if i, ok := place[mulu.RowID{TopicID: b.Plan.TopicID, Partition: int32(partition), Offset: int64(offset), Row: int32(row)}]; ok {
-				drop[i>>6] |= 1 << (i & 63)
-			}
-			return nil
-		})
+	place := make(map[Place]int, n)
+	for i, o := range b.Offsets {
+		at := Place{Offset: o}
+		if b.Rows != nil {
+			at.Row = int32(b.Rows[i])
+		}
+		place[at] = i
+	}
+	cond, args := ofRecords(b)
+	err := l.each(ctx, "replayed rows", "SELECT toInt64(_offset), toInt32(_row) FROM "+ident(ds.Library)+"."+ident(table)+" WHERE "+cond, args, func(rows driver.Rows) error {
+		var at Place
+		if err := rows.Scan(&at.Offset, &at.Row); err != nil {
+			return err
+		}
+		if i, ok := place[at]; ok {
+			drop[i>>6] |= 1 << (i & 63)
+		}
+		return nil
+	})
 	return drop, err
 }
 

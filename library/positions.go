@@ -3,6 +3,7 @@ package library
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -12,14 +13,14 @@ import (
 
 // positionsTable says how the positions of a topic are to be read: a row per batch that
 // changed it. scheme is the order they belong to, snapshot the greatest position that
-// a snapshot had until then.
+// a snapshot had until then, first the offset from which on that holds.
 var positionsTable = houseTable{"positions", []column{{"dataset", lc}, {"_topic_id", "String"}, {"_partition", "UInt32"}, {"first", "UInt64"}, {"scheme", "String"}, {"snapshot", "UInt64"}},
 	"ReplacingMergeTree ORDER BY (dataset, _topic_id, _partition, first, scheme)"}
 
 // floorsTable has every truncate and every snapshot that was read to its end: rows of
-// the dataset with a lower _version are gone.
+// the dataset with a lower _version are gone, unless the batch that said so was withdrawn.
 var floorsTable = houseTable{"floors", []column{{"dataset", lc}, {"floor", "UInt64"}, {"_topic_id", "String"}, {"_partition", "UInt32"}, {"first", "UInt64"}, {"at", instant}},
-	"ReplacingMergeTree(at) ORDER BY (dataset, floor)"}
+	"ReplacingMergeTree(at) ORDER BY (dataset, floor, _topic_id, _partition, first)"}
 
 // sameScheme says whether two schemes are one order. What follows "@" names a server,
 // and may be absent.
@@ -49,36 +50,24 @@ func (l *Library) place(ctx context.Context, b Batch) (base uint64, err error) {
 	if known == mulu.SchemeOffset && len(schemes) == 1 && schemes[0] == known {
 		return 0, nil // most datasets: nothing to ask
 	}
-	known, base, err = l.loadPosition(ctx, b.Plan)
+	first, base, err := l.order(ctx, b.Plan)
 	if err != nil {
 		return 0, err
 	}
-	if known == "" {
-		if err := l.loadTopics(ctx); err != nil { // another process may have numbered it
-			return 0, err
-		}
-		l.mu.RLock()
-		if _, numbered := l.topics[code][topic]; numbered {
-			known = mulu.SchemeOffset
-		}
-		l.mu.RUnlock()
-	}
-	first := known
-	for _, s := range schemes {
-		if known != "" && !sameScheme(known, s) {
-			return 0, fmt.Errorf("主题 %s 的位点一直按“%s”排序，本批却是“%s”，两者无法比较：可能源库已切换到另一台服务器，或连接器已更换；请新建主题并重新全量同步 (positions do not compare): %w", b.Plan.Topic, known, s, mulu.ErrConflict)
-		}
-		if len(s) > len(known) {
-			known = s
-		}
+	if known, err = join(b.Plan, first, schemes); err != nil {
+		return 0, err
 	}
 	snapshot := max(base, b.Feed.Snapshot)
 	if b.Feed.Partitions != 1 && (b.Feed.Again || base > 0 && snapshot > base) {
 		return 0, fmt.Errorf("主题 %s 已有一次全量快照，又来了一次：两次之间删除的行无从得知；主题只有一个分区时可自动处理，现有 %d 个，请删除并以一个分区重建主题后重新全量同步 (second snapshot): %w", b.Plan.Topic, b.Feed.Partitions, mulu.ErrConflict)
 	}
 	if known != first && known != mulu.SchemeOffset || snapshot > base {
+		since := b.Plan.First
+		if snapshot > base {
+			since = max(since, b.Feed.SnapshotAt) // a row before it that is mended later is not raised
+		}
 		err := l.insert(ctx, positionsTable, 1, func(int) []any {
-			return []any{string(code), topic.String(), uint32(b.Plan.Partition), uint64(b.Plan.First), known, snapshot}
+			return []any{string(code), topic.String(), uint32(b.Plan.Partition), uint64(since), known, snapshot}
 		})
 		if err != nil {
 			return 0, err
@@ -93,6 +82,50 @@ func (l *Library) place(ctx context.Context, b Batch) (base uint64, err error) {
 	return base, nil
 }
 
+// order gives the scheme that a topic's positions have, "" if it has none yet, and the
+// greatest position a snapshot had before the plan.
+func (l *Library) order(ctx context.Context, p mulu.Plan) (scheme string, base uint64, err error) {
+	scheme, base, err = l.loadPosition(ctx, p)
+	if err != nil || scheme != "" {
+		return scheme, base, err
+	}
+	if err := l.loadTopics(ctx); err != nil { // another process may have numbered it
+		return "", 0, err
+	}
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if _, numbered := l.topics[p.Dataset][p.TopicID]; numbered {
+		scheme = mulu.SchemeOffset
+	}
+	return scheme, base, nil
+}
+
+// join adds schemes to the one that is known and gives the one that says most.
+func join(p mulu.Plan, known string, schemes []string) (string, error) {
+	for _, s := range schemes {
+		if known != "" && !sameScheme(known, s) {
+			return "", fmt.Errorf("主题 %s 的位点一直按“%s”排序，本批却是“%s”，两者无法比较：可能源库已切换到另一台服务器，或连接器已更换；请新建主题并重新全量同步 (positions do not compare): %w", p.Topic, known, s, mulu.ErrConflict)
+		}
+		if len(s) > len(known) {
+			known = s
+		}
+	}
+	return known, nil
+}
+
+// Comparable says whether positions of the given schemes compare with those that the
+// plan's topic has; mulu.ErrConflict says that they do not. It keeps nothing.
+func (l *Library) Comparable(ctx context.Context, p mulu.Plan, schemes []string) error {
+	if len(schemes) == 0 {
+		return nil
+	}
+	known, _, err := l.order(ctx, p)
+	if err == nil {
+		_, err = join(p, known, schemes)
+	}
+	return err
+}
+
 // loadPosition reads what the batches before this one said; it asks the table each
 // time, since another process may have owned the partition meanwhile.
 func (l *Library) loadPosition(ctx context.Context, p mulu.Plan) (scheme string, base uint64, err error) {
@@ -101,6 +134,50 @@ func (l *Library) loadPosition(ctx context.Context, p mulu.Plan) (scheme string,
 		[]any{named("p", uint32(p.Partition)), named("o", uint64(p.First)), named("ds", string(p.Dataset)), named("id", p.TopicID.String())},
 		func(rows driver.Rows) error { return rows.Scan(&scheme, &base) })
 	return scheme, base, err
+}
+
+// snapshots are the bases of one partition by the offset from which on each holds.
+type snapshots []struct {
+	since int64
+	at    uint64
+}
+
+func (l *Library) snapshotsOf(ctx context.Context, p mulu.Plan) (out snapshots, err error) {
+	err = l.each(ctx, "snapshots", `SELECT toInt64(first), max(snapshot) FROM mulu.positions
+		WHERE dataset = {ds:String} AND _topic_id = {id:String} AND _partition = {p:UInt32} AND snapshot > 0 GROUP BY first ORDER BY first`,
+		[]any{named("p", uint32(p.Partition)), named("ds", string(p.Dataset)), named("id", p.TopicID.String())}, func(rows driver.Rows) error {
+			out = append(out, snapshots{{}}...)
+			last := &out[len(out)-1]
+			return rows.Scan(&last.since, &last.at)
+		})
+	return out, err
+}
+
+// before is the greatest position that a snapshot had before an offset.
+func (s snapshots) before(offset int64) (base uint64) {
+	for _, b := range s {
+		if b.since < offset {
+			base = max(base, b.at)
+		}
+	}
+	return base
+}
+
+// raiseEach raises the positions of a batch whose rows are of several: each to the base
+// that held before the offset at the same place.
+func (l *Library) raiseEach(ctx context.Context, b *Batch, offsets []int64) error {
+	if b.Versions == nil {
+		return nil
+	}
+	bases, err := l.snapshotsOf(ctx, b.Plan)
+	if err != nil || len(bases) == 0 {
+		return err
+	}
+	b.Versions = slices.Clone(b.Versions)
+	for i, offset := range offsets {
+		b.Versions[i] = max(b.Versions[i], bases.before(offset))
+	}
+	return nil
 }
 
 // raised are the positions, none of them below base.
@@ -147,5 +224,5 @@ func above(ds *mulu.Dataset, alias string) string {
 		return ""
 	}
 	// A code is lower-case letters, digits and _.
-	return alias + ident(mulu.ColVersion) + " >= (SELECT max(floor) FROM mulu.floors WHERE dataset = '" + string(ds.Code) + "')"
+	return alias + ident(mulu.ColVersion) + " >= (SELECT max(floor) FROM mulu.floors WHERE dataset = '" + string(ds.Code) + "' AND " + standing("first") + ")"
 }

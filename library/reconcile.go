@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -171,6 +172,7 @@ type Expected struct {
 	Content string
 	l       *Library
 	ds      *mulu.Dataset
+	of      string // condition on the rows of the history that it is compared with
 	table   string
 }
 
@@ -178,8 +180,9 @@ type Expected struct {
 const scratchPrefix = "reconcile_"
 
 // Expect puts the rows of a range that was decoded again into a table in memory, by
-// the same framing as StoreData, and digests them there. A crash leaves an empty
-// table, which SweepExpected drops.
+// the same framing as StoreData or StoreReplay, and digests them there. b.Firsts says
+// which batch each row came in. A crash leaves an empty table, which SweepExpected
+// drops.
 func (l *Library) Expect(ctx context.Context, b Batch) (*Expected, error) {
 	ds, err := l.planned(b.Plan)
 	if err != nil {
@@ -192,6 +195,13 @@ func (l *Library) Expect(ctx context.Context, b Batch) (*Expected, error) {
 	if err != nil {
 		return nil, fmt.Errorf("expect %s: %w", b.Plan.BatchID, err)
 	}
+	since := b.Firsts
+	if b.Origin == mulu.OriginReplay {
+		since = b.Offsets
+	}
+	if err := l.raiseEach(ctx, &b, since); err != nil {
+		return nil, fmt.Errorf("expect %s: %w", b.Plan.BatchID, err)
+	}
 	data, err := frame(ds, b, epoch)
 	if err != nil {
 		return nil, fmt.Errorf("frame %s: %w", b.Plan.BatchID, err)
@@ -199,13 +209,17 @@ func (l *Library) Expect(ctx context.Context, b Batch) (*Expected, error) {
 	defer data.release()
 	var random [8]byte
 	rand.Read(random[:]) //nolint:errcheck // never fails
-	e := &Expected{l: l, ds: ds, table: "mulu." + ident(scratchPrefix+hex.EncodeToString(random[:]))}
+	e := &Expected{l: l, ds: ds, of: "_origin = 0", table: "mulu." + ident(scratchPrefix+hex.EncodeToString(random[:]))}
 	if err := l.db.Exec(ctx, "CREATE TABLE "+e.table+" ("+columnList(ds)+") ENGINE=Memory"); err != nil {
 		return nil, fmt.Errorf("expect %s: %w", b.Plan.BatchID, err)
 	}
 	if err := l.insertFrame(ctx, e.table, ds, data); err != nil {
 		e.Close()
 		return nil, fmt.Errorf("expect %s: %w", b.Plan.BatchID, err)
+	}
+	if b.Origin == mulu.OriginReplay {
+		// The other rows of these records came from the topic, or are another mend's.
+		e.of = "_origin != 0 AND (_offset, _row) IN (SELECT _offset, _row FROM " + e.table + ")"
 	}
 	err = l.each(patient(ctx), "expected rows", "SELECT "+contentDigest(compared(ds))+" FROM "+e.table, nil, func(r driver.Rows) error { return r.Scan(&e.Rows, &e.Content) })
 	if err != nil {
@@ -269,7 +283,7 @@ func (e *Expected) Faults(ctx context.Context, id mulu.BatchID, limit int) ([]Ro
 	side := "SELECT _offset, _row, [" + strings.Join(each, ", ") + "] AS hashes, 1 AS there FROM "
 	sql := `SELECT toInt64(_offset), toInt32(_row), multiIf(l.there = 0, '` + RowMissing + `', e.there = 0, '` + RowExtra + `', '` + RowAltered + `'),
 		arrayFilter((n, a, b) -> a != b, [` + strings.Join(quoted, ", ") + `], if(e.there = 1, e.hashes, l.hashes), if(l.there = 1, l.hashes, e.hashes)), toInt64(count() OVER ())
-		FROM (` + side + e.table + `) AS e FULL JOIN (` + side + historyOf(e.ds) + ` FINAL WHERE ` + inRange + ` AND _origin = 0) AS l USING (_offset, _row)
+		FROM (` + side + e.table + `) AS e FULL JOIN (` + side + historyOf(e.ds) + ` FINAL WHERE ` + inRange + ` AND ` + e.of + `) AS l USING (_offset, _row)
 		WHERE e.there = 0 OR l.there = 0 OR e.hashes != l.hashes ORDER BY 1, 2 LIMIT ` + strconv.Itoa(limit)
 	var out []RowFault
 	var total int64
@@ -283,18 +297,33 @@ func (e *Expected) Faults(ctx context.Context, id mulu.BatchID, limit int) ([]Ro
 }
 
 // Stale finds the keys that a range changed and that readers do not see as new as the
-// history has them: missing from the current table, or older there. It gives the
-// position of the newest change in the range of the first limit keys, and how many
-// there are.
+// history has them: missing from the current table, or older there. Rows of withdrawn
+// batches and those below a floor count for nothing: what was before them must be seen
+// again. It gives the position of the newest change in the range of the first limit
+// keys, and how many there are.
 func (l *Library) Stale(ctx context.Context, code mulu.DatasetCode, id mulu.BatchID, limit int) ([]Place, int64, error) {
 	ds, err := l.applied(code)
 	if err != nil || !ds.History {
 		return nil, 0, err
 	}
-	keys := idents(ds.Key)
+	withdrawn, err := l.WithdrawnIn(ctx, code, id)
+	if err != nil {
+		return nil, 0, err
+	}
+	keys, history := idents(ds.Key), historyOf(ds)
 	const newest = "(_version, _offset, _row)"
-	h := "(SELECT " + keys + ", max(_version) AS v, argMax((_offset, _row), " + newest + ") AS place, argMax(_deleted, " + newest + ") AS gone FROM " + historyOf(ds) + " FINAL WHERE " + inRange + " GROUP BY " + keys + ")"
-	c := "(SELECT " + keys + ", _version AS cv, 1 AS found FROM " + tableOf(ds) + " FINAL WHERE (" + keys + ") IN (SELECT " + keys + " FROM " + historyOf(ds) + " WHERE " + inRange + "))"
+	stands := standingRow(code)
+	floor := ""
+	if cond := above(ds, ""); cond != "" {
+		floor = " AND " + cond
+	}
+	rows := inRange
+	if len(withdrawn) > 0 {
+		rows = "(" + inRange + " OR (" + keys + ") IN (SELECT " + keys + " FROM " + history + " WHERE " + inRange + " AND NOT " + stands + ") AND " + completeRow(code) + ")"
+	}
+	h := "(SELECT " + keys + ", maxIf(_version, counts) AS v, argMaxIf((_offset, _row), " + newest + ", here) AS place, argMaxIf(_deleted, " + newest + ", counts) AS gone FROM (" +
+		"SELECT " + keys + ", _version, _offset, _row, _deleted, " + stands + floor + " AS counts, " + inRange + " AS here FROM " + history + " FINAL WHERE " + rows + ") GROUP BY " + keys + " HAVING countIf(counts) > 0)"
+	c := "(SELECT " + keys + ", _version AS cv, 1 AS found FROM " + tableOf(ds) + " FINAL WHERE (" + keys + ") IN (SELECT " + keys + " FROM " + history + " WHERE " + inRange + ")" + floor + ")"
 	stale := "(SELECT " + keys + ", place, found FROM " + h + " AS h LEFT JOIN " + c + " AS c USING (" + keys + ") WHERE found = 0 AND gone = 0 OR found = 1 AND cv < v)"
 	ctx = patient(ctx)
 	var n int64
@@ -302,22 +331,26 @@ func (l *Library) Stale(ctx context.Context, code mulu.DatasetCode, id mulu.Batc
 		return nil, 0, err
 	}
 	// A key that is not seen because its newest change, in the range or after it, deletes
-	// it is as it should be.
-	deleted := "(SELECT " + keys + ", argMax(_deleted, " + newest + ") AS over FROM " + historyOf(ds) + " FINAL WHERE (" + keys + ") IN (SELECT " + keys + " FROM " + stale + ") GROUP BY " + keys + ")"
-	return l.places(ctx, "SELECT toInt64(place.1), toInt32(place.2), toInt64(count() OVER ()) FROM "+stale+" AS s INNER JOIN "+deleted+" AS d USING ("+keys+") WHERE over = 0 OR found = 1 ORDER BY 1, 2 LIMIT "+strconv.Itoa(limit), rangeArgs(id))
+	// it is as it should be. One whose newest change was withdrawn for good may be seen
+	// with any older version, or with none.
+	lost := withdrawnForGood(code)
+	over := "(SELECT " + keys + ", argMax(_deleted, " + newest + ") AS deleted, argMax(" + lost + ", " + newest + ") AS lost FROM " + history + " FINAL WHERE (" + keys + ") IN (SELECT " + keys + " FROM " + stale + ") AND (" + stands + floor + " OR " + lost + ") GROUP BY " + keys + ")"
+	return l.places(ctx, "SELECT toInt64(place.1), toInt32(place.2), toInt64(count() OVER ()) FROM "+stale+" AS s INNER JOIN "+over+" AS o USING ("+keys+") WHERE o.lost = 0 AND (o.deleted = 0 OR found = 1) ORDER BY 1, 2 LIMIT "+strconv.Itoa(limit), rangeArgs(id))
 }
 
 // Strays finds rows of the current table, replaced ones included, whose position is in
-// the range and that the history does not hold with the same content: nobody read them
-// from the topic. It gives the first limit of them and how many there are.
+// the range and that the history does not hold with the same content, or holds as
+// withdrawn: nobody read them from the topic, or they were taken back. It gives the first limit of them and how many there are.
 func (l *Library) Strays(ctx context.Context, code mulu.DatasetCode, id mulu.BatchID, limit int) ([]Place, int64, error) {
 	ds, err := l.applied(code)
 	if err != nil || !ds.History {
 		return nil, 0, err
 	}
-	side := "SELECT _offset, _row, " + rowHash(compared(ds)) + " AS content, 1 AS found FROM "
-	return l.places(patient(ctx), "SELECT toInt64(_offset), toInt32(_row), toInt64(count() OVER ()) FROM ("+side+tableOf(ds)+" WHERE "+inRange+") AS c LEFT JOIN ("+side+historyOf(ds)+" FINAL WHERE "+inRange+
-		") AS h USING (_offset, _row) WHERE h.found = 0 OR c.content != h.content ORDER BY 1, 2 LIMIT "+strconv.Itoa(limit), rangeArgs(id))
+	side := func(back, table string) string {
+		return "SELECT _offset, _row, " + rowHash(compared(ds)) + " AS content, 1 AS found, " + back + " AS back FROM " + table
+	}
+	return l.places(patient(ctx), "SELECT toInt64(_offset), toInt32(_row), toInt64(count() OVER ()) FROM ("+side("NOT "+standingRow(code), tableOf(ds))+" WHERE "+inRange+") AS c LEFT JOIN ("+side("0", historyOf(ds))+" FINAL WHERE "+inRange+
+		") AS h USING (_offset, _row) WHERE h.found = 0 OR c.content != h.content OR c.back ORDER BY 1, 2 LIMIT "+strconv.Itoa(limit), rangeArgs(id))
 }
 
 func (l *Library) places(ctx context.Context, sql string, args []any) (out []Place, total int64, err error) {
@@ -328,6 +361,46 @@ func (l *Library) places(ctx context.Context, sql string, args []any) (out []Pla
 		return err
 	})
 	return out, total, err
+}
+
+// WithdrawnIn gives the withdrawn batches that begin in a range, in order.
+func (l *Library) WithdrawnIn(ctx context.Context, code mulu.DatasetCode, id mulu.BatchID) (out []mulu.BatchID, err error) {
+	err = l.each(ctx, "withdrawn batches", "SELECT toInt64(first), toInt64(last) FROM mulu.withdrawn FINAL WHERE dataset = {ds:String} AND _topic_id = {id:String} AND _partition = {p:UInt32} AND first BETWEEN {a:UInt64} AND {b:UInt64} ORDER BY first",
+		append(rangeArgs(id), named("ds", string(code))), func(r driver.Rows) error {
+			b := id
+			err := r.Scan(&b.First, &b.Last)
+			out = append(out, b)
+			return err
+		})
+	return out, err
+}
+
+// Emptied says whether a batch of the range raised a floor.
+func (l *Library) Emptied(ctx context.Context, p mulu.Plan) (yes bool, err error) {
+	var n uint64
+	err = l.each(ctx, "floors of a range", "SELECT count() FROM mulu.floors WHERE dataset = {ds:String} AND _topic_id = {id:String} AND _partition = {p:UInt32} AND first BETWEEN {a:UInt64} AND {b:UInt64}",
+		append(rangeArgs(p.BatchID), named("ds", string(p.Dataset))), func(r driver.Rows) error { return r.Scan(&n) })
+	return n > 0, err
+}
+
+// Replayed gives the rejects of a range that were mended and replayed, with their mends,
+// in order.
+func (l *Library) Replayed(ctx context.Context, p mulu.Plan) (out []StoredReject, err error) {
+	err = l.each(patient(ctx), "replayed rejects", "SELECT "+rejectColumns+" FROM mulu.rejects FINAL WHERE dataset = {ds:String} AND "+inRange+" AND "+closedReject+" ORDER BY _offset, _row",
+		append(rangeArgs(p.BatchID), named("ds", string(p.Dataset))), func(r driver.Rows) error {
+			reject, err := scanReject(r)
+			out = append(out, reject)
+			return err
+		})
+	if err != nil {
+		return nil, err
+	}
+	for page := range slices.Chunk(out, 1000) { // their positions stand in a statement
+		if err := l.addMends(ctx, page); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // Held is how many rows a dataset's tables hold of one partition.

@@ -103,7 +103,7 @@ func (f RejectFilter) where() (string, []any) {
 	return strings.Join(conds, " AND "), args
 }
 
-var rejectColumns = `dataset, _topic, _topic_id, _partition, _offset, _row, _batch, _last, class, rule, field, reason, key, value, time, at, ` + rejectState + ` AS state`
+var rejectColumns = `dataset, _topic, _topic_id, _partition, _offset, _row, _batch, _last, class, rule, field, reason, key, value, time, at, rest, ` + rejectState + ` AS state`
 
 // Rejects gives at most limit rejects, newest first, after the cursor ("" starts at
 // the newest), and the cursor of the next page, "" if there is none.
@@ -159,12 +159,13 @@ func scanReject(rows driver.Rows) (r StoredReject, err error) {
 	var dataset, id, rule, key, value string
 	var partition uint32
 	var row uint16
+	var rest uint8
 	var offset, first, last uint64
-	if err = rows.Scan(&dataset, &r.Batch.Topic, &id, &partition, &offset, &row, &first, &last, &r.Class, &rule, &r.Field, &r.Reason, &key, &value, &r.Time, &r.At, &r.State); err != nil {
+	if err = rows.Scan(&dataset, &r.Batch.Topic, &id, &partition, &offset, &row, &first, &last, &r.Class, &rule, &r.Field, &r.Reason, &key, &value, &r.Time, &r.At, &rest, &r.State); err != nil {
 		return r, err
 	}
 	r.Dataset, r.Rule, r.Key, r.Value = mulu.DatasetCode(dataset), mulu.RuleID(rule), []byte(key), []byte(value)
-	r.Row = int32(row)
+	r.Row, r.Rest = int32(row), rest == 1
 	if r.Time.Unix() == 0 {
 		r.Time = time.Time{}
 	}

@@ -37,7 +37,8 @@ type houseTable struct {
 
 var (
 	rejectsTable = houseTable{"rejects", []column{{"dataset", lc}, {"_topic", lc}, {"_topic_id", lc}, {"_partition", "UInt32"}, {"_offset", "UInt64"}, {"_row", "UInt16"},
-		{"_batch", "UInt64"}, {"_last", "UInt64"}, {"class", lc}, {"rule", lc}, {"field", lc}, {"reason", "String"}, {"key", "String"}, {"value", "String"}, {"time", instant}, {"at", instant}},
+		{"_batch", "UInt64"}, {"_last", "UInt64"}, {"class", lc}, {"rule", lc}, {"field", lc}, {"reason", "String"}, {"key", "String"}, {"value", "String"}, {"time", instant}, {"at", instant},
+		{"rest", "UInt8"}},
 		"ReplacingMergeTree(at) ORDER BY (dataset, _topic_id, _partition, _offset, _row)"}
 	findingsTable = houseTable{"findings", []column{{"dataset", lc}, {"_topic", lc}, {"_topic_id", lc}, {"_partition", "UInt32"}, {"first", "UInt64"}, {"last", "UInt64"},
 		{"ruleset", "UInt32"}, {"rule", lc}, {"indicator", lc}, {"evaluated", "Int64"}, {"failed", "Int64"}, {"sample", "Array(Int64)"}, {"at", instant}},
@@ -51,7 +52,7 @@ var (
 		{"actor", lc}, {"why", "String"}, {"at", instant}, {"rank", "UInt64"}},
 		"ReplacingMergeTree(rank) ORDER BY (dataset, _topic_id, _partition, _offset, _row)"}
 	withdrawnTable = houseTable{"withdrawn", []column{{"dataset", lc}, {"_topic", lc}, {"_topic_id", lc}, {"_partition", "UInt32"}, {"first", "UInt64"}, {"last", "UInt64"},
-		{"id", "String"}, {"why", "String"}, {"at", instant}},
+		{"id", "String"}, {"why", "String"}, {"at", instant}, {"restored", "UInt8"}},
 		"ReplacingMergeTree(at) ORDER BY (dataset, _topic_id, _partition, first)"}
 	topicsTable = houseTable{"topics", []column{{"dataset", lc}, {"_topic_id", "String"}, {"epoch", "UInt32"}},
 		"ReplacingMergeTree ORDER BY (dataset, _topic_id)"}
@@ -69,8 +70,7 @@ func (l *Library) houseDDL() []string {
 		}
 		ddl = append(ddl, "CREATE TABLE IF NOT EXISTS mulu."+t.name+" ("+strings.Join(cols, ", ")+") ENGINE="+t.engine+l.tableSettings())
 	}
-	// A data directory that was made before these were kept.
-	return append(ddl, "ALTER TABLE mulu.manifest ADD COLUMN IF NOT EXISTS oldest "+instant+", ADD COLUMN IF NOT EXISTS newest "+instant)
+	return ddl
 }
 
 // tableSettings of every table. Parts below 128 MB are compact, all columns in one
@@ -118,6 +118,13 @@ func (l *Library) Apply(ctx context.Context, ds *mulu.Dataset) error {
 		ddl := "CREATE TABLE IF NOT EXISTS " + ident(ds.Library) + "." + ident(t.name) + " (" + columnList(ds) + t.extra + ") ENGINE=" + t.engine + l.tableSettings()
 		if err := l.db.Exec(ctx, ddl); err != nil {
 			return fmt.Errorf("apply dataset %q: create %s: %w", ds.Code, t.name, err)
+		}
+		key := sortedBy(t.engine)
+		if t.name == string(ds.Code) {
+			key = "" // the version's own, see checkKey
+		}
+		if err := l.fit(ctx, ds.Library, t.name, nil, key); err != nil {
+			return fmt.Errorf("apply dataset %q: %w", ds.Code, err)
 		}
 		if err := l.widen(ctx, ds, t.name); err != nil {
 			return fmt.Errorf("apply dataset %q: %w", ds.Code, err)
@@ -264,8 +271,8 @@ func (l *Library) widen(ctx context.Context, ds *mulu.Dataset, table string) err
 		return err
 	}
 	for _, c := range missing {
-		if err := l.db.Exec(ctx, "ALTER TABLE "+ident(ds.Library)+"."+ident(table)+" ADD COLUMN IF NOT EXISTS "+ident(c.name)+" "+c.typ); err != nil {
-			return fmt.Errorf("add column %s to %s: %w", c.name, table, err)
+		if err := l.addColumn(ctx, ds.Library, table, c); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -297,6 +304,9 @@ func (l *Library) missing(ctx context.Context, ds *mulu.Dataset, table string) (
 	return out, nil
 }
 
+// plain is a key without its quoting and parentheses, in which engines differ.
+var plain = strings.NewReplacer("`", "", "(", "", ")", "")
+
 // checkKey refuses a version whose business key differs from the table's.
 func (l *Library) checkKey(ctx context.Context, ds *mulu.Dataset) error {
 	var have string
@@ -304,8 +314,6 @@ func (l *Library) checkKey(ctx context.Context, ds *mulu.Dataset) error {
 	if err != nil {
 		return fmt.Errorf("read key of %s: %w", ds.Code, err)
 	}
-	// Engines differ in quoting and in the outer parentheses.
-	plain := strings.NewReplacer("`", "", "(", "", ")", "")
 	if want := strings.Join(ds.Key, ", "); plain.Replace(have) != plain.Replace(want) {
 		return fmt.Errorf("表 %s.%s 的主键为 (%s)，版本 %d 要求 (%s)：主键不可变更 (key changed): %w", ds.Library, ds.Code, have, ds.Version, want, mulu.ErrConflict)
 	}

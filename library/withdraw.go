@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,6 +25,12 @@ func standing(first string) string {
 // history must ask it: rows of withdrawn batches stay there as evidence.
 func standingRow(code mulu.DatasetCode) string {
 	return "(_topic_id, _partition, _batch) NOT IN (SELECT _topic_id, _partition, first FROM mulu.withdrawn WHERE dataset = '" + string(code) + "')"
+}
+
+// withdrawnForGood holds for rows of batches that were withdrawn without bringing earlier
+// versions back.
+func withdrawnForGood(code mulu.DatasetCode) string {
+	return "(_topic_id, _partition, _batch) IN (SELECT _topic_id, _partition, first FROM mulu.withdrawn WHERE dataset = '" + string(code) + "' AND restored = 0)"
 }
 
 // completeRow holds for rows of batches that have a manifest. A batch without one is
@@ -135,38 +142,69 @@ func (l *Library) FindBatch(ctx context.Context, dataset mulu.DatasetCode, topic
 // Effect is what a withdrawal does, or would do.
 type Effect struct {
 	Rows     int64 // rows of the batch, its replays included
-	Keys     int64 // keys whose visible row is of the batch
+	Keys     int64 // keys that readers see otherwise afterwards
 	Restored int64 // of those, keys that an earlier version comes back for
 	Gone     int64 // of those, keys that are no longer there
 }
 
-// WithdrawEffect says what taking a batch back would do now.
+// WithdrawEffect says what taking a batch back would do now. mulu.ErrConflict says that
+// it can not be taken back so, and why.
 func (l *Library) WithdrawEffect(ctx context.Context, code mulu.DatasetCode, id mulu.BatchID, restore bool) (e Effect, err error) {
 	ds, err := l.withdrawable(code, restore)
 	if err != nil {
 		return e, err
 	}
+	below, hidden, err := l.floors(ctx, code, id)
+	if err != nil {
+		return e, err
+	}
+	if hidden > 0 && !restore {
+		return e, fmt.Errorf("批次 %s 清空了数据集(TRUNCATE 或全量快照结束)，只能连同恢复旧值一起撤回：请不用 --no-restore；数据集不保存历史时无法撤回，请在源端重新全量同步 (batch emptied the dataset): %w", id, mulu.ErrConflict)
+	}
 	current, history := tableNames(ds)
-	keys := idents(ds.Key)
-	err = l.each(ctx, "effect of withdrawal", "SELECT toInt64(count()), toInt64(countIf(_deleted = 0)) FROM "+current+" FINAL WHERE "+ofBatch, batchArgs(id), func(r driver.Rows) error {
-		return r.Scan(&e.Rows, &e.Keys)
-	})
-	if err != nil || !ds.History {
+	if !ds.History {
+		err = l.each(ctx, "effect of withdrawal", "SELECT toInt64(count()), toInt64(countIf(_deleted = 0)) FROM "+current+" FINAL WHERE "+ofBatch, batchArgs(id), func(r driver.Rows) error {
+			return r.Scan(&e.Rows, &e.Keys)
+		})
 		e.Gone = e.Keys
 		return e, err
 	}
 	err = l.each(ctx, "effect of withdrawal", "SELECT toInt64(count()) FROM (SELECT 1 FROM "+history+" WHERE "+ofBatch+" LIMIT 1 BY _offset, _row)", batchArgs(id), func(r driver.Rows) error {
 		return r.Scan(&e.Rows)
 	})
-	if err != nil || !restore {
-		e.Gone = e.Keys
+	if err != nil {
 		return e, err
 	}
-	err = l.each(ctx, "effect of withdrawal", "SELECT toInt64(countIf(_deleted = 0)) FROM (SELECT _deleted FROM "+history+
-		" WHERE ("+keys+") IN (SELECT "+keys+" FROM "+current+" FINAL WHERE "+ofBatch+" AND _deleted = 0) AND NOT ("+ofBatch+") AND "+standingRow(code)+" AND "+completeRow(code)+
-		" ORDER BY "+newestFirst+" LIMIT 1 BY "+keys+")", batchArgs(id), func(r driver.Rows) error { return r.Scan(&e.Restored) })
+	const newest = "(_version, _offset, _row)"
+	keys, touched := idents(ds.Key), ofBatch
+	args := append(batchArgs(id), named("below", below), named("hidden", hidden))
+	if hidden > 0 {
+		touched = "(" + ofBatch + " OR _version < {hidden:UInt64})"
+	}
+	// What readers see of each key now, of which batch, and what without the batch.
+	sees := "SELECT argMax((_version, _deleted, " + ofBatch + "), " + newest + ") AS latest, argMaxIf((_version, _deleted), " + newest + ", NOT (" + ofBatch + ")) AS prior, countIf(NOT (" + ofBatch + ")) AS others FROM " + history +
+		" WHERE (" + keys + ") IN (SELECT " + keys + " FROM " + history + " WHERE " + touched + ") AND " + standingRow(code) + " AND " + completeRow(code) + " GROUP BY " + keys
+	err = l.each(ctx, "effect of withdrawal", "SELECT toInt64(countIf(mine AND (seen OR back))), toInt64(countIf(mine AND back)) FROM (SELECT latest.3 OR latest.1 < {hidden:UInt64} AS mine, latest.2 = 0 AND latest.1 >= greatest({below:UInt64}, {hidden:UInt64}) AS seen,"+
+		" "+strconv.FormatBool(restore)+" AND others > 0 AND prior.2 = 0 AND prior.1 >= {below:UInt64} AS back FROM ("+sees+"))", args, func(r driver.Rows) error {
+		return r.Scan(&e.Keys, &e.Restored)
+	})
 	e.Gone = e.Keys - e.Restored
 	return e, err
+}
+
+// floors gives the greatest floor that stands without a batch, and the batch's own if
+// that is greater, 0 otherwise.
+func (l *Library) floors(ctx context.Context, code mulu.DatasetCode, id mulu.BatchID) (below, hidden uint64, err error) {
+	const own = "_topic_id = {id:String} AND _partition = {p:UInt32} AND first = {first:UInt64}"
+	err = l.each(ctx, "floors", "SELECT maxIf(floor, NOT ("+own+") AND "+standing("first")+"), maxIf(floor, "+own+") FROM mulu.floors WHERE dataset = {ds:String}",
+		append(batchArgs(id), named("ds", string(code))), func(r driver.Rows) error { return r.Scan(&below, &hidden) })
+	if hidden <= below {
+		hidden = 0
+	}
+	if ds := l.Dataset(code); ds == nil || !ds.Changes() {
+		below = 0 // readers do not ask for it
+	}
+	return below, hidden, err
 }
 
 // newestFirst orders the versions of a key; the same change may have been sent twice.
@@ -188,7 +226,7 @@ func (l *Library) withdrawable(code mulu.DatasetCode, restore bool) (*mulu.Datas
 // its rows for whoever reads the history. Marking again changes nothing.
 func (l *Library) MarkWithdrawn(ctx context.Context, w mulu.Withdrawal) error {
 	return l.insert(ctx, withdrawnTable, 1, func(int) []any {
-		return []any{string(w.Dataset), w.Batch.Topic, w.Batch.TopicID.String(), uint32(w.Batch.Partition), uint64(w.Batch.First), uint64(w.Batch.Last), w.ID, w.Reason, w.At.UTC()}
+		return []any{string(w.Dataset), w.Batch.Topic, w.Batch.TopicID.String(), uint32(w.Batch.Partition), uint64(w.Batch.First), uint64(w.Batch.Last), w.ID, w.Reason, w.At.UTC(), flag(w.Restore)}
 	})
 }
 
@@ -219,7 +257,7 @@ func (l *Library) TakeBack(ctx context.Context, w mulu.Withdrawal) error {
 
 // replace puts down the deletion and inserts what stands in its place.
 func (l *Library) replace(ctx context.Context, ds *mulu.Dataset, w mulu.Withdrawal) (err error) {
-	current, history := tableNames(ds)
+	current, _ := tableNames(ds)
 	if err := l.db.Exec(ctx, "SYSTEM STOP MERGES "+current); err != nil {
 		return fmt.Errorf("hold merges: %w", err)
 	}
@@ -245,18 +283,43 @@ func (l *Library) replace(ctx context.Context, ds *mulu.Dataset, w mulu.Withdraw
 	if !w.Restore {
 		return nil
 	}
+	_, hidden, err := l.floors(ctx, w.Dataset, w.Batch)
+	if err != nil {
+		return err
+	}
+	touched, args := ofBatch, batchArgs(w.Batch)
+	if hidden > 0 { // the batch emptied the table: all that it hid comes back, too
+		touched = "(" + ofBatch + " OR _version < {hidden:UInt64})"
+		args = append(args, named("hidden", hidden))
+	}
+	if err := l.bringNewest(ctx, ds, touched, args); err != nil {
+		return fmt.Errorf("bring back earlier versions: %w", err)
+	}
+	return nil
+}
+
+// bringNewest inserts, of every key that a row of the history matches, the newest version
+// that stands into the current table, where it replaces older ones and itself.
+func (l *Library) bringNewest(ctx context.Context, ds *mulu.Dataset, rows string, args []any) error {
+	current, history := tableNames(ds)
 	cols, err := l.columnsBoth(ctx, ds)
 	if err != nil {
 		return err
 	}
 	keys := idents(ds.Key)
 	sql := "INSERT INTO " + current + " (" + idents(cols) + ") SELECT " + idents(cols) + " FROM " + history +
-		" WHERE (" + keys + ") IN (SELECT " + keys + " FROM " + history + " WHERE " + ofBatch + ") AND " + standingRow(ds.Code) + " AND " + completeRow(ds.Code) +
+		" WHERE (" + keys + ") IN (SELECT " + keys + " FROM " + history + " WHERE " + rows + ") AND " + readable(ds) +
 		" ORDER BY " + newestFirst + " LIMIT 1 BY " + keys
-	if err := l.db.Exec(clickhouse.Context(ctx, clickhouse.WithSettings(oneBlock())), sql, batchArgs(w.Batch)...); err != nil {
-		return fmt.Errorf("bring back earlier versions: %w", err)
+	return l.db.Exec(clickhouse.Context(ctx, clickhouse.WithSettings(oneBlock())), sql, args...)
+}
+
+// readable is the condition on a row of the history that the current table may hold it.
+func readable(ds *mulu.Dataset) string {
+	cond := standingRow(ds.Code) + " AND " + completeRow(ds.Code)
+	if floor := above(ds, ""); floor != "" {
+		cond += " AND " + floor
 	}
-	return nil
+	return cond
 }
 
 // rowsOf counts the rows of a batch in the current table as they are stored.

@@ -177,9 +177,6 @@ func (l *Lane) passed(stage string) {
 	}
 }
 
-// beijing is where a day begins and ends.
-var beijing = time.FixedZone("Asia/Shanghai", 8*3600)
-
 // today is the day a batch is judged by: that of its newest record, so that a
 // replay years later judges as the first run did.
 func today(b *ingest.Batch) time.Time {

@@ -104,15 +104,18 @@ type window struct {
 	state    sourceState
 	whole    bool // from the partition's first offset: sums can be compared with the journal's
 	lost     int64
-	keptFrom int64 // the history holds the offsets from here on
-	most     int64 // bytes to read, 0 for any
-	read     int64
-	cut      bool
-	reader   *ingest.Window
-	progress *progress
-	good     int64 // sums of manifests
-	rejected int64
-	control  int64
+	// partitions the topic has now.
+	partitions int
+	unsettled  bool  // a withdrawal is under way
+	keptFrom   int64 // the history holds the offsets from here on
+	most       int64 // bytes to read, 0 for any
+	read       int64
+	cut        bool
+	reader     *ingest.Window
+	progress   *progress
+	good       int64 // sums of manifests
+	rejected   int64
+	control    int64
 }
 
 // sourceState says whether a window's source can be read at all.
@@ -182,7 +185,7 @@ func (r *Reconciler) windows(ctx context.Context, scope ingest.Scope) ([]*window
 // was last compared and, each on its own, what did not agree then.
 func (r *Reconciler) windowsOf(ctx context.Context, ds *mulu.Dataset, p ingest.Position, extents map[int32]ingest.Extent, open []ingest.OpenDifference, scope ingest.Scope) ([]*window, error) {
 	first, last := p.Next-p.Good-p.Rejected-p.Control-p.Lost, p.Next-1
-	base := window{dataset: ds, topicID: p.TopicID, position: p, lost: p.Lost, line: newLine(ds, p.Topic, p.TopicID, p.Partition)}
+	base := window{partitions: len(extents), dataset: ds, topicID: p.TopicID, position: p, lost: p.Lost, line: newLine(ds, p.Topic, p.TopicID, p.Partition)}
 	extent, ok := extents[p.Partition]
 	switch {
 	case ok && extent.TopicID == p.TopicID:

@@ -86,6 +86,12 @@ func openDesk(t *testing.T) *desk {
 
 func (d *desk) ledger(t *testing.T, history bool) *ledger {
 	t.Helper()
+	return d.shaped(t, func(ds *mulu.Dataset) { ds.History = history })
+}
+
+// shaped is a ledger whose dataset is changed first.
+func (d *desk) shaped(t *testing.T, change func(*mulu.Dataset)) *ledger {
+	t.Helper()
 	l := &ledger{desk: d, t: t, versions: map[uint32]*pipeline.Version{}}
 	code := fmt.Sprintf("r%d", d.n.Add(1))
 	must := func(err error) {
@@ -105,7 +111,7 @@ func (d *desk) ledger(t *testing.T, history bool) *ledger {
 	t.Cleanup(func() { l.lib.Close() })
 	for v := uint32(1); v <= 2; v++ {
 		ds := dataset(code, v)
-		ds.History = history
+		change(ds)
 		must(l.lib.Apply(t.Context(), ds))
 		p := &pipeline.Version{Dataset: ds}
 		p.Decoder, err = ingest.NewDecoder(ds)
@@ -189,7 +195,7 @@ func (l *ledger) drain() {
 			l.t.Fatal(st[0].Error)
 		}
 	}
-	l.t.Fatal("the topic was not drained in 20 s")
+	l.t.Fatalf("the topic was not drained in 20 s: %+v", s.Status())
 }
 
 func (l *ledger) version(_ mulu.DatasetCode, v uint32) (*pipeline.Version, error) {

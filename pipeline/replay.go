@@ -3,6 +3,7 @@ package pipeline
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -110,7 +111,7 @@ func (m *Mender) Replay(ctx context.Context, ask Mending) ([]Mend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("replay: %w", err)
 	}
-	loads, err := judge(version, items)
+	loads, err := m.judge(ctx, version, items)
 	if err != nil {
 		return nil, fmt.Errorf("replay: %w", err)
 	}
@@ -194,17 +195,37 @@ func release(loads []*load) {
 }
 
 // judge decodes every item and runs the rules as of the day of its record.
-func judge(v *Version, items []*item) (loads []*load, err error) {
+func (m *Mender) judge(ctx context.Context, v *Version, items []*item) (loads []*load, err error) {
 	for _, l := range divide(v.Dataset, items) {
-		if l.decoded, err = v.Decoder.Decode(l.batch()); err != nil {
+		if err := l.decode(v); err != nil {
 			release(loads)
-			return nil, fmt.Errorf("decode rows of %s/%d: %w", l.plan.Topic, l.plan.Partition, err)
+			return nil, err
 		}
-		l.checked = v.Rules.Check(l.decoded.Record, l.decoded.Offsets, l.items[0].reject.Time)
-		l.blame()
 		loads = append(loads, l)
+		l.blame()
+		// Before anything is planned: a plan that the library refuses could never be done.
+		err := m.Library.Comparable(ctx, l.plan, l.decoded.Feed.Schemes)
+		if errors.Is(err, mulu.ErrConflict) {
+			l.blameAll(ingest.ClassChange, err.Error())
+		} else if err != nil {
+			release(loads)
+			return nil, err
+		}
 	}
 	return loads, nil
+}
+
+// decode decodes a load and runs the rules as of the day of its records.
+func (l *load) decode(v *Version) (err error) {
+	if l.decoded, err = v.Decoder.Decode(l.batch()); err != nil {
+		return fmt.Errorf("decode rows of %s/%d: %w", l.plan.Topic, l.plan.Partition, err)
+	}
+	l.checked, err = v.Rules.CheckChanges(l.decoded.Record, l.decoded.Offsets, l.decoded.Deleted, l.items[0].reject.Time)
+	if err != nil {
+		l.decoded.Release()
+		return fmt.Errorf("check rows of %s/%d: %w", l.plan.Topic, l.plan.Partition, err)
+	}
+	return nil
 }
 
 func divide(ds *mulu.Dataset, items []*item) []*load {
@@ -271,13 +292,22 @@ func (l *load) blame() {
 	for _, it := range l.items {
 		r := &it.reject
 		for _, f := range faults[r.Offset] {
-			if r.Whole() || f.Whole() || f.Row == r.Row {
+			if r.Covers(f.Row) || f.Covers(r.Row) {
 				it.fault = &f
 				break
 			}
 		}
-		if it.fault == nil && !r.Whole() && !rows[mulu.RowID{Offset: r.Offset, Row: r.Row}] {
-			it.fault = &mulu.Reject{Class: ingest.ClassDecode, Reason: fmt.Sprintf("改后的记录没有第 %d 行，请只改出错的那一行", r.Row+1)}
+		if it.fault == nil && !rows[mulu.RowID{Offset: r.Offset, Row: r.Row}] {
+			it.fault = &mulu.Reject{Class: ingest.ClassDecode, Reason: fmt.Sprintf("改后的记录没有第 %d 行，请只改出错的那一行；不含行的消息(清空表、心跳等)不能重放，请由源端重发", r.Row+1)}
+		}
+	}
+}
+
+// blameAll says of every item that is not at fault yet why it is.
+func (l *load) blameAll(class, reason string) {
+	for _, it := range l.items {
+		if it.fault == nil {
+			it.fault = &mulu.Reject{Class: class, Reason: reason}
 		}
 	}
 }
@@ -378,12 +408,12 @@ func (m *Mender) finish(ctx context.Context, loads []*load, items []*item, inDou
 func (l *load) stored() library.Batch {
 	d := l.decoded
 	n := len(d.Offsets)
-	b := library.Batch{Plan: l.plan, Record: d.Record, Offsets: d.Offsets, Rows: d.Rows, Versions: d.Versions, Deleted: d.Deleted,
+	b := library.Batch{Plan: l.plan, Record: d.Record, Offsets: d.Offsets, Rows: d.Rows, Versions: d.Versions, Deleted: d.Deleted, Feed: d.Feed,
 		Flags: l.checked.Flags, Drop: make([]uint64, (n+63)/64), Firsts: make([]int64, n), Origin: mulu.OriginReplay}
 	for i := range n {
 		it := l.items[d.Index[i]]
 		b.Firsts[i] = it.reject.Batch.First
-		if it.fault != nil || it.refused != "" || !it.reject.Whole() && d.Row(i) != it.reject.Row {
+		if it.fault != nil || it.refused != "" || !it.reject.Covers(d.Row(i)) {
 			b.Drop[i>>6] |= 1 << (i & 63)
 		}
 	}
@@ -444,7 +474,7 @@ func (m *Mender) resume(ctx context.Context, code mulu.DatasetCode, number uint3
 		p := planned[r.ID()]
 		items[i] = &item{reject: r, version: p.Version, edited: p.Edited, value: p.Value, actor: p.Actor, why: p.Why}
 	}
-	loads, err := judge(version, items)
+	loads, err := m.judge(ctx, version, items)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"mulu"
 	"mulu/ingest"
+	"mulu/internal/clock"
 	"mulu/library"
 )
 
@@ -172,7 +173,7 @@ func (r *Reconciler) take(ctx context.Context, w *window, s *stretch, m mulu.Man
 
 // dayOf is the day that rules judge these records by.
 func dayOf(records []mulu.Record) string {
-	return today(&ingest.Batch{Records: records}).In(beijing).Format(time.DateOnly)
+	return today(&ingest.Batch{Records: records}).In(clock.Shanghai).Format(time.DateOnly)
 }
 
 // readAgain gives the records of a range that the source holds.
@@ -257,12 +258,12 @@ func (r *Reconciler) judge(ctx context.Context, w *window, s stretch) (b ingest.
 	b = ingest.BatchLine{First: m.First, Last: m.Last, Version: m.Version, Verdict: ingest.Even, Differences: []ingest.Difference{},
 		Landed: ingest.Side{Offsets: m.Last - m.First + 1, Records: m.Good + m.Rejected, Control: m.Control, Bytes: m.Bytes, Good: m.Good, Rejected: landed.Rejected, Rows: m.Rows}}
 	if kept {
-		b.Landed.Records, b.Landed.Good, b.Landed.Rows, b.Landed.Content = landed.Records, landed.Records-landed.Rejected, landed.Rows, landed.Content
+		b.Landed.Rows, b.Landed.Content = landed.Rows, landed.Content
 	}
 	if len(s.manifests) == 1 {
 		b.Landed.Digest = m.Digest
 	}
-	j := &judgement{r: r, plan: m.Plan, manifest: m, landed: landed, kept: kept, single: len(s.manifests) == 1, line: &b}
+	j := &judgement{r: r, plan: m.Plan, manifest: m, landed: landed, kept: kept, single: len(s.manifests) == 1, line: &b, partitions: w.partitions}
 	if s.state == batchThere {
 		err = j.withSource(ctx, s)
 	} else {
@@ -301,12 +302,15 @@ type judgement struct {
 	single   bool
 	line     *ingest.BatchLine
 	even     bool
+	// partitions the topic has now.
+	partitions int
 }
 
 // again is a stretch decoded and judged once more.
 type again struct {
 	rejects []mulu.Reject
 	marks   uint64
+	silent  int64             // records of a change feed that leave no row and no reject: tombstones, truncates
 	rows    *library.Expected // nil without history
 }
 
@@ -329,10 +333,15 @@ func (j *judgement) withSource(ctx context.Context, s stretch) error {
 		}
 		unchanged = unchanged && digest == s.manifests[i].Digest
 	}
+	j.account(a.silent)
 	counted := src.Good == m.Good && src.Rejected == m.Rejected && src.Rows == m.Rows
 	rejects := j.landed.Rejected == src.Rejected && j.landed.RejectContent == a.marks
 	rows := !j.kept || j.landed.Rows == a.rows.Rows && j.landed.Content == a.rows.Content
-	if j.even = unchanged && counted && rejects && rows && (!j.kept || j.landed.Records == src.Records); j.even || !j.single {
+	mended, err := j.mended(ctx)
+	if err != nil {
+		return err
+	}
+	if j.even = unchanged && counted && rejects && rows && len(mended) == 0 && (!j.kept || j.landed.Records+a.silent == src.Records); j.even || !j.single {
 		return nil
 	}
 	if !unchanged {
@@ -352,8 +361,74 @@ func (j *judgement) withSource(ctx context.Context, s stretch) error {
 			return err
 		}
 	}
+	j.faults(mended)
 	j.conclude(ingest.Even)
 	return nil
+}
+
+// account puts what landed on the line: records that left a row or a reject, and those
+// that leave none.
+func (j *judgement) account(silent int64) {
+	if j.kept {
+		j.line.Landed.Records = j.landed.Records + silent
+		j.line.Landed.Good = j.line.Landed.Records - j.landed.Rejected
+	}
+}
+
+// mended gives the rows of mended rejects that are not in the history as their mends
+// say. The source does not tell them: it holds what was mended.
+func (j *judgement) mended(ctx context.Context) (out []library.RowFault, err error) {
+	if !j.kept {
+		return nil, nil
+	}
+	replayed, err := j.r.Library.Replayed(ctx, j.plan)
+	if err != nil {
+		return nil, err
+	}
+	versions := map[uint32][]*item{}
+	for _, r := range replayed {
+		if m := r.Mend; m != nil {
+			versions[m.Version] = append(versions[m.Version], &item{reject: r, version: m.Version, edited: m.Edited, value: m.Value})
+		}
+	}
+	for _, n := range slices.Sorted(maps.Keys(versions)) {
+		v, err := j.r.Version(j.plan.Dataset, n)
+		if err != nil {
+			return nil, fmt.Errorf("find version of mended rows of %s: %w", j.plan.BatchID, err)
+		}
+		for _, l := range divide(v.Dataset, versions[n]) {
+			faults, err := j.load(ctx, v, l)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, faults...)
+		}
+	}
+	return out, nil
+}
+
+// load compares the rows of one load of mended rejects.
+func (j *judgement) load(ctx context.Context, v *Version, l *load) ([]library.RowFault, error) {
+	if err := l.decode(v); err != nil {
+		return nil, err
+	}
+	defer l.decoded.Release()
+	l.blame()
+	b := l.stored()
+	e, err := j.r.Library.Expect(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	defer e.Close()
+	faults, _, err := e.Faults(ctx, b.Plan.BatchID, keepFaults)
+	return faults, err
+}
+
+// faults names rows that differ.
+func (j *judgement) faults(list []library.RowFault) {
+	for _, f := range list {
+		j.differ(ingest.Difference{Kind: f.Kind, Offset: f.Offset, Last: f.Offset, Row: f.Row, Fields: f.Fields})
+	}
 }
 
 func sameOr(same bool) string {
@@ -370,13 +445,26 @@ func (j *judgement) decode(ctx context.Context, s stretch) (a again, err error) 
 	if err != nil {
 		return a, fmt.Errorf("find version of %s: %w", j.plan.BatchID, err)
 	}
-	batch := &ingest.Batch{Plan: j.plan, Records: slices.Concat(s.records...)}
+	batch := &ingest.Batch{Plan: j.plan, Records: slices.Concat(s.records...), Partitions: j.partitions}
+	if version.Dataset.Changes() && j.partitions != 1 {
+		// A topic that has several partitions by now had one when a batch emptied the table.
+		emptied, err := j.r.Library.Emptied(ctx, j.plan)
+		if err != nil {
+			return a, err
+		}
+		if emptied {
+			batch.Partitions = 1
+		}
+	}
 	decoded, err := version.Decoder.Decode(batch)
 	if err != nil {
 		return a, fmt.Errorf("decode %s again: %w", j.plan.BatchID, err)
 	}
 	defer decoded.Release()
-	checked := version.Rules.Check(decoded.Record, decoded.Offsets, today(batch))
+	checked, err := version.Rules.CheckChanges(decoded.Record, decoded.Offsets, decoded.Deleted, today(batch))
+	if err != nil {
+		return a, fmt.Errorf("check %s again: %w", j.plan.BatchID, err)
+	}
 	a.rejects = append(decoded.Rejects, ruleRejects(batch, decoded, checked)...)
 	for i := range a.rejects {
 		a.marks ^= library.RejectMark(&a.rejects[i])
@@ -385,18 +473,53 @@ func (j *judgement) decode(ctx context.Context, s stretch) (a again, err error) 
 	n := int64(len(batch.Records))
 	j.line.Source = ingest.Side{Offsets: n + batch.Control(), Records: n, Control: batch.Control(), Bytes: ingest.RecordBytes(batch.Records),
 		Good: n - rejected, Rejected: rejected, Rows: decoded.Record.NumRows() - int64(len(checked.Rejected))}
+	a.silent = n - leave(decoded, a.rejects)
 	if !j.kept {
 		return a, nil
 	}
-	a.rows, err = j.r.Library.Expect(ctx, library.Batch{Plan: j.plan, Record: decoded.Record, Offsets: decoded.Offsets,
+	a.rows, err = j.r.Library.Expect(ctx, library.Batch{Plan: j.plan, Record: decoded.Record, Offsets: decoded.Offsets, Firsts: s.firsts(decoded.Offsets),
 		Rows: decoded.Rows, Versions: decoded.Versions, Deleted: decoded.Deleted, Flags: checked.Flags, Drop: checked.Drop})
 	return a, err
+}
+
+// leave counts the records that leave a row or a reject.
+func leave(d *ingest.Decoded, rejects []mulu.Reject) int64 {
+	if d.Rows == nil {
+		return int64(len(d.Offsets)) + int64(len(d.Rejects))
+	}
+	offsets := map[int64]struct{}{}
+	for _, o := range d.Offsets {
+		offsets[o] = struct{}{}
+	}
+	for i := range rejects {
+		offsets[rejects[i].Offset] = struct{}{}
+	}
+	return int64(len(offsets))
+}
+
+// firsts gives the first offset of the batch that each offset came in.
+func (s *stretch) firsts(offsets []int64) []int64 {
+	out := make([]int64, len(offsets))
+	at := 0
+	for i, o := range offsets {
+		for s.manifests[at].Last < o {
+			at++
+		}
+		out[i] = s.manifests[at].First
+	}
+	return out
 }
 
 // withoutSource compares the manifests with the rows alone.
 func (j *judgement) withoutSource(ctx context.Context, state batchState) error {
 	m := &j.manifest
-	j.even = state != batchShort && j.landed.Rejected == m.Rejected && (!j.kept || j.landed.Rows == m.Rows && j.landed.Records == m.Good+m.Rejected)
+	all := m.Good + m.Rejected
+	silent := int64(0)
+	if v, err := j.r.Version(j.plan.Dataset, j.plan.Version); err == nil && v.Dataset.Changes() {
+		silent = max(0, all-j.landed.Records) // nobody knows how many of them left no row
+	}
+	j.account(silent)
+	j.even = state != batchShort && j.landed.Rejected == m.Rejected && (!j.kept || j.landed.Rows == m.Rows && j.landed.Records+silent == all)
 	verdict := map[batchState]ingest.Verdict{batchPurged: ingest.Purged, batchRebuilt: ingest.Rebuilt, batchShort: ingest.Uneven}[state]
 	if j.even {
 		j.line.Verdict = verdict
@@ -500,9 +623,7 @@ func (j *judgement) rows(ctx context.Context, expected *library.Expected) error 
 	if err != nil {
 		return err
 	}
-	for _, f := range faults {
-		j.differ(ingest.Difference{Kind: f.Kind, Offset: f.Offset, Last: f.Offset, Row: f.Row, Fields: f.Fields})
-	}
+	j.faults(faults)
 	j.line.More += total - int64(len(faults))
 	return nil
 }
@@ -546,6 +667,9 @@ func (r *Reconciler) gap(ctx context.Context, w *window, first, last int64) erro
 
 // visible compares what readers see with the history, over what the walk has passed.
 func (r *Reconciler) visible(ctx context.Context, w *window, batches []ingest.Range) error {
+	if err := r.withdrawn(ctx, w); err != nil || w.unsettled {
+		return err
+	}
 	for first := w.from; first <= w.line.To; first += visibleOffsets {
 		id := mulu.BatchID{TopicID: w.topicID, Partition: w.line.Partition, First: first, Last: min(first+visibleOffsets-1, w.line.To)}
 		stale, more, err := r.Library.Stale(ctx, w.dataset.Code, id, keepFaults)
@@ -563,6 +687,33 @@ func (r *Reconciler) visible(ctx context.Context, w *window, batches []ingest.Ra
 		w.see(batches, strays, more, ingest.RowStray, "现势表中的这一行，历史中没有或内容不同")
 	}
 	slices.SortStableFunc(w.line.Differing, func(a, b ingest.BatchLine) int { return cmp.Compare(a.First, b.First) })
+	return nil
+}
+
+// withdrawn notes the batches of the window that were taken back. Their rows stay in the
+// history, where they are compared as others; readers must not see them.
+func (r *Reconciler) withdrawn(ctx context.Context, w *window) error {
+	open, err := r.Journal.OpenWithdrawals(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range open {
+		if open[i].Dataset == w.dataset.Code {
+			w.unsettled = true
+			w.line.Note("批次 %d 至 %d 正在撤回，本次不核对现势表", open[i].Batch.First, open[i].Batch.Last)
+		}
+	}
+	list, err := r.Library.WithdrawnIn(ctx, w.dataset.Code, mulu.BatchID{TopicID: w.topicID, Partition: w.line.Partition, First: w.from, Last: w.line.To})
+	if err != nil {
+		return err
+	}
+	for i, b := range list {
+		if i == keepFaults {
+			w.line.Note("另有 %d 批已撤回", len(list)-i)
+			break
+		}
+		w.line.Note("批次 %d 至 %d 已撤回，行留在历史中备查，现势表中不再有", b.First, b.Last)
+	}
 	return nil
 }
 

@@ -91,7 +91,7 @@ function Effect({ w, done }: { w: Withdrawal; done: boolean }) {
       column={2}
       items={[
         { key: 'rows', label: t('该批次的行', 'Rows of the batch'), children: count(w.rows) },
-        { key: 'keys', label: t('以其为现值的主键', 'Keys seen by it'), children: count(w.keys) },
+        { key: 'keys', label: t('受影响的主键', 'Keys affected'), children: count(w.keys) },
         { key: 'restored', label: done ? t('恢复了旧值', 'Restored') : t('将恢复旧值', 'Would be restored'), children: count(w.restored) },
         { key: 'gone', label: done ? t('随之消失', 'Gone') : t('将随之消失', 'Would be gone'), children: count(w.gone) },
       ]}

@@ -498,7 +498,7 @@ type Withdrawal struct {
 	Gone int64  `json:"gone"`
 	Id   string `json:"id"`
 
-	// Keys 撤回前以该批次为现值的主键数
+	// Keys 撤回前后所见不同的主键数，含被该批次删除或清空而重现的
 	Keys int64 `json:"keys"`
 
 	// Notices 已通知的授权数
