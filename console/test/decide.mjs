@@ -38,8 +38,9 @@ export async function decide({ base, asked, check, enter, look }) {
   await review.waitFor({ state: 'detached', timeout: 10_000 }).catch(() => {})
   check('steward: nothing is held any more', (await review.count()) === 0 && last('/v1/ingest/holds/release')?.decision === 'proceed')
   await page.goto(base + '/flow?dataset=housing')
-  await page.getByText('确认是有意重建后').waitFor({ timeout: 10_000 })
-  check('steward: may pause, may not accept a topic', (await page.getByRole('button', { name: '暂停读取' }).count()) === 1 && (await page.getByRole('button', { name: '确认重建' }).count()) === 0)
+  await page.getByText('分区 0 已停止读取').waitFor({ timeout: 10_000 })
+  await look(page, 'steward', 'decide-stopped')
+  check('steward: may pause, may not accept a topic', (await page.getByRole('button', { name: '暂停读取' }).count()) === 1 && (await page.getByRole('button', { name: '确认重建' }).count()) === 0 && (await page.getByText('由运维人员处理').count()) === 2)
   await page.goto(base + '/notices')
   const notice = page.locator('tr', { hasText: 'putuo.enterprise/0' })
   await notice.getByRole('button', { name: '标为已阅' }).click()
@@ -52,6 +53,12 @@ export async function decide({ base, asked, check, enter, look }) {
   const operator = await enter('operator', 'demo')
   const o = operator.page
   await o.goto(base + '/flow?dataset=housing')
+  await o.getByRole('button', { name: '放弃位置' }).waitFor({ timeout: 10_000 })
+  for (const width of [1920, 1366, 390]) {
+    await o.setViewportSize({ width, height: 900 })
+    await look(o, 'operator', 'decide-stopped', width)
+  }
+  await o.setViewportSize({ width: 1440, height: 900 })
   await o.getByRole('button', { name: '放弃位置' }).click()
   await modal(o).getByLabel('理由（必填）').fill('保留期已过，来源单位补发')
   check('operator: what is lost is said first', (await modal(o).textContent()).includes('位置 80,000 之前尚未读取的记录将计入丢失'), await modal(o).textContent())

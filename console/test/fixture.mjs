@@ -39,7 +39,7 @@ let holds = [0, 1].map((partition) => ({ dataset: 'enterprise', topic: 'putuo.en
 const told = [
   { dataset: 'enterprise', title: '企业登记信息', kind: 'held', subject: 'putuo.enterprise/0', detail: '位置 143902 起的 1000 条中有 934 条不符合版本 1：字段“capital”，类别 type；已停在这里等待处理', first_at: t(1800), last_at: t(1800), seen: false, seen_by: '' },
   { dataset: 'housing', title: '房屋基本信息', kind: 'stopped', subject: 'putuo.housing/0', detail: stops[0].error.split(' / ')[0], first_at: t(7200), last_at: t(3600), seen: false, seen_by: '' },
-  { dataset: 'resident', title: '常住人口基本信息', kind: 'unknown_field', subject: 'nick', detail: '没有登记字段“nick”，已不取用；如需归集请修改声明', first_at: t(86400 * 3), last_at: t(600), seen: true, seen_by: 'officer' },
+  { dataset: 'resident', title: '常住人口基本信息', kind: 'unknown_field', subject: 'nick', detail: '版本 2 没有登记字段“nick”，位置 41200 至 43899 的 2700 行带有它；原样保存在 _extra 中，登记新版本后即成为数据项', first_at: t(86400 * 3), last_at: t(600), seen: true, seen_by: 'officer' },
 ]
 // What was asked of the server that changes something, for a test to look at.
 export const asked = []

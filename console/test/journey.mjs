@@ -218,15 +218,15 @@ async function pausing(steward, operator, { base, check, look }) {
     for (let n = 0; n < 40 && (await state(who)) !== want; n++) await who.page.waitForTimeout(500)
     return (await state(who)) === want
   }
-  const decide = async (who, button, reason) => {
+  const decide = async (who, name, button, reason) => {
     await drawer(who).getByRole('button', { name: button }).click()
     await who.page.getByLabel('理由（必填）').fill(reason)
-    await look(who.page, button, 'journey-pausing')
+    await look(who.page, name, 'journey-pausing')
     await who.page.locator('.ant-modal-footer').getByRole('button', { name: button }).click()
     await who.page.locator('.ant-modal-footer').waitFor({ state: 'hidden', timeout: 15_000 }).catch(() => {})
   }
   await steward.page.goto(base + '/flow?dataset=visit')
-  await decide(steward, '暂停读取', '来源单位重新导出（浏览器测试）')
+  await decide(steward, 'steward', '暂停读取', '来源单位重新导出（浏览器测试）')
   check('steward: the dataset is paused', await becomes(steward, 'paused'), await state(steward))
   await operator.page.goto(base + '/flow?dataset=visit')
   const word = drawer(operator).getByText('来源单位重新导出（浏览器测试）')
@@ -235,7 +235,7 @@ async function pausing(steward, operator, { base, check, look }) {
   await drawer(operator).getByText('自位置').first().waitFor({ timeout: 10_000 }).catch(() => {})
   check('operator: sees the version in force and since which position', (await drawer(operator).getByText(/版本 [1-9]/).count()) > 0)
   await look(operator.page, 'operator', 'journey-paused')
-  await decide(operator, '继续读取', '已重新导出')
+  await decide(operator, 'operator', '继续读取', '已重新导出')
   await word.waitFor({ state: 'detached', timeout: 10_000 }).catch(() => {})
   check('operator: the dataset is read again', (await word.count()) === 0 && ['running', 'idle'].includes(await state(operator)) || (await becomes(operator, 'idle')), await state(operator))
   await operator.quiet('operator journey')

@@ -36,16 +36,23 @@ export function Pausing({ d, reload }: { d: FlowDataset; reload: () => void }) {
   )
 }
 
-// Remedy offers what puts a stopped partition right, to whoever may.
-export function Remedy({ d, p, reload }: { d: FlowDataset; p: FlowPartition; reload: () => void }) {
+// Stopped says why a partition is not read, and offers what puts it right to whoever may.
+export function Stopped({ d, p, reload }: { d: FlowDataset; p: FlowPartition; reload: () => void }) {
   const t = useT()
   const may = useMay('operator')
   const [asking, ask] = useState(false)
-  if (!may || p.state !== 'stopped' || !p.remedy) return null
   const Question = p.remedy === 'accept' ? Accept : Skip
+  const todo =
+    p.remedy === '' ? (
+      <span className="small">{t('没有现成的处理：请运维人员查看消息系统的数据', 'There is no ready answer: look into the broker’s data')}</span>
+    ) : may ? (
+      <Button size="small" danger onClick={() => ask(true)}>{p.remedy === 'accept' ? t('确认重建', 'Accept the new topic') : t('放弃位置', 'Skip offsets')}</Button>
+    ) : (
+      <span className="small">{t('由运维人员处理', 'An operator settles it')}</span>
+    )
   return (
     <>
-      <Button size="small" danger onClick={() => ask(true)}>{p.remedy === 'accept' ? t('确认重建', 'Accept the new topic') : t('放弃位置', 'Skip offsets')}</Button>
+      <Alert type="error" showIcon title={t(`分区 ${p.partition} 已停止读取`, `Partition ${p.partition} is stopped`)} description={<><p style={{ margin: '0 0 6px' }}>{p.error}</p>{todo}</>} />
       {asking ? <Question d={d} p={p} close={() => ask(false)} done={() => { ask(false); reload() }} /> : null}
     </>
   )

@@ -12,7 +12,7 @@ import { moments } from '../parts/series'
 import { Table } from '../parts/table'
 import { StateTag } from '../parts/tags'
 import type { FlowBatch, FlowDataset, FlowDetail, FlowPartition } from '../shapes'
-import { Pausing, Remedy } from './flow-act'
+import { Pausing, Stopped } from './flow-act'
 
 // Detail is the last hour of one dataset in a drawer; open while d is given.
 export function Detail({ d, close, reload }: { d: FlowDataset | undefined; close: () => void; reload: () => void }) {
@@ -30,7 +30,8 @@ function Hour({ d, reload }: { d: FlowDataset; reload: () => void }) {
     <div className="stack">
       <Facts d={d} />
       <Pausing d={d} reload={reload} />
-      <Loaded live={live}>{(hour) => <Past d={d} hour={hour} reload={reload} />}</Loaded>
+      {d.partitions.map((p) => (p.state === 'stopped' ? <Stopped key={p.partition} d={d} p={p} reload={reload} /> : null))}
+      <Loaded live={live}>{(hour) => <Past d={d} hour={hour} />}</Loaded>
     </div>
   )
 }
@@ -53,7 +54,7 @@ function Facts({ d }: { d: FlowDataset }) {
   )
 }
 
-function Past({ d, hour, reload }: { d: FlowDataset; hour: FlowDetail; reload: () => void }) {
+function Past({ d, hour }: { d: FlowDataset; hour: FlowDetail }) {
   const t = useT()
   return (
     <>
@@ -64,7 +65,7 @@ function Past({ d, hour, reload }: { d: FlowDataset; hour: FlowDetail; reload: (
       <Charts d={d} hour={hour} />
       <section>
         <h2 className="section">{t('分区', 'Partitions')}</h2>
-        <Partitions d={d} reload={reload} />
+        <Partitions list={d.partitions} />
       </section>
       <section>
         <h2 className="section">{t('最近批次', 'Recent batches')}</h2>
@@ -141,7 +142,7 @@ function Over({ title, hour, of, label, show, axis, whole }: { title: string; ho
 
 const alone = (values: (number | null)[], i: number): boolean => (values[i - 1] ?? null) === null && (values[i + 1] ?? null) === null
 
-function Partitions({ d, reload }: { d: FlowDataset; reload: () => void }) {
+function Partitions({ list }: { list: FlowPartition[] }) {
   const t = useT()
   const columns: ColumnsType<FlowPartition> = [
     { title: t('分区', 'Partition'), dataIndex: 'partition', className: 'num' },
@@ -151,17 +152,9 @@ function Partitions({ d, reload }: { d: FlowDataset; reload: () => void }) {
     { title: t('积压', 'Lag'), key: 'lag', className: 'num', render: (_, p) => count(p.lag) },
     { title: t('条/秒', 'Records/s'), key: 'rate', className: 'num', render: (_, p) => rate(p.rate) },
     { title: t('数据集版本', 'Version'), key: 'version', render: (_, p) => <Versions p={p} /> },
-    {
-      title: t('原因', 'Reason'), key: 'error',
-      render: (_, p) => (
-        <div className="row" style={{ minWidth: 160, maxWidth: 360, whiteSpace: 'normal' }}>
-          {p.error || '–'}
-          <Remedy d={d} p={p} reload={reload} />
-        </div>
-      ),
-    },
+    { title: t('原因', 'Reason'), dataIndex: 'error', render: (v: string) => <div style={{ minWidth: 160, maxWidth: 360, whiteSpace: 'normal' }}>{v || '–'}</div> },
   ]
-  return <Table rowKey="partition" columns={columns} dataSource={d.partitions} pagination={false} locale={{ emptyText: <Nothing what={t('本进程没有读取它的分区', 'No partition is read by this process')} /> }} />
+  return <Table rowKey="partition" columns={columns} dataSource={list} pagination={false} locale={{ emptyText: <Nothing what={t('本进程没有读取它的分区', 'No partition is read by this process')} /> }} />
 }
 
 // Versions says which version of the dataset is in force and which comes next.

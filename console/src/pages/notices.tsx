@@ -75,7 +75,7 @@ function Withdrawn() {
     { title: t('其间取数', 'Reads since'), key: 'reads', render: (_, n) => <><Link to={`/receipts?grant=${encodeURIComponent(n.grant)}`} title={n.receipts.join('\n')}>{t(`${count(n.reads)} 次，${count(n.rows)} 行`, `${count(n.reads)} reads, ${count(n.rows)} rows`)}</Link><div className="quiet small">{when(n.first_read_at)}{n.reads > 1 ? ` ~ ${when(n.last_read_at)}` : ''}</div></> },
     {
       title: t('状态', 'State'), key: 'state', fixed: 'right',
-      render: (_, n) => (n.seen_at ? <><Tag color="success">{t('已确认', 'Seen')}</Tag><div className="quiet small">{n.seen_by} {when(n.seen_at)}</div></> : n.may_see ? <Button size="small" type="primary" loading={busy} onClick={() => void see(n)}>{t('确认知悉', 'Mark as seen')}</Button> : <Tag color="warning">{t('未确认', 'Not seen')}</Tag>),
+      render: (_, n) => (n.seen_at ? <><Tag color="success">{t('已确认', 'Seen')}</Tag><div className="quiet small">{n.seen_by}</div><div className="quiet small">{when(n.seen_at)}</div></> : n.may_see ? <Button size="small" type="primary" loading={busy} onClick={() => void see(n)}>{t('确认知悉', 'Mark as seen')}</Button> : <Tag color="warning">{t('未确认', 'Not seen')}</Tag>),
     },
   ]
   return (
