@@ -193,6 +193,9 @@ func TestSourceHold(t *testing.T) {
 	eventually(t, "records that fit", func() bool { return h.distinct() == 30 })
 	send(t, b, "a", 50, `{"new_id":"x%d"}`)
 	eventually(t, "the hold", func() bool { st := s.Status(); return st[0].State() == ingest.StateHeld })
+	if why := s.Status()[0].Error; !strings.Contains(why, "条不符合版本 1") || strings.Contains(why, "new_id") {
+		t.Errorf("a state that everybody sees says %q: want counts, not the record", why)
+	}
 	before := h.distinct() // records that were too few to tell are in
 	b.produce(t, "b", 1000, 1010)
 	eventually(t, "the other topic goes on", func() bool { return h.distinct() == before+10 })

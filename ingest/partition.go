@@ -305,6 +305,9 @@ func (p *Partition) Commit(ctx context.Context, id mulu.BatchID) error {
 		p.mu.Unlock()
 		return fmt.Errorf("commit batch %s: it is not the one handed out: %w", id, mulu.ErrConflict)
 	}
+	if len(p.effects) == 0 { // the first plan brought its version into force
+		p.effects = []Effect{{Version: b.Plan.Version, From: b.Plan.First}}
+	}
 	p.advance(id.Last + 1)
 	if len(p.effects) == 0 { // the first plan brought its version into force
 		p.effects = []Effect{{b.Plan.Version, b.Plan.First}}

@@ -81,7 +81,7 @@ type Source struct {
 
 	mu      sync.Mutex        // taken before a Partition's
 	parts   map[tp]*Partition // assigned
-	stopped map[tp]string     // partitions that must not be read, and why
+	stopped map[tp]error      // partitions that must not be read, and why
 	paused  bool              // the byte budget is used up
 	run     *runner           // set while Run runs
 }
@@ -95,7 +95,7 @@ type tp struct {
 // up yet.
 func NewSource(o Options) (*Source, error) {
 	o.defaults()
-	s := &Source{o: o, datasets: map[string]*mulu.Dataset{}, parts: map[tp]*Partition{}, stopped: map[tp]string{},
+	s := &Source{o: o, datasets: map[string]*mulu.Dataset{}, parts: map[tp]*Partition{}, stopped: map[tp]error{},
 		nudge: make(chan struct{}, 1), room: newRoom(max(1, o.BufferBytes/2))}
 	if o.Journal == nil || len(o.Seeds) == 0 {
 		return nil, fmt.Errorf("open source: a journal and a broker address are needed: %w", mulu.ErrInvalid)
@@ -198,7 +198,7 @@ func (s *Source) accept(f kgo.FetchTopicPartition) {
 	p, why := s.parts[key], s.stopped[key]
 	s.mu.Unlock()
 	defer recycle(f.Records)
-	if p == nil || why != "" {
+	if p == nil || why != nil {
 		return
 	}
 	if f.Err != nil && !errors.Is(f.Err, context.Canceled) {
@@ -214,7 +214,7 @@ func (s *Source) accept(f kgo.FetchTopicPartition) {
 func (s *Source) fail(p *Partition, err error) {
 	s.o.Log.Error("partition stopped", "topic", p.key.topic, "partition", p.key.partition, "error", err)
 	s.mu.Lock()
-	s.stopped[p.key] = err.Error()
+	s.stopped[p.key] = err
 	s.mu.Unlock()
 	p.stop(err)
 	s.cl.PauseFetchPartitions(map[string][]int32{p.key.topic: {p.key.partition}})
@@ -235,7 +235,7 @@ func (s *Source) balance() {
 	}
 	pause, resume := map[string][]int32{}, map[string][]int32{}
 	for key, p := range s.parts {
-		if s.stopped[key] != "" {
+		if s.stopped[key] != nil {
 			continue
 		}
 		want := p.enough(s.paused)

@@ -232,7 +232,7 @@ func TestSourceStopsOnlyTheTopicThatWasCreatedAgain(t *testing.T) {
 	eventually(t, "the other topic", func() bool { return k.distinct() == 60 })
 	eventually(t, "the alert", func() bool {
 		st := s.Status()
-		return len(st) == 2 && st[0].Stopped && strings.Contains(st[0].Error, "重建") && !st[1].Stopped
+		return len(st) == 2 && st[0].Stopped && strings.Contains(st[0].Error, "重建") && st[0].Remedy == ingest.RemedyAccept && !st[1].Stopped
 	})
 	if err := j.Retire(t.Context(), "a", "op", "rebuilt on purpose"); err != nil {
 		t.Fatal(err)
@@ -260,7 +260,7 @@ func TestSourceStopsWhenOffsetsAreGone(t *testing.T) {
 	s, _ := run(t, k, o)
 	eventually(t, "the alert", func() bool {
 		st := s.Status()
-		return len(st) == 1 && st[0].Stopped && strings.Contains(st[0].Error, "50 至 79")
+		return len(st) == 1 && st[0].Stopped && strings.Contains(st[0].Error, "50 至 79") && st[0].Remedy == ingest.RemedySkip && st[0].SkipTo == 80
 	})
 	at, err := j.Positions(t.Context())
 	if err != nil || len(at) != 1 {

@@ -90,7 +90,7 @@ func (s *Source) place(ctx context.Context, key tp, id mulu.TopicID, start, end 
 	}
 	switch {
 	case ok && known != id:
-		s.fail(p, fmt.Errorf("主题 %s 已被重建(原标识 %s，现为 %s)，已停止读取以免混淆；确认无误后请停用旧主题并重启读取 / topic was created again", key.topic, known, id))
+		s.fail(p, halt{fmt.Errorf("主题 %s 已被重建(原标识 %s，现为 %s)，已停止读取以免混淆；确认是有意重建后，从新主题的开头读起 / topic was created again", key.topic, known, id), RemedyAccept, 0})
 		return end, nil
 	case next > end:
 		s.fail(p, fmt.Errorf("消息系统末尾位点 %d 小于已入库位点 %d，可能丢失了数据，已停止读取 / broker ends before the journal", end, next))
@@ -100,7 +100,7 @@ func (s *Source) place(ctx context.Context, key tp, id mulu.TopicID, start, end 
 		s.fail(p, fmt.Errorf("消息系统末尾位点 %d 小于已计划位点 %d，可能丢失了数据，已停止读取 / broker ends before the open plan", end, open.Last))
 		return end, nil
 	case next >= 0 && next < start:
-		s.fail(p, fmt.Errorf("位点 %d 至 %d 在读取之前已被消息系统清除，已停止读取；确认放弃后请跳过这些位点并重启读取 / offsets were removed before they were read", next, start-1))
+		s.fail(p, halt{fmt.Errorf("位点 %d 至 %d 在读取之前已被消息系统清除，已停止读取；确认放弃后从 %d 接着读 / offsets were removed before they were read", next, start-1, start), RemedySkip, start})
 		return end, nil
 	}
 	if next < 0 {
@@ -117,9 +117,9 @@ func (s *Source) place(ctx context.Context, key tp, id mulu.TopicID, start, end 
 func explainFetch(err error) error {
 	switch {
 	case errors.Is(err, kerr.OffsetOutOfRange):
-		return fmt.Errorf("读取位点已不在消息系统保留范围内(数据被清除或丢失)，已停止读取 / position outside the log: %w", err)
+		return halt{fmt.Errorf("读取位点已不在消息系统保留范围内(数据被清除或丢失)，已停止读取 / position outside the log: %w", err), RemedySkip, 0}
 	case errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.InconsistentTopicID):
-		return fmt.Errorf("主题在读取期间被删除或重建，已停止读取 / topic was deleted or created again: %w", err)
+		return halt{fmt.Errorf("主题在读取期间被删除或重建，已停止读取 / topic was deleted or created again: %w", err), RemedyAccept, 0}
 	}
 	return fmt.Errorf("无法继续读取 / fetch failed: %w", err)
 }

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"time"
 
@@ -26,6 +27,8 @@ type Status struct {
 	InReview  bool    // it waits for a person's review
 	Paused    bool    // by a person, for the whole dataset
 	Error     string  // why it stopped or is held, or why the last step failed; "" if all is well
+	Remedy    Remedy  // what would put a stopped one right
+	SkipTo    int64   // RemedySkip: the first offset that is still there, 0 if unknown
 	Version   uint32  // dataset version in force at Position, 0 before the first batch
 	Since     int64   // offset from which Version is in force
 	Next      *Effect // the version that takes effect later, nil if none
@@ -38,7 +41,14 @@ func (s *Source) Status() []Status {
 	now := s.o.Now()
 	out := make([]Status, 0, len(s.parts))
 	for key, p := range s.parts {
-		st := Status{Topic: key.topic, Partition: key.partition, Error: s.stopped[key], Stopped: s.stopped[key] != ""}
+		st := Status{Topic: key.topic, Partition: key.partition, Stopped: s.stopped[key] != nil}
+		if st.Stopped {
+			st.Error = s.stopped[key].Error()
+			var h halt
+			if errors.As(s.stopped[key], &h) {
+				st.Remedy, st.SkipTo = h.remedy, h.next
+			}
+		}
 		if d := s.dataset(key.topic); d != nil {
 			st.Dataset = d.Code
 		}
@@ -52,7 +62,7 @@ func (s *Source) Status() []Status {
 			st.Lag = st.End - st.Position
 		}
 		if st.Error == "" && p.held != nil {
-			st.Error = p.held.Reason
+			st.Error = p.held.summary() // whoever reads this need not see values
 		}
 		if st.Error == "" {
 			st.Error = p.lastErr

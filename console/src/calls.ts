@@ -1,7 +1,7 @@
 import createClient, { type Middleware } from 'openapi-fetch'
 import { fromAnswer, ProblemError } from './problem'
 import type { paths } from './schema'
-import type { Application, Reject, ReplayAsk, Verdict, WithdrawalAsk } from './shapes'
+import type { Application, IngestNotice, Reject, ReleaseAsk, ReplayAsk, Verdict, WithdrawalAsk } from './shapes'
 
 // signedOut is called when the server says that the session is over.
 let signedOut = () => {}
@@ -39,6 +39,14 @@ export const signOut = () => ok(api.DELETE('/v1/session'))
 
 export const getFlow = () => ok(api.GET('/v1/flow'))
 export const getFlowDetail = (code: string) => ok(api.GET('/v1/flow/{code}', { params: { path: { code } } }))
+export const pause = (code: string, reason: string) => ok(api.POST('/v1/ingest/datasets/{code}/pause', { params: { path: { code } }, body: { reason } }))
+export const resume = (code: string, reason: string) => ok(api.POST('/v1/ingest/datasets/{code}/resume', { params: { path: { code } }, body: { reason } }))
+export const getHolds = () => ok(api.GET('/v1/ingest/holds'))
+export const release = (body: ReleaseAsk) => ok(api.POST('/v1/ingest/holds/release', { body }))
+export const acceptTopic = (topic: string, reason: string) => ok(api.POST('/v1/ingest/topics/accept', { body: { topic, reason } }))
+export const skipOffsets = (topic: string, partition: number, next: number, reason: string) => ok(api.POST('/v1/ingest/topics/skip', { body: { topic, partition, next, reason } }))
+export const getIngestNotices = () => ok(api.GET('/v1/ingest/notices'))
+export const seeIngestNotice = ({ dataset, kind, subject }: IngestNotice) => ok(api.POST('/v1/ingest/notices/seen', { body: { dataset, kind, subject } }))
 export const getStatements = (q: { verdict: Verdict | ''; cursor: string; limit: number }) =>
   ok(api.GET('/v1/ingest/reconciliations', { params: { query: { verdict: q.verdict || undefined, cursor: given(q.cursor), limit: q.limit } } }))
 export const getStatement = (id: string) => ok(api.GET('/v1/ingest/reconciliations/{id}', { params: { path: { id } } }))

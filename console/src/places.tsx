@@ -26,6 +26,7 @@ export const places: { zh: string; en: string; places: Place[] }[] = [
       { path: '/datasets', icon: <DatabaseOutlined />, zh: '数据集', en: 'Datasets', roles: readers },
       { path: '/rejects', icon: <WarningOutlined />, zh: '问题数据', en: 'Rejects', roles: ['steward', 'auditor'] },
       { path: '/reconcile', icon: <AuditOutlined />, zh: '对账', en: 'Reconciliation', roles: ['steward', 'officer', 'operator', 'auditor'] },
+      { path: '/notices', icon: <BellOutlined />, zh: '告知与通知', en: 'Notices', roles: ['steward', 'officer', 'approver', 'operator', 'auditor'] },
     ],
   },
   {
@@ -42,7 +43,6 @@ export const places: { zh: string; en: string; places: Place[] }[] = [
       { path: '/requests', icon: <FormOutlined />, zh: '共享申请', en: 'Requests', roles: sharers },
       { path: '/grants', icon: <SafetyCertificateOutlined />, zh: '共享授权', en: 'Grants', roles: sharers },
       { path: '/receipts', icon: <FileProtectOutlined />, zh: '共享日志', en: 'Receipts', roles: sharers },
-      { path: '/notices', icon: <BellOutlined />, zh: '撤回通知', en: 'Notices', roles: sharers },
     ],
   },
   {

@@ -49,6 +49,12 @@ export function SessionProvider({ children }: { children: ReactNode }) {
 
 export const useSession = () => useContext(Context)
 
+// useMay says whether who is signed in has one of the roles.
+export const useMay = (...roles: Role[]): boolean => {
+  const { session } = useSession()
+  return session !== undefined && roles.includes(session.role)
+}
+
 const names: Record<string, [string, string]> = {
   steward: ['数据治理员', 'Steward'],
   officer: ['数据专员', 'Data officer'],

@@ -11,6 +11,7 @@
 // The last line is "N passed, N failed"; the exit status is 1 when any failed.
 import { mkdirSync, readFileSync } from 'node:fs'
 import { chromium } from 'playwright-core'
+import { decide } from './decide.mjs'
 import { journey } from './journey.mjs'
 import { walker } from './walk.mjs'
 
@@ -20,6 +21,7 @@ if (shots) mkdirSync(shots, { recursive: true })
 let base = process.env.BASE_URL ?? ''
 let people = []
 let stop = () => {}
+let asked
 if (base) {
   if (!signIns) {
     console.error('BASE_URL 需要同时给出 SIGN_INS / SIGN_INS is needed with BASE_URL: the sign-ins.json that mulu up wrote')
@@ -27,11 +29,12 @@ if (base) {
   }
   people = JSON.parse(readFileSync(signIns, 'utf8'))
 } else {
-  const { start, walk } = await import('./fixture.mjs')
-  const fixture = await start()
+  const made = await import('./fixture.mjs')
+  const fixture = await made.start()
+  asked = made.asked
   base = fixture.url
   stop = fixture.stop
-  people = walk.map(([account, password]) => ({ name: account, account, password }))
+  people = made.walk.map(([account, password]) => ({ name: account, account, password }))
 }
 
 let passed = 0
@@ -68,6 +71,8 @@ try {
   if (only !== 'walk') {
     if (people.some((p) => p.key)) await attempt('journey', () => journey({ base, people, check, enter, look, verify, logKey }))
     else console.log('· not run: journey (the fixture server carries no application through)')
+    // What only a broker gone wrong brings about is made up.
+    if (asked) await attempt('decide', () => decide({ base, asked, check, enter, look }))
   }
   if (only !== 'journey') {
     const walkers = people.filter((p) => p.password)

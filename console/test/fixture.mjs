@@ -28,11 +28,26 @@ const sets = [
   ['housing', '房屋基本信息', '区房管局', 'lib_space', 2, 410233, 0.782, '中'],
   ['vaccination', '预防接种记录', '区卫健委', 'lib_population', 4, 1204551, null, null],
 ]
+const ours = { remedy: '', skip_to: 0, version: 2, since: 41200, next_version: null, next_from: null, lag: 0, rate: 0, stopped: false, error: '', state: 'running' }
+const stops = [
+  { state: 'stopped', stopped: true, remedy: 'accept', position: -1, error: '主题 putuo.housing 已被重建(原标识 01，现为 02)，已停止读取以免混淆；确认是有意重建后，从新主题的开头读起 / topic was created again' },
+  { state: 'stopped', stopped: true, remedy: 'skip', skip_to: 80000, position: -1, error: '位点 50000 至 79999 在读取之前已被消息系统清除，已停止读取；确认放弃后从 80000 接着读 / offsets were removed before they were read' },
+]
+const partitions = (code, rows, i) => [0, 1].map((partition) => ({ ...ours, partition, position: rows, high_watermark: rows, ...(i === 4 ? stops[partition] : {}), ...(i === 1 && partition === 1 ? { next_version: 3, next_from: rows + 900 } : {}) }))
+const paused = { disability: { reason: '来源单位重新导出，暂停至下午', by: 'steward', at: t(5400) } }
+let holds = [0, 1].map((partition) => ({ dataset: 'enterprise', topic: 'putuo.enterprise', topic_id: hex(32, 'e'), partition, first: 143902, last: 144901, version: 1, records: 1000, failed: 934, class: partition ? 'absent' : 'type', field: partition ? 'legal_rep' : 'capital', reason: partition ? '必填字段“legal_rep”不再出现在记录中，可能已改名或停用' : '字段“注册资本”(capital)的值“伍佰万”不是小数', offset: 143902, at: t(1800), decision: '', to_version: 0, note: '', decided_by: '' }))
+const told = [
+  { dataset: 'enterprise', title: '企业登记信息', kind: 'held', subject: 'putuo.enterprise/0', detail: '位置 143902 起的 1000 条中有 934 条不符合版本 1：字段“capital”，类别 type；已停在这里等待处理', first_at: t(1800), last_at: t(1800), seen: false, seen_by: '' },
+  { dataset: 'housing', title: '房屋基本信息', kind: 'stopped', subject: 'putuo.housing/0', detail: stops[0].error.split(' / ')[0], first_at: t(7200), last_at: t(3600), seen: false, seen_by: '' },
+  { dataset: 'resident', title: '常住人口基本信息', kind: 'unknown_field', subject: 'nick', detail: '版本 2 没有登记字段“nick”，位置 41200 至 43899 的 2700 行带有它；原样保存在 _extra 中，登记新版本后即成为数据项', first_at: t(86400 * 3), last_at: t(600), seen: true, seen_by: 'officer' },
+]
+// What was asked of the server that changes something, for a test to look at.
+export const asked = []
 const flowRow = ([code, title, owner_name, library, , rows], i) => {
   const rejected = Math.floor(rows * 0.012 * (i + 1)) % 4000
   const control = i % 3
-  return { code, title, owner_name, library, topic: `putuo.${code}`, rate: i === 5 ? 0 : 1200 / (i + 1) + (Date.now() / 1000) % 40, series: [...Array(40)].map((_, k) => Math.max(0, (1000 + 300 * Math.sin(k / 3 + i) + 60 * ((k * 7) % 5)) / (i + 1))), lag: i === 1 ? 1320 : 0, position: rows + rejected + control, offsets: rows + rejected + control, good: rows, rejected, control, balanced: true, last_at: t(i * 40 + 1), partitions: [{ partition: 0, position: rows, high_watermark: rows, lag: 0, rate: 0, stopped: i === 4, error: i === 4 ? '主题被删除并重建，须人工确认后继续' : '', state: i === 4 ? 'stopped' : 'running' }],
-    state: ['running', 'running', 'paused', 'held', 'stopped', 'idle'][i], p50_ms: i === 5 ? null : 612 + i * 100, p99_ms: i === 5 ? null : 1834 * (i + 1), p50_all_ms: 650, p99_all_ms: 2400, batch_rows_p50: 1160, batch_rows_last: 1201,
+  return { code, title, owner_name, library, topic: `putuo.${code}`, rate: i === 5 ? 0 : 1200 / (i + 1) + (Date.now() / 1000) % 40, series: [...Array(40)].map((_, k) => Math.max(0, (1000 + 300 * Math.sin(k / 3 + i) + 60 * ((k * 7) % 5)) / (i + 1))), lag: i === 1 ? 1320 : 0, position: rows + rejected + control, offsets: rows + rejected + control, good: rows, rejected, control, balanced: true, last_at: t(i * 40 + 1), pause: paused[code] ?? null, partitions: partitions(code, rows, i),
+    state: paused[code] ? 'paused' : ['running', 'running', 'running', 'held', 'stopped', 'idle'][i], p50_ms: i === 5 ? null : 612 + i * 100, p99_ms: i === 5 ? null : 1834 * (i + 1), p50_all_ms: 650, p99_all_ms: 2400, batch_rows_p50: 1160, batch_rows_last: 1201,
     rejects: i === 5 ? [] : [{ class: 'rule', rows: Math.ceil(rejected * 0.8) }, { class: 'type', rows: Math.ceil(rejected * 0.15) }, { class: 'decode', rows: Math.ceil(rejected * 0.05) }].slice(0, 3 - (i % 2)),
     lag_series: [...Array(30)].map((_, k) => (k < 4 ? null : Math.floor((900 + 800 * Math.sin(k / 4)) / (i + 1)))), latency_series: [...Array(30)].map((_, k) => (k % 12 > 9 ? null : 1500 + 500 * Math.sin(k / 5))) }
 }
@@ -88,6 +103,12 @@ function answer(req, url, who, body) {
   switch (`${req.method} ${path}`) {
     case 'GET /session': return [200, who]
     case 'GET /flow': return [200, { at: t(0), sample: true, held_bytes: 12e6, budget_bytes: 268435456, datasets: sets.map(flowRow) }]
+    case 'GET /ingest/holds': return [200, holds.map((h) => ({ ...h, reason: who.role === 'steward' ? h.reason : '' }))]
+    case 'POST /ingest/holds/release': holds = holds.filter((h) => h.partition !== body.partition); return [204]
+    case 'GET /ingest/notices': return [200, told]
+    case 'POST /ingest/notices/seen': Object.assign(told.find((n) => n.kind === body.kind && n.subject === body.subject), { seen: true, seen_by: who.account }); return [204]
+    case 'POST /ingest/topics/accept':
+    case 'POST /ingest/topics/skip': stops[path.endsWith('skip') ? body.partition : 0] = {}; return [204]
     case 'GET /datasets': return [200, sets.map(datasetRow)]
     case 'GET /ingest/reconciliations': return [200, { items: statements, next: '', last: t(5), open: [{ dataset: 'housing', partition: 0, first: 100000, last: 199999, statement: statements[0].id, since: t(30) }] }]
     case 'GET /rejects': return [200, page(rejects.filter((r) => (!url.searchParams.get('dataset') || r.dataset === url.searchParams.get('dataset')) && (!url.searchParams.get('class') || r.class === url.searchParams.get('class'))), url)]
@@ -110,6 +131,12 @@ function answer(req, url, who, body) {
     case 'POST /share/requests': requests = [{ ...requests[0], ...body, id: 'R-2026-0008', items: picks, scenario_title: scenarios.find((s) => s.code === body.scenario).title, at: t(0) }, ...requests]; return [201, requests[0]]
     case 'GET /share/grants': return [200, grants.map((g) => ({ ...g, may_revoke: g.may_revoke && who.role === 'approver', may_suspend: g.may_suspend && who.role === 'approver' }))]
     case 'GET /share/receipts': return [200, page(receipts, url)]
+  }
+  const pausing = path.match(/^\/ingest\/datasets\/(\w+)\/(pause|resume)$/)
+  if (pausing) {
+    if (pausing[2] === 'pause') paused[pausing[1]] = { reason: body.reason, by: who.account, at: t(0) }
+    else delete paused[pausing[1]]
+    return [204]
   }
   const flow = path.match(/^\/flow\/(\w+)$/)
   if (flow) {
@@ -153,6 +180,7 @@ export async function start(port = 0) {
         sessions.delete(sid)
         return send(204)
       }
+      if (req.method === 'POST') asked.push({ path: url.pathname, body })
       return send(...answer(req, url, who, body))
     }
     const file = join(dist, url.pathname)

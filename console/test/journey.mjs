@@ -77,8 +77,8 @@ export async function journey({ base, people, check, enter, look, verify, logKey
   await steward.page.keyboard.press('Escape')
   await details.waitFor({ timeout: 10_000 })
   check('steward: Esc leads back to the button', await details.evaluate((b) => new Promise((done) => setTimeout(() => done(document.activeElement === b), 500))))
-  await steward.quiet('steward journey')
-  await steward.context.close()
+  await pausing(steward, await by('operator'), { base, check, look })
+  await steward.quiet('steward and the way in')
 
   // The street applies.
   const street = await by('street')
@@ -208,4 +208,36 @@ export async function journey({ base, people, check, enter, look, verify, logKey
   await bureau.quiet('approver journey')
   await street.context.close()
   await bureau.context.close()
+}
+
+// The steward pauses a dataset and says why; the operator sees it and resumes it.
+async function pausing(steward, operator, { base, check, look }) {
+  const drawer = (who) => who.page.locator('.ant-drawer-body')
+  const state = (who) => who.page.evaluate(() => fetch('/v1/flow').then((r) => r.json()).then((f) => f.datasets.find((d) => d.code === 'visit')?.state))
+  const becomes = async (who, want) => {
+    for (let n = 0; n < 40 && (await state(who)) !== want; n++) await who.page.waitForTimeout(500)
+    return (await state(who)) === want
+  }
+  const decide = async (who, name, button, reason) => {
+    await drawer(who).getByRole('button', { name: button }).click()
+    await who.page.getByLabel('理由（必填）').fill(reason)
+    await look(who.page, name, 'journey-pausing')
+    await who.page.locator('.ant-modal-footer').getByRole('button', { name: button }).click()
+    await who.page.locator('.ant-modal-footer').waitFor({ state: 'hidden', timeout: 15_000 }).catch(() => {})
+  }
+  await steward.page.goto(base + '/flow?dataset=visit')
+  await decide(steward, 'steward', '暂停读取', '来源单位重新导出（浏览器测试）')
+  check('steward: the dataset is paused', await becomes(steward, 'paused'), await state(steward))
+  await operator.page.goto(base + '/flow?dataset=visit')
+  const word = drawer(operator).getByText('来源单位重新导出（浏览器测试）')
+  await word.waitFor({ timeout: 10_000 }).catch(() => {})
+  check('operator: sees who paused it and why', (await word.count()) === 1, await drawer(operator).textContent().catch(() => ''))
+  await drawer(operator).getByText('自位置').first().waitFor({ timeout: 10_000 }).catch(() => {})
+  check('operator: sees the version in force and since which position', (await drawer(operator).getByText(/版本 [1-9]/).count()) > 0)
+  await look(operator.page, 'operator', 'journey-paused')
+  await decide(operator, 'operator', '继续读取', '已重新导出')
+  await word.waitFor({ state: 'detached', timeout: 10_000 }).catch(() => {})
+  check('operator: the dataset is read again', (await word.count()) === 0 && ['running', 'idle'].includes(await state(operator)) || (await becomes(operator, 'idle')), await state(operator))
+  await operator.quiet('operator journey')
+  await operator.context.close()
 }

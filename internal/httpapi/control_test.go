@@ -7,13 +7,34 @@ import (
 
 	"mulu"
 	"mulu/ingest"
+	"mulu/internal/httpapi"
+	api "mulu/internal/httpapi/gen/ingest"
 )
+
+// What a person needs to know of a partition is what the source says of it.
+func TestPartitionSaysVersionsAndRemedy(t *testing.T) {
+	p := httpapi.PartitionOf(&ingest.Status{Stopped: true, Remedy: ingest.RemedySkip, SkipTo: 80, Version: 2, Since: 40, Next: &ingest.Effect{Version: 3, From: 90}})
+	if p.State != api.FlowStateStopped || p.Remedy != api.FlowPartitionRemedySkip || p.SkipTo != 80 || p.Version != 2 || p.Since != 40 ||
+		p.NextVersion == nil || *p.NextVersion != 3 || p.NextFrom == nil || *p.NextFrom != 90 {
+		t.Errorf("partition %+v", p)
+	}
+	if p := httpapi.PartitionOf(&ingest.Status{Version: 2}); p.NextVersion != nil || p.NextFrom != nil || !p.Remedy.Valid() {
+		t.Errorf("without a next version: %+v", p)
+	}
+}
 
 func testControl(t *testing.T, h *house) {
 	ctx := t.Context()
 	h.good(h.call("operator", "POST", "/v1/ingest/datasets/resident/pause", map[string]string{"reason": "导出有误"}), nil)
 	if p, err := h.journal.Pauses(ctx); err != nil || len(p) != 1 || p[0].Dataset != "resident" || p[0].By != "operator" {
 		t.Errorf("pauses %+v, %v", p, err)
+	}
+	var flow api.Flow
+	h.get("auditor", "/v1/flow", &flow)
+	for _, d := range flow.Datasets {
+		if paused := d.Code == "resident"; paused != (d.Pause != nil) || paused && (d.Pause.Reason != "导出有误" || d.Pause.By != "operator") {
+			t.Errorf("the flow of %s says %+v", d.Code, d.Pause)
+		}
 	}
 	problem(t, h.call("operator", "POST", "/v1/ingest/datasets/none/pause", map[string]string{"reason": "x"}), 404)
 	h.good(h.call("steward", "POST", "/v1/ingest/datasets/resident/resume", map[string]string{"reason": "已更正"}), nil)

@@ -41,6 +41,10 @@ func (h ingestRoom) GetFlow(ctx context.Context, _ api.GetFlowRequestObject) (ap
 	if err != nil {
 		return nil, err
 	}
+	pauses, err := h.pauses(ctx)
+	if err != nil {
+		return nil, err
+	}
 	now := h.Now()
 	series := seriesOf(batches, now)
 	status := h.status()
@@ -53,7 +57,7 @@ func (h ingestRoom) GetFlow(ctx context.Context, _ api.GetFlowRequestObject) (ap
 		f := api.FlowDataset{
 			Code: string(ds.Code), Title: ds.Title, OwnerName: orgName(orgs, ds.Owner), Library: ds.Library, Topic: ds.Topic,
 			Series: series[ds.Code], Balanced: true, Partitions: []api.FlowPartition{},
-			State: api.FlowState(ingest.StateOf(status[ds.Code])), Rejects: classes[ds.Code],
+			State: api.FlowState(ingest.StateOf(status[ds.Code])), Rejects: classes[ds.Code], Pause: pauses[ds.Code],
 		}
 		if f.Series == nil {
 			f.Series = make([]float64, flowPoints)
@@ -105,11 +109,33 @@ func addStatus(f *api.FlowDataset, list []ingest.Status) {
 		f.Position += max(s.Position, 0)
 		f.Lag += max(s.Lag, 0)
 		f.Rate += s.Rate
-		f.Partitions = append(f.Partitions, api.FlowPartition{
-			Partition: s.Partition, Position: s.Position, HighWatermark: s.End, Lag: s.Lag, Rate: s.Rate, Stopped: s.Stopped, Error: s.Error,
-			State: api.FlowState(s.State()),
-		})
+		f.Partitions = append(f.Partitions, partitionOf(&s))
 	}
+}
+
+func partitionOf(s *ingest.Status) api.FlowPartition {
+	p := api.FlowPartition{
+		Partition: s.Partition, Position: s.Position, HighWatermark: s.End, Lag: s.Lag, Rate: s.Rate, Stopped: s.Stopped, Error: s.Error,
+		State: api.FlowState(s.State()), Remedy: api.FlowPartitionRemedy(s.Remedy), SkipTo: s.SkipTo, Version: int64(s.Version), Since: s.Since,
+	}
+	if s.Next != nil {
+		version := int64(s.Next.Version)
+		p.NextVersion, p.NextFrom = &version, &s.Next.From
+	}
+	return p
+}
+
+// pauses is who has stopped which dataset and why.
+func (h ingestRoom) pauses(ctx context.Context) (map[mulu.DatasetCode]*api.FlowPause, error) {
+	list, err := h.Journal.Pauses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m := map[mulu.DatasetCode]*api.FlowPause{}
+	for _, p := range list {
+		m[p.Dataset] = &api.FlowPause{Reason: p.Reason, By: p.By, At: p.At.UTC()}
+	}
+	return m, nil
 }
 
 // addSeen adds waits, batch sizes and their past. a is nil if nothing was seen.

@@ -12,22 +12,25 @@ import { moments } from '../parts/series'
 import { Table } from '../parts/table'
 import { StateTag } from '../parts/tags'
 import type { FlowBatch, FlowDataset, FlowDetail, FlowPartition } from '../shapes'
+import { Pausing, Stopped } from './flow-act'
 
 // Detail is the last hour of one dataset in a drawer; open while d is given.
-export function Detail({ d, close }: { d: FlowDataset | undefined; close: () => void }) {
+export function Detail({ d, close, reload }: { d: FlowDataset | undefined; close: () => void; reload: () => void }) {
   const t = useT()
   return (
     <Drawer open={d !== undefined} onClose={close} size={920} title={d ? `${d.title} · ${t('归集详情', 'the way in')}` : ''} destroyOnHidden>
-      {d ? <Hour d={d} /> : null}
+      {d ? <Hour d={d} reload={reload} /> : null}
     </Drawer>
   )
 }
 
-function Hour({ d }: { d: FlowDataset }) {
+function Hour({ d, reload }: { d: FlowDataset; reload: () => void }) {
   const live = useLive(() => getFlowDetail(d.code), 'flow ' + d.code, 5000)
   return (
     <div className="stack">
       <Facts d={d} />
+      <Pausing d={d} reload={reload} />
+      {d.partitions.map((p) => (p.state === 'stopped' ? <Stopped key={p.partition} d={d} p={p} reload={reload} /> : null))}
       <Loaded live={live}>{(hour) => <Past d={d} hour={hour} />}</Loaded>
     </div>
   )
@@ -148,9 +151,22 @@ function Partitions({ list }: { list: FlowPartition[] }) {
     { title: t('末端', 'End'), key: 'end', className: 'num', render: (_, p) => count(p.high_watermark) },
     { title: t('积压', 'Lag'), key: 'lag', className: 'num', render: (_, p) => count(p.lag) },
     { title: t('条/秒', 'Records/s'), key: 'rate', className: 'num', render: (_, p) => rate(p.rate) },
+    { title: t('数据集版本', 'Version'), key: 'version', render: (_, p) => <Versions p={p} /> },
     { title: t('原因', 'Reason'), dataIndex: 'error', render: (v: string) => <div style={{ minWidth: 160, maxWidth: 360, whiteSpace: 'normal' }}>{v || '–'}</div> },
   ]
   return <Table rowKey="partition" columns={columns} dataSource={list} pagination={false} locale={{ emptyText: <Nothing what={t('本进程没有读取它的分区', 'No partition is read by this process')} /> }} />
+}
+
+// Versions says which version of the dataset is in force and which comes next.
+function Versions({ p }: { p: FlowPartition }) {
+  const t = useT()
+  if (!p.version) return <>–</>
+  return (
+    <>
+      {t(`版本 ${p.version}`, `version ${p.version}`)} <span className="quiet small">{t(`自位置 ${count(p.since)}`, `from ${count(p.since)}`)}</span>
+      {p.next_version === null ? null : <div className="small">{t(`版本 ${p.next_version} 将自位置 ${count(p.next_from)} 生效`, `version ${p.next_version} from ${count(p.next_from)}`)}</div>}
+    </>
+  )
 }
 
 function Batches({ list }: { list: FlowBatch[] }) {

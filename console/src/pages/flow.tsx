@@ -12,13 +12,15 @@ import { lines, Reading } from '../parts/reading'
 import { Spark } from '../parts/spark'
 import { libraryName } from '../parts/tags'
 import { mayOpen } from '../places'
-import { useSession } from '../session'
+import { useMay, useSession } from '../session'
 import type { Flow as FlowShape, FlowDataset } from '../shapes'
 import { Detail } from './flow-detail'
+import { Holds } from './flow-holds'
 
 export function Flow() {
   const t = useT()
   const live = useLive(getFlow, 'flow', 3000)
+  const reviews = useMay('steward', 'operator', 'auditor')
   const [query, setQuery] = useSearchParams()
   const open = query.get('dataset') ?? ''
   // In the address: a colleague can be sent what one is looking at.
@@ -32,8 +34,9 @@ export function Flow() {
       <Loaded live={live}>
         {(flow) => (
           <>
+            {reviews ? <Holds datasets={flow.datasets} /> : null}
             {flow.datasets.length ? <Running flow={flow} show={show} /> : <Empty />}
-            <Detail d={flow.datasets.find((d) => d.code === open)} close={() => show('')} />
+            <Detail d={flow.datasets.find((d) => d.code === open)} close={() => show('')} reload={live.reload} />
           </>
         )}
       </Loaded>

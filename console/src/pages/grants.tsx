@@ -1,4 +1,4 @@
-import { Button, Card, Input, Modal } from 'antd'
+import { Button, Card } from 'antd'
 import type { ColumnsType } from 'antd/es/table'
 import { useState } from 'react'
 import { Link } from 'react-router'
@@ -6,7 +6,7 @@ import { getGrants, step, type Step } from '../calls'
 import { count, day, lastDay } from '../format'
 import { useT } from '../lang'
 import { useLive } from '../live'
-import { useAct } from '../parts/act'
+import { Ask } from '../parts/ask'
 import { Loaded, Nothing, Page } from '../parts/page'
 import { Table } from '../parts/table'
 import { Anchored, StateTag } from '../parts/tags'
@@ -54,26 +54,18 @@ export function Grants() {
 
 function Change({ g, what, close, done }: { g: Grant; what: Step; close: () => void; done: () => void }) {
   const t = useT()
-  const { busy, act } = useAct()
-  const [reason, setReason] = useState('')
   const words = {
     revoke: [t('撤销', 'Revoke'), t('撤销后该单位立即不能再读取数据，且不能恢复；已读取的记录保留在共享日志中。', 'The receiver can read nothing from this moment, and it can not be undone. What was read stays in the receipts.')],
     suspend: [t('暂停', 'Suspend'), t('暂停即时生效，可以恢复。', 'It stops at once and can be resumed.')],
     resume: [t('恢复', 'Resume'), t('链上确认后恢复使用。', 'It works again once the chain has confirmed.')],
   }[what] as [string, string]
-  const send = async () => {
-    if (await act(() => step(what, g.id, reason.trim()), t(`已${words[0]}`, `${words[0]}: done`))) done()
-  }
   return (
-    <Modal open title={words[0] + t('场景授权', ' the grant')} okText={words[0]} cancelText={t('取消', 'Cancel')} okButtonProps={{ danger: what !== 'resume', loading: busy, disabled: !reason.trim() }} onOk={() => void send()} onCancel={close}>
-      <div className="stack">
-        <p style={{ margin: 0 }}>{g.requester_name} → {g.receiver_name} · {g.scenario_title} · <span className="mono">{g.id}</span></p>
-        <p className="quiet" style={{ margin: 0 }}>{words[1]}</p>
-        <label>
-          {t('理由（必填）', 'Reason (required)')}
-          <Input.TextArea rows={3} maxLength={2000} value={reason} onChange={(e) => setReason(e.target.value)} />
-        </label>
-      </div>
-    </Modal>
+    <Ask
+      title={words[0] + t('场景授权', ' the grant')} ok={words[0]} danger={what !== 'resume'} max={2000} label={t('理由（必填）', 'Reason (required)')}
+      run={(reason) => step(what, g.id, reason)} said={t(`已${words[0]}`, `${words[0]}: done`)} close={close} done={done}
+    >
+      <p style={{ margin: 0 }}>{g.requester_name} → {g.receiver_name} · {g.scenario_title} · <span className="mono">{g.id}</span></p>
+      <p className="quiet" style={{ margin: 0 }}>{words[1]}</p>
+    </Ask>
   )
 }

@@ -43,7 +43,7 @@ export function System() {
               <div className="stack">
                 <span>{when(head.at)}</span>
                 <Typography.Text copyable={{ text: head.checkpoint }}>{t('复制检查点', 'Copy the checkpoint')}</Typography.Text>
-                <pre className="bytes mono" tabIndex={0} aria-label={t('检查点原文', 'Checkpoint')}>{head.checkpoint.trimEnd()}</pre>
+                <pre className="bytes mono" role="region" tabIndex={0} aria-label={t('检查点原文', 'Checkpoint')}>{head.checkpoint.trimEnd()}</pre>
               </div>
             </Card>
           </>

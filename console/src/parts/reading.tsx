@@ -11,7 +11,7 @@ export const lines = { rate: series[0], lag: series[1], latency: series[2], slow
 export function Reading({ d }: { d: FlowDataset }) {
   const t = useT()
   const because = d.partitions.filter((p) => p.error)
-  const why = because.map((p) => `${t('分区', 'partition')} ${p.partition}：${p.error}`).join('\n')
+  const why = [...(d.pause ? [`${d.pause.reason}（${d.pause.by}）`] : []), ...because.map((p) => `${t('分区', 'partition')} ${p.partition}：${p.error}`)].join('\n')
   const retrying = (d.state === 'running' || d.state === 'idle') && because.length > 0
   const tag = retrying ? <Tag color="warning">{t('重试中', 'Retrying')}</Tag> : <StateTag state={d.state} />
   if (!why) return tag

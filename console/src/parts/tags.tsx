@@ -102,6 +102,9 @@ const classes: Record<string, [string, string]> = {
   oversize: ['超出大小', 'Oversize'],
 }
 
+// Holds have one class more: a required field that is no longer sent.
+const holdClasses: Record<string, [string, string]> = { ...classes, absent: ['字段不再出现', 'Field gone'] }
+
 // rejectClasses are the closed list that a page may filter by.
 export const rejectClasses = Object.keys(classes)
 
@@ -120,7 +123,7 @@ export function libraryName(name: string, zh: boolean): string {
 }
 
 export function className(name: string, zh: boolean): string {
-  const known = classes[name]
+  const known = holdClasses[name]
   return known ? known[zh ? 0 : 1] : name
 }
 

@@ -18,6 +18,27 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for FlowPartitionRemedy.
+const (
+	FlowPartitionRemedyAccept FlowPartitionRemedy = "accept"
+	FlowPartitionRemedyEmpty  FlowPartitionRemedy = ""
+	FlowPartitionRemedySkip   FlowPartitionRemedy = "skip"
+)
+
+// Valid indicates whether the value is a known member of the FlowPartitionRemedy enum.
+func (e FlowPartitionRemedy) Valid() bool {
+	switch e {
+	case FlowPartitionRemedyAccept:
+		return true
+	case FlowPartitionRemedyEmpty:
+		return true
+	case FlowPartitionRemedySkip:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FlowState.
 const (
 	FlowStateHeld    FlowState = "held"
@@ -305,6 +326,9 @@ type FlowDataset struct {
 	P99Ms      *float64        `json:"p99_ms"`
 	Partitions []FlowPartition `json:"partitions"`
 
+	// Pause 有人暂停了它；没有时为 null
+	Pause *FlowPause `json:"pause"`
+
 	// Position 各分区下一个待处理位置之和
 	Position int64 `json:"position"`
 
@@ -366,19 +390,47 @@ type FlowDetail struct {
 
 // FlowPartition defines model for FlowPartition.
 type FlowPartition struct {
-	// Error 停止的原因，或最近一次失败的原因；正常时为空
-	Error         string  `json:"error"`
-	HighWatermark int64   `json:"high_watermark"`
-	Lag           int64   `json:"lag"`
-	Partition     int32   `json:"partition"`
-	Position      int64   `json:"position"`
-	Rate          float64 `json:"rate"`
+	// Error 停止或待审的原因（不含原值），或最近一次失败的原因；正常时为空
+	Error         string `json:"error"`
+	HighWatermark int64  `json:"high_watermark"`
+	Lag           int64  `json:"lag"`
+
+	// NextFrom 它自哪个位置起生效
+	NextFrom *int64 `json:"next_from"`
+
+	// NextVersion 之后生效的版本；没有时为 null
+	NextVersion *int64  `json:"next_version"`
+	Partition   int32   `json:"partition"`
+	Position    int64   `json:"position"`
+	Rate        float64 `json:"rate"`
+
+	// Remedy 停止时合适的处理：确认重建、放弃位置；须查看消息系统的为空
+	Remedy FlowPartitionRemedy `json:"remedy"`
+
+	// Since 该版本自哪个位置起生效
+	Since int64 `json:"since"`
+
+	// SkipTo remedy 为 skip 时仍在的第一个位置，不知道时为 0
+	SkipTo int64 `json:"skip_to"`
 
 	// State 运行、暂停、待审、停止、空闲
 	State FlowState `json:"state"`
 
 	// Stopped 停止读取，等人处理
 	Stopped bool `json:"stopped"`
+
+	// Version 当前位置生效的数据集版本，尚无批次时为 0
+	Version int64 `json:"version"`
+}
+
+// FlowPartitionRemedy 停止时合适的处理：确认重建、放弃位置；须查看消息系统的为空
+type FlowPartitionRemedy string
+
+// FlowPause defines model for FlowPause.
+type FlowPause struct {
+	At     time.Time `json:"at"`
+	By     string    `json:"by"`
+	Reason string    `json:"reason"`
 }
 
 // FlowRejects defines model for FlowRejects.
