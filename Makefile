@@ -40,7 +40,7 @@ $(CONSOLE): console/node_modules/.package-lock.json $(WEB_SOURCES)
 	@cd console && npm run --silent build
 
 test: build ## set-up, then every fast test and the real embedded engines
-	go test ./...
+	go test -timeout 20m ./...
 	cd console && npm test --silent
 
 test-race: engine console ## the race detector needs cgo and a C compiler

@@ -309,9 +309,6 @@ func (p *Partition) Commit(ctx context.Context, id mulu.BatchID) error {
 		p.effects = []Effect{{Version: b.Plan.Version, From: b.Plan.First}}
 	}
 	p.advance(id.Last + 1)
-	if len(p.effects) == 0 { // the first plan brought its version into force
-		p.effects = []Effect{{b.Plan.Version, b.Plan.First}}
-	}
 	p.stored = p.s.o.Now()
 	p.rows.add(p.s.o.Now(), int64(len(b.Records)))
 	p.lastErr = ""

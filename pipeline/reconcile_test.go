@@ -267,11 +267,29 @@ func (d *desk) filled(t *testing.T, history bool) *ledger {
 	l.produce(true, values(0, 30)...)
 	l.produce(false, values(900, 5)...)
 	l.drain()
-	l.newest.Store(2)
-	l.drain()
+	l.advance()
 	l.produce(true, values(30, 40)...)
 	l.drain()
 	return l
+}
+
+// advance brings version 2 into force at the end of the topic, as a source does when it
+// hears of it.
+func (l *ledger) advance() {
+	l.t.Helper()
+	l.newest.Store(2)
+	id, _, err := l.journal.KnownAs(l.t.Context(), l.dataset.Topic)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	next, _, err := l.journal.Resume(l.t.Context(), id, 0)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	p := mulu.Plan{BatchID: mulu.BatchID{TopicID: id, Topic: l.dataset.Topic, First: next}, Dataset: l.dataset.Code, Version: 2}
+	if _, err := l.journal.Schedule(l.t.Context(), p); err != nil {
+		l.t.Fatal(err)
+	}
 }
 
 // lines as JSON, without what a run decides.
