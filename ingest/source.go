@@ -75,6 +75,7 @@ type Source struct {
 	held  atomic.Int64 // bytes over all partitions
 	nudge chan struct{}
 	room  *room
+	wired chan struct{} // closed when cl and adm are set: the client joins its group before it is returned
 
 	dataMu   sync.RWMutex             // a leaf lock: taken with any other held
 	datasets map[string]*mulu.Dataset // by topic
@@ -96,7 +97,7 @@ type tp struct {
 func NewSource(o Options) (*Source, error) {
 	o.defaults()
 	s := &Source{o: o, datasets: map[string]*mulu.Dataset{}, parts: map[tp]*Partition{}, stopped: map[tp]error{},
-		nudge: make(chan struct{}, 1), room: newRoom(max(1, o.BufferBytes/2))}
+		nudge: make(chan struct{}, 1), room: newRoom(max(1, o.BufferBytes/2)), wired: make(chan struct{})}
 	if o.Journal == nil || len(o.Seeds) == 0 {
 		return nil, fmt.Errorf("open source: a journal and a broker address are needed: %w", mulu.ErrInvalid)
 	}
@@ -141,6 +142,7 @@ func NewSource(o Options) (*Source, error) {
 		return nil, fmt.Errorf("open source: %w", err)
 	}
 	s.cl, s.adm = cl, kadm.NewClient(cl)
+	close(s.wired)
 	return s, nil
 }
 

@@ -17,6 +17,11 @@ import (
 // broker that can not be reached, while a partition that must not be read is
 // stopped and the others go on.
 func (s *Source) startOffsets(ctx context.Context, asked map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	select {
+	case <-s.wired:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	topics := make([]string, 0, len(asked))
 	for topic := range asked {
 		topics = append(topics, topic)
