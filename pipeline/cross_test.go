@@ -171,13 +171,14 @@ func TestFeedCorrections(t *testing.T) {
 		send(debezium("u", "null", row("a", ""), "false", 900), // 3
 			debezium("u", "null", row("a", "后"), "false", 950),
 			debezium("u", "null", row("b", ""), "false", 960))
+		l.replay(map[library.Place]string{{Offset: 3}: debezium("u", "null", row("a", "旧"), "false", 900)})
+		l.sees("an old change mended", map[string]string{"a": "后", "b": "快照"})
 		send(debezium("u", row("a", ""), row("c", "移"), "false", 1010), // 7
 			debezium("d", row("b", ""), "null", "false", 1020),
 			debezium("u", row("x", ""), row("y", ""), "false", 1030))
 		l.even("landed")
 		l.sees("landed", map[string]string{"c": "移"})
 		l.replay(map[library.Place]string{
-			{Offset: 3}: debezium("u", "null", row("a", "旧"), "false", 900),
 			{Offset: 5}: debezium("u", "null", row("b", "旧"), "false", 960),
 			{Offset: 9}: debezium("u", row("x", ""), row("y", "改"), "false", 1030)})
 		l.even("mended")
