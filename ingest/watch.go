@@ -158,7 +158,7 @@ func (p *Partition) Review(ctx context.Context, b *Batch, d *Decoded) error {
 	if err := p.s.o.Journal.Hold(ctx, h); err != nil {
 		return err
 	}
-	p.s.o.Log.Warn("partition held for review", "topic", p.key.topic, "partition", p.key.partition, "offset", h.Plan.First, "records", h.Records, "failed", h.Failed, "reason", h.Reason)
+	p.s.o.Log.Warn("partition held for review", "topic", p.key.topic, "partition", p.key.partition, "offset", h.Plan.First, "reason", h.summary()) // Reason may quote a value
 	p.mu.Lock()
 	p.held, p.current = h, nil
 	p.mu.Unlock()
