@@ -75,6 +75,7 @@ type Source struct {
 	held  atomic.Int64 // bytes over all partitions
 	nudge chan struct{}
 	room  *room
+	began time.Time
 	wired chan struct{} // closed when cl and adm are set: the client joins its group before it is returned
 
 	dataMu   sync.RWMutex             // a leaf lock: taken with any other held
@@ -97,7 +98,7 @@ type tp struct {
 func NewSource(o Options) (*Source, error) {
 	o.defaults()
 	s := &Source{o: o, datasets: map[string]*mulu.Dataset{}, parts: map[tp]*Partition{}, stopped: map[tp]error{},
-		nudge: make(chan struct{}, 1), room: newRoom(max(1, o.BufferBytes/2)), wired: make(chan struct{})}
+		nudge: make(chan struct{}, 1), room: newRoom(max(1, o.BufferBytes/2)), wired: make(chan struct{}), began: o.Now()}
 	if o.Journal == nil || len(o.Seeds) == 0 {
 		return nil, fmt.Errorf("open source: a journal and a broker address are needed: %w", mulu.ErrInvalid)
 	}

@@ -11,10 +11,13 @@ import (
 // watchEvery is how soon a decision that was made at any process is heeded here.
 const watchEvery = time.Second
 
+// clockSkew is how far the clocks of processes that share a journal may differ.
+const clockSkew = time.Minute
+
 // watch heeds what people decide: pauses, answers to holds, topics put right, and
 // new dataset versions, which take effect at an offset that is written down first.
 func (s *Source) watch(ctx context.Context) {
-	since := s.o.Now()
+	heeded := map[string]time.Time{}
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
@@ -23,7 +26,7 @@ func (s *Source) watch(ctx context.Context) {
 			err = s.heedPartitions(ctx)
 		}
 		if err == nil {
-			since, err = s.heedReopened(ctx, since)
+			err = s.heedReopened(ctx, heeded)
 		}
 		if err != nil && ctx.Err() == nil {
 			s.o.Log.Warn("cannot ask the journal what people decided; trying again", "error", err)
@@ -168,31 +171,36 @@ func (p *Partition) Review(ctx context.Context, b *Batch, d *Decoded) error {
 }
 
 // heedReopened judges the stopped partitions of topics that were put right anew, by
-// leaving the topic and joining it again.
-func (s *Source) heedReopened(ctx context.Context, since time.Time) (time.Time, error) {
-	topics, err := s.o.Journal.reopened(ctx, since)
+// leaving the topic and joining it again. heeded has the decisions that were followed,
+// by topic. Partitions are judged from the moment the client exists, before the first
+// look here, and clocks of processes differ: a topic none of whose partitions is
+// stopped is left alone, so that looking back costs nothing.
+func (s *Source) heedReopened(ctx context.Context, heeded map[string]time.Time) error {
+	topics, err := s.o.Journal.reopened(ctx, s.began.Add(-clockSkew))
 	if err != nil {
-		return since, err
+		return err
 	}
 	for topic, at := range topics {
-		if at.After(since) {
-			since = at
-		}
-		if s.dataset(topic) == nil {
+		if !at.After(heeded[topic]) {
 			continue
 		}
-		gone := map[string][]int32{}
+		heeded[topic] = at
+		gone, stopped := map[string][]int32{}, false
 		for _, p := range s.assignedParts() {
 			if p.key.topic == topic {
 				gone[topic] = append(gone[topic], p.key.partition)
+				stopped = stopped || p.isStopped()
 			}
+		}
+		if !stopped {
+			continue
 		}
 		s.o.Log.Info("topic was put right; reading it anew", "topic", topic)
 		s.drain(s.remove(gone), s.o.DrainWait)
 		s.cl.PurgeTopicsFromConsuming(topic)
 		s.cl.AddConsumeTopics(topic)
 	}
-	return since, nil
+	return nil
 }
 
 // noteStopped tells the owner of a dataset that a partition is not read any more.
