@@ -33,7 +33,7 @@ type Options struct {
 	BatchBytes  int64         // or once it holds this many bytes, default 36 MB: 100 000 rows of 330 bytes
 	Linger      time.Duration // or at most this long after its first record came, default 1 s
 	LingerMost  time.Duration // the same where small batches follow each other, default five times Linger
-	BufferBytes int64         // the budget of memory over all partitions, default 384 MiB; see room
+	BufferBytes int64         // the budget of memory over all partitions, default 288 MiB; see room
 	Review      Review        // when a partition waits for a person; never by default
 	DrainWait   time.Duration // how long a step under way may take to finish on revoke or stop, default 10 s
 
@@ -48,7 +48,7 @@ func (o *Options) defaults() {
 	o.BatchBytes = cmpOr(o.BatchBytes, 36_000_000)
 	o.Linger = cmpOr(o.Linger, time.Second)
 	o.LingerMost = max(o.Linger, cmpOr(o.LingerMost, 5*o.Linger))
-	o.BufferBytes = cmpOr(o.BufferBytes, 384<<20)
+	o.BufferBytes = cmpOr(o.BufferBytes, 288<<20)
 	o.DrainWait = cmpOr(o.DrainWait, 10*time.Second)
 	if o.Now == nil {
 		o.Now = time.Now

@@ -132,7 +132,7 @@ func Default() Config {
 			Division: "310107",
 		},
 		Broker: Broker{Listen: "127.0.0.1:19092", RetainMB: 1024},
-		Ingest: Ingest{BatchRows: 100_000, Linger: time.Second, MemoryMB: 384, HoldShare: 0.5, HoldLeast: 20,
+		Ingest: Ingest{BatchRows: 100_000, Linger: time.Second, MemoryMB: 288, HoldShare: 0.5, HoldLeast: 20,
 			ReconcileEvery: time.Hour, ReconcileMB: 4096, StatementDays: 1095},
 		Engine: Engine{HistoryDays: 1095},
 		Ledger: Ledger{Origin: "mulu.local/directory", AnchorEvery: 10 * time.Second},
