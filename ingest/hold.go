@@ -128,13 +128,21 @@ func misfits(d *Decoded) map[misfit]tally {
 	return out
 }
 
+// classes are the words for what a record may be held for.
+var classes = map[string]string{ClassAbsent: "不再出现", ClassType: "类型不符", ClassKey: "主键缺失", ClassDecode: "无法解析", ClassEncoding: "编码不是 UTF-8",
+	ClassOversize: "超长", ClassTombstone: "消息没有内容", ClassChange: "变更消息不完整"}
+
 // summary names no value, unlike Reason.
 func (h *Hold) summary() string {
+	class := classes[h.Class]
+	if class == "" {
+		class = h.Class
+	}
 	where := "整条记录"
 	if h.Field != "" {
 		where = "字段“" + h.Field + "”"
 	}
-	return fmt.Sprintf("位置 %d 起的 %d 条中有 %d 条不符合版本 %d：%s，类别 %s；已停在这里等待处理", h.Plan.First, h.Records, h.Failed, h.Plan.Version, where, h.Class)
+	return fmt.Sprintf("位置 %d 起的 %d 条中有 %d 条不符合版本 %d：%s，%s；已停在这里等待处理", h.Plan.First, h.Records, h.Failed, h.Plan.Version, where, class)
 }
 
 // Hold keeps that a partition waits. While it does, holding it again changes nothing.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -106,7 +107,7 @@ func printHolds(out io.Writer, list []ingest.Hold) {
 		return
 	}
 	t.write(out)
-	fmt.Fprintln(out, "\n处理 / answer: mulu ingest release 主题 分区 --proceed | --version N  --note 说明")
+	fmt.Fprintln(out, "\n处理 / answer: mulu ingest release 主题 分区|all --proceed | --version N  --note 说明")
 }
 
 func newIngestRelease(f *clientFlags) *cobra.Command {
@@ -114,14 +115,21 @@ func newIngestRelease(f *clientFlags) *cobra.Command {
 	var version uint32
 	var note string
 	c := &cobra.Command{
-		Use: "release 主题 分区", Short: "处理待审的分区 / answer a hold",
+		Use: "release 主题 分区|all", Short: "处理待审的分区 / answer a hold",
 		Long: `--proceed 原样放行：读不了的记为问题数据；--version N 从停下的位置起改用已登记的新版本。
 --proceed lets the records in, those at fault as problem rows; --version N reads on under a newer version.`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, a []string) error {
-			part, err := strconv.ParseInt(a[1], 10, 32)
-			if err != nil {
-				return usageError{fmt.Errorf("分区 %q 不是整数 / not a number", a[1])}
+			in := map[string]any{"decision": "proceed", "note": note}
+			if a[1] != "all" {
+				part, err := strconv.ParseInt(a[1], 10, 32)
+				if err != nil {
+					return usageError{fmt.Errorf("分区 %q 应为数字或 all / want a number or all", a[1])}
+				}
+				in["partition"] = part
+			}
+			if version > 0 {
+				in["decision"], in["version"] = "version", version
 			}
 			if proceed == (version > 0) || strings.TrimSpace(note) == "" {
 				return usageError{fmt.Errorf("请给出 --proceed 或 --version 之一，并用 --note 说明 / give --proceed or --version, and --note")}
@@ -134,21 +142,16 @@ func newIngestRelease(f *clientFlags) *cobra.Command {
 			if err := cl.get(c.Context(), "/v1/ingest/holds", nil, &holds); err != nil {
 				return err
 			}
-			for _, h := range holds {
-				if h.Topic != a[0] || int64(h.Partition) != part {
-					continue
-				}
-				in := map[string]any{"topic_id": h.TopicId, "partition": part, "decision": "proceed", "note": note}
-				if version > 0 {
-					in["decision"], in["version"] = "version", version
-				}
-				if err := cl.post(c.Context(), "/v1/ingest/holds/release", in, nil); err != nil {
-					return err
-				}
-				fmt.Fprintf(c.OutOrStdout(), "主题 %s 分区 %d 从位置 %s 接着读\n", h.Topic, part, count(h.First))
-				return nil
+			i := slices.IndexFunc(holds, func(h ingest.Hold) bool { return h.Topic == a[0] })
+			if i < 0 {
+				return fmt.Errorf("主题 %s 没有待审的分区，见 mulu ingest holds / no hold is open", a[0])
 			}
-			return fmt.Errorf("主题 %s 的分区 %d 没有待审，见 mulu ingest holds / no hold is open", a[0], part)
+			in["topic_id"] = holds[i].TopicId
+			if err := cl.post(c.Context(), "/v1/ingest/holds/release", in, nil); err != nil {
+				return err
+			}
+			fmt.Fprintf(c.OutOrStdout(), "主题 %s 分区 %s 接着读，一两秒内生效\n", a[0], a[1])
+			return nil
 		},
 	}
 	c.Flags().BoolVar(&proceed, "proceed", false, "原样放行 / let the records in as they are")

@@ -35,7 +35,7 @@ const stops = [
 ]
 const partitions = (code, rows, i) => [0, 1].map((partition) => ({ ...ours, partition, position: rows, high_watermark: rows, ...(i === 4 ? stops[partition] : {}), ...(i === 1 && partition === 1 ? { next_version: 3, next_from: rows + 900 } : {}) }))
 const paused = { disability: { reason: '来源单位重新导出，暂停至下午', by: 'steward', at: t(5400) } }
-let holds = [0, 1].map((partition) => ({ dataset: 'enterprise', topic: 'putuo.enterprise', topic_id: hex(32, 'e'), partition, first: 143902, last: 144901, version: 1, records: 1000, failed: 934, class: partition ? 'absent' : 'type', field: partition ? 'legal_rep' : 'capital', reason: partition ? '必填字段“legal_rep”不再出现在记录中，可能已改名或停用' : '字段“注册资本”(capital)的值“伍佰万”不是小数', offset: 143902, at: t(1800), decision: '', to_version: 0, note: '', decided_by: '' }))
+let holds = [0, 1, 2].map((partition) => ({ dataset: 'enterprise', topic: 'putuo.enterprise', topic_id: hex(32, 'e'), partition, first: 143902, last: 144901, version: 1, records: 1000, failed: 934, class: partition ? 'absent' : 'type', field: partition ? 'legal_rep' : 'capital', reason: partition ? '必填字段“legal_rep”不再出现在记录中，可能已改名或停用' : '字段“注册资本”(capital)的值“伍佰万”不是小数', offset: 143902, at: t(1800), decision: '', to_version: 0, note: '', decided_by: '' }))
 const told = [
   { dataset: 'enterprise', title: '企业登记信息', kind: 'held', subject: 'putuo.enterprise/0', detail: '位置 143902 起的 1000 条中有 934 条不符合版本 1：字段“capital”，类别 type；已停在这里等待处理', first_at: t(1800), last_at: t(1800), seen: false, seen_by: '' },
   { dataset: 'housing', title: '房屋基本信息', kind: 'stopped', subject: 'putuo.housing/0', detail: stops[0].error.split(' / ')[0], first_at: t(7200), last_at: t(3600), seen: false, seen_by: '' },
@@ -104,7 +104,7 @@ function answer(req, url, who, body) {
     case 'GET /session': return [200, who]
     case 'GET /flow': return [200, { at: t(0), sample: true, held_bytes: 12e6, budget_bytes: 268435456, datasets: sets.map(flowRow) }]
     case 'GET /ingest/holds': return [200, holds.map((h) => ({ ...h, reason: who.role === 'steward' ? h.reason : '' }))]
-    case 'POST /ingest/holds/release': holds = holds.filter((h) => h.partition !== body.partition); return [204]
+    case 'POST /ingest/holds/release': holds = holds.filter((h) => h.topic_id !== body.topic_id || body.partition !== undefined && h.partition !== body.partition); return [204]
     case 'GET /ingest/notices': return [200, told]
     case 'POST /ingest/notices/seen': Object.assign(told.find((n) => n.kind === body.kind && n.subject === body.subject), { seen: true, seen_by: who.account }); return [204]
     case 'POST /ingest/topics/accept':

@@ -89,21 +89,33 @@ func (h ingestRoom) ReleaseHold(ctx context.Context, r api.ReleaseHoldRequestObj
 	if err != nil {
 		return nil, err
 	}
+	released := false
 	for i := range list {
 		p := &list[i].Plan
-		if p.TopicID != id || p.Partition != r.Body.Partition {
+		if p.TopicID != id || r.Body.Partition != nil && p.Partition != *r.Body.Partition {
 			continue
 		}
-		version, err := h.releaseVersion(ctx, r.Body, p)
-		if err != nil {
-			return nil, err
+		if err := h.release(ctx, r.Body, p); err != nil {
+			return nil, err // those before are released: asking again does the rest
 		}
-		if err := h.note(ctx, "ingest.release", fmt.Sprintf("%s %s %d", p.BatchID, r.Body.Decision, version), r.Body.Note); err != nil {
-			return nil, err
-		}
-		return api.ReleaseHold204Response{}, h.Journal.Release(ctx, id, p.Partition, ingest.Decision(r.Body.Decision), version, passOf(ctx).actor.ID, r.Body.Note)
+		released = true
 	}
-	return nil, fmt.Errorf("分区没有待审 / no hold is open: %w", mulu.ErrNotFound)
+	if !released {
+		return nil, fmt.Errorf("分区没有待审 / no hold is open: %w", mulu.ErrNotFound)
+	}
+	return api.ReleaseHold204Response{}, nil
+}
+
+// release answers the hold of one partition.
+func (h ingestRoom) release(ctx context.Context, r *api.Release, p *mulu.Plan) error {
+	version, err := h.releaseVersion(ctx, r, p)
+	if err != nil {
+		return err
+	}
+	if err := h.note(ctx, "ingest.release", fmt.Sprintf("%s %s %d", p.BatchID, r.Decision, version), r.Note); err != nil {
+		return err
+	}
+	return h.Journal.Release(ctx, p.TopicID, p.Partition, ingest.Decision(r.Decision), version, passOf(ctx).actor.ID, r.Note)
 }
 
 // releaseVersion is the version a hold is released with: it must have been applied.

@@ -73,13 +73,24 @@ func testControl(t *testing.T, h *house) {
 		t.Errorf("all holds %+v", holds)
 	}
 
+	for _, part := range []int32{1, 2} {
+		p := plan
+		p.Partition = part
+		check(t, h.journal.Hold(ctx, &ingest.Hold{Plan: p, Records: 56, Failed: 50, Class: "type", Field: "age", Offset: 6}))
+	}
+	h.good(h.call("steward", "POST", "/v1/ingest/holds/release", map[string]any{"topic_id": id, "decision": "proceed", "note": "整个主题"}), nil)
+	h.get("steward", "/v1/ingest/holds", &holds)
+	if len(holds) != 0 {
+		t.Errorf("held after all of the topic was released: %+v", holds)
+	}
+
 	check(t, h.journal.Notice(ctx, "resident", ingest.NoticeUnknownField, "nick", "没有登记字段“nick”"))
 	var notices []struct {
 		Kind, Subject string
 		Seen          bool
 	}
 	h.get("steward", "/v1/ingest/notices?dataset=resident", &notices)
-	if len(notices) != 2 || notices[0].Subject != "nick" || notices[0].Seen {
+	if len(notices) != 4 || notices[0].Subject != "nick" || notices[0].Seen {
 		t.Errorf("notices %+v", notices)
 	}
 	h.get("officer", "/v1/ingest/notices", &notices) // a street's: the dataset is a department's

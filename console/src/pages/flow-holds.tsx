@@ -1,4 +1,4 @@
-import { Alert, Button, InputNumber } from 'antd'
+import { Alert, Button, Checkbox, InputNumber } from 'antd'
 import { useState } from 'react'
 import { getDataset, getHolds, release } from '../calls'
 import { count, when } from '../format'
@@ -19,6 +19,8 @@ export function Holds({ datasets }: { datasets: FlowDataset[] }) {
   const [asked, ask] = useState<{ h: Hold; decision: Answer }>()
   const title = (h: Hold) => datasets.find((d) => d.code === h.dataset)?.title ?? h.dataset
   if (!live.data) return live.problem ? <Notice problem={live.problem} retry={live.reload} /> : null
+  const list = live.data
+  const of = (h: Hold) => ({ h, title: title(h), more: list.filter((o) => o.topic_id === h.topic_id).length - 1 })
   const done = () => {
     ask(undefined)
     live.reload()
@@ -41,8 +43,8 @@ export function Holds({ datasets }: { datasets: FlowDataset[] }) {
           }
         />
       ) : null}
-      {asked?.decision === 'proceed' ? <Proceed h={asked.h} title={title(asked.h)} close={() => ask(undefined)} done={done} /> : null}
-      {asked?.decision === 'version' ? <Change h={asked.h} title={title(asked.h)} close={() => ask(undefined)} done={done} /> : null}
+      {asked?.decision === 'proceed' ? <Proceed {...of(asked.h)} close={() => ask(undefined)} done={done} /> : null}
+      {asked?.decision === 'version' ? <Change {...of(asked.h)} close={() => ask(undefined)} done={done} /> : null}
     </>
   )
 }
@@ -73,20 +75,35 @@ function Item({ h, title, ask }: { h: Hold; title: string; ask: (decision: Answe
 interface Asked {
   h: Hold
   title: string
+  more: number // held partitions of the same topic besides this one
   close: () => void
   done: () => void
 }
 
+// useScope asks whether the topic's other held partitions are meant as well: a field
+// that was renamed holds all of them.
+function useScope(h: Hold, more: number) {
+  const t = useT()
+  const [all, setAll] = useState(true)
+  const every = more > 0 && all
+  return {
+    scope: every ? { topic_id: h.topic_id } : { topic_id: h.topic_id, partition: h.partition },
+    box: more > 0 ? <Checkbox checked={all} onChange={(e) => setAll(e.target.checked)}>{t(`同一主题另外 ${more} 个待审的分区一并处理`, `The ${more} other held partitions of this topic as well`)}</Checkbox> : null,
+  }
+}
+
 const where = (h: Hold, title: string) => <p style={{ margin: 0 }}><b>{title}</b> · <span className="mono">{`${h.topic}/${h.partition}`}</span></p>
 
-function Proceed({ h, title, close, done }: Asked) {
+function Proceed({ h, title, more, close, done }: Asked) {
   const t = useT()
+  const { scope, box } = useScope(h, more)
   return (
     <Ask
       title={t('原样放行', 'Let the records in as they are')} ok={t('放行', 'Release')} label={t('说明（必填）', 'Note (required)')} said={t('已放行，约一秒后接着读', 'Released: read on within a second or so')}
-      run={(note) => release({ topic_id: h.topic_id, partition: h.partition, decision: 'proceed', note })} close={close} done={done}
+      run={(note) => release({ ...scope, decision: 'proceed', note })} close={close} done={done}
     >
       {where(h, title)}
+      {box}
       <p className="quiet" style={{ margin: 0 }}>
         {t('此前发来的记录仍按原版本检查：读不了的记为问题数据，可在“问题数据”中更正重放；放行之后发来的若仍不符合，会再次待审。', 'What was sent until now is still judged by the same version: what can not be read becomes a reject, to be mended and replayed. What is sent later is held again if it does not fit.')}
       </p>
@@ -94,8 +111,9 @@ function Proceed({ h, title, close, done }: Asked) {
   )
 }
 
-function Change({ h, title, close, done }: Asked) {
+function Change({ h, title, more, close, done }: Asked) {
   const t = useT()
+  const { scope, box } = useScope(h, more)
   const applied = useLive(() => getDataset(h.dataset), 'dataset ' + h.dataset).data?.version
   const [typed, type] = useState<number | null>(null)
   const newest = applied !== undefined && applied > h.version ? applied : null
@@ -103,9 +121,10 @@ function Change({ h, title, close, done }: Asked) {
   return (
     <Ask
       title={t('改用新版本', 'Use a new version')} ok={t('改用新版本', 'Use it')} label={t('说明（必填）', 'Note (required)')} said={t('已改用新版本，约一秒后接着读', 'The new version is in force: read on within a second or so')} ready={version !== null}
-      run={(note) => release({ topic_id: h.topic_id, partition: h.partition, decision: 'version', version: version ?? 0, note })} close={close} done={done}
+      run={(note) => release({ ...scope, decision: 'version', version: version ?? 0, note })} close={close} done={done}
     >
       {where(h, title)}
+      {box}
       <p className="quiet" style={{ margin: 0 }}>
         {t(`自停下的位置 ${h.first} 起按新版本检查。新版本须先用 mulu apply 登记，且比当前的 ${h.version} 新。`, `From position ${h.first} on the new version judges. It must have been applied with mulu apply, and be newer than ${h.version}.`)}
       </p>

@@ -579,10 +579,12 @@ type ReconcileRun struct {
 // Release defines model for Release.
 type Release struct {
 	// Decision proceed：原样放行，读不了的记为问题数据；version：从停下的位置起改用新版本
-	Decision  ReleaseDecision `json:"decision"`
-	Note      string          `json:"note"`
-	Partition int32           `json:"partition"`
-	TopicId   string          `json:"topic_id"`
+	Decision ReleaseDecision `json:"decision"`
+	Note     string          `json:"note"`
+
+	// Partition 不给则处理该主题全部待审的分区
+	Partition *int32 `json:"partition,omitempty"`
+	TopicId   string `json:"topic_id"`
 
 	// Version decision 为 version 时必填
 	Version *int64 `json:"version,omitempty"`
@@ -835,7 +837,7 @@ type ServerInterface interface {
 	// ListHolds 待审的分区：记录不再符合数据集版本，等人处理；其余分区照常
 	// (GET /v1/ingest/holds)
 	ListHolds(w http.ResponseWriter, r *http.Request, params ListHoldsParams)
-	// ReleaseHold 处理一个待审的分区：原样放行，或改用新版本
+	// ReleaseHold 处理待审的分区，一个或该主题的全部：原样放行，或改用新版本
 	// (POST /v1/ingest/holds/release)
 	ReleaseHold(w http.ResponseWriter, r *http.Request)
 	// ListIngestNotices 给数据提供单位的告知：未登记字段、待审、停止读取；数据专员只见本单位的
@@ -1936,7 +1938,7 @@ type StrictServerInterface interface {
 	// ListHolds 待审的分区：记录不再符合数据集版本，等人处理；其余分区照常
 	// (GET /v1/ingest/holds)
 	ListHolds(ctx context.Context, request ListHoldsRequestObject) (ListHoldsResponseObject, error)
-	// ReleaseHold 处理一个待审的分区：原样放行，或改用新版本
+	// ReleaseHold 处理待审的分区，一个或该主题的全部：原样放行，或改用新版本
 	// (POST /v1/ingest/holds/release)
 	ReleaseHold(ctx context.Context, request ReleaseHoldRequestObject) (ReleaseHoldResponseObject, error)
 	// ListIngestNotices 给数据提供单位的告知：未登记字段、待审、停止读取；数据专员只见本单位的
