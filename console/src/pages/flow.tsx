@@ -174,6 +174,8 @@ function Stream({ d, show }: { d: FlowDataset; show: (code: string) => void }) {
             </span>
           </span>
         </div>
+        {d.replayed ? <div className="quiet small">{t(`问题数据中已更正重放 ${count(d.replayed)}`, `${count(d.replayed)} rejects mended and replayed`)}</div> : null}
+        {d.withdrawn ? <div className="quiet small">{t(`其中已撤回 ${count(d.withdrawn)} 条`, `${count(d.withdrawn)} records withdrawn`)}</div> : null}
         <div className="quiet small">{t(`每批约 ${count(d.batch_rows_p50)} 行`, `about ${count(d.batch_rows_p50)} rows a batch`)}</div>
       </div>
       <Button size="small" data-open onClick={() => show(d.code)} aria-label={t(`查看 ${d.title} 的详情`, `Details of ${d.title}`)}>
