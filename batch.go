@@ -44,6 +44,7 @@ type Record struct {
 	Offset int64
 	Key    []byte
 	Value  []byte // nil is a tombstone
+	Note   []byte // of the header HeaderNote, nil for none
 	Time   time.Time
 }
 

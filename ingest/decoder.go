@@ -252,12 +252,7 @@ func (r *reader) records(b *Batch, out *Decoded) {
 	for i := range b.Records {
 		rec := &b.Records[i]
 		r.offset = rec.Offset
-		var f *fault
-		if rec.Value == nil && !r.d.csv {
-			f = r.tombstone(rec.Key)
-		} else {
-			f = r.read(rec.Value)
-		}
+		f, gone := r.record(rec)
 		if f != nil {
 			r.set.truncate()
 			out.reject(b, rec, 0, f)
@@ -266,10 +261,21 @@ func (r *reader) records(b *Batch, out *Decoded) {
 		r.set.rows++
 		r.set.offsets = append(r.set.offsets, rec.Offset)
 		r.set.index = append(r.set.index, i)
-		if rec.Value == nil {
+		if gone {
 			out.markDeleted(r.set.rows - 1)
 		}
 	}
+}
+
+// record reads one record; gone says that it deletes its key.
+func (r *reader) record(rec *mulu.Record) (f *fault, gone bool) {
+	switch {
+	case rec.Note != nil:
+		return r.noted(rec)
+	case rec.Value == nil && !r.d.csv:
+		return r.tombstone(rec.Key), true
+	}
+	return r.read(rec.Value), false
 }
 
 // reject keeps a record, or a row of it, whole.

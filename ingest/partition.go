@@ -108,7 +108,7 @@ func (p *Partition) push(rs []*kgo.Record, end int64) error {
 		if r.Attrs.IsControl() {
 			continue
 		}
-		rec := mulu.Record{Offset: r.Offset, Key: r.Key, Value: r.Value, Time: r.Timestamp}
+		rec := mulu.Record{Offset: r.Offset, Key: r.Key, Value: r.Value, Note: noteOf(r), Time: r.Timestamp}
 		p.buf = append(p.buf, rec)
 		added += size(&rec)
 	}

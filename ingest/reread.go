@@ -165,7 +165,7 @@ func (w *Window) fetch(ctx context.Context) error {
 	fetches.EachRecord(func(r *kgo.Record) {
 		w.seen = max(w.seen, r.Offset+1)
 		if !r.Attrs.IsControl() {
-			w.buf = append(w.buf, mulu.Record{Offset: r.Offset, Key: r.Key, Value: r.Value, Time: r.Timestamp})
+			w.buf = append(w.buf, mulu.Record{Offset: r.Offset, Key: r.Key, Value: r.Value, Note: noteOf(r), Time: r.Timestamp})
 		}
 	})
 	return nil

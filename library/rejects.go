@@ -204,3 +204,14 @@ func (l *Library) RejectClasses(ctx context.Context, f RejectFilter) ([]RejectCl
 func CursorAt(t time.Time) string {
 	return position{at: t.UnixMicro(), topicID: mulu.TopicID{}.String()}.String()
 }
+
+// RejectedIn counts the records among offsets [first, last] of a partition that have a
+// reject, mended or not.
+func (l *Library) RejectedIn(ctx context.Context, topic mulu.TopicID, partition int32, first, last int64) (n int64, err error) {
+	err = l.each(ctx, "rejects", `SELECT toInt64(uniqExact(_offset)) FROM mulu.rejects
+		WHERE _topic_id = {id:String} AND _partition = {p:UInt32} AND _offset BETWEEN {a:UInt64} AND {b:UInt64}`,
+		[]any{named("id", topic.String()), named("p", uint32(partition)), named("a", uint64(first)), named("b", uint64(last))}, func(rows driver.Rows) error {
+			return rows.Scan(&n)
+		})
+	return n, err
+}

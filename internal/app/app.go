@@ -28,6 +28,7 @@ import (
 	"mulu"
 	"mulu/catalog"
 	"mulu/ingest"
+	"mulu/ingest/submit"
 	"mulu/internal/auth"
 	"mulu/internal/broker"
 	"mulu/internal/config"
@@ -73,6 +74,7 @@ type App struct {
 	source   *ingest.Source
 	seen     *ingest.Seen
 	desk     *pipeline.Desk
+	submit   *submit.Desk
 	admin    *kadm.Client
 	rules    *versions
 	weights  atomic.Pointer[quality.Weights]
@@ -262,6 +264,7 @@ func (a *App) openStore(ctx context.Context) (err error) {
 	if a.journal, err = ingest.NewJournal(ctx, a.db, time.Now); err != nil {
 		return err
 	}
+	a.submit = submit.NewDesk(a.db, a.cfg.Seeds(), time.Now)
 	return outbox.Migrate(ctx, a.db)
 }
 

@@ -194,6 +194,11 @@ func (a *App) Apply(ctx context.Context, who mulu.Actor, fsys fs.FS) (catalog.Di
 				return nil, err
 			}
 		}
+		if set.Dataset(d.Code) == d {
+			if err := a.submit.Declare(ctx, d.Code, d.Ways); err != nil {
+				return nil, err
+			}
+		}
 	}
 	scenarios, err := a.scenarioDiff(ctx, set)
 	if err != nil {

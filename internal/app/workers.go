@@ -20,6 +20,7 @@ const (
 	scoreAtMost = 5 * time.Minute // a score waits no longer for a hundredth of new records
 	expireEvery = time.Minute
 	sweepEvery  = 10 * time.Minute
+	landEvery   = time.Second
 	// lateManifests is how far back anchoring looks: partitions finish out of order.
 	lateManifests = 5 * time.Minute
 	// settleManifests is how old a manifest must be to be anchored: it may become
@@ -45,6 +46,10 @@ func (a *App) startWorkers() {
 	})
 	a.every(sweepEvery, "sweep batches", a.sweepBatches)
 	a.every(a.cfg.Ingest.ReconcileEvery, "reconcile", a.reconcile)
+	a.every(landEvery, "land submissions", func(ctx context.Context) error {
+		_, err := a.submit.Land(ctx, a.lib)
+		return err
+	})
 	a.every(correctEvery, "finish corrections", a.finishCorrections)
 	a.every(expireEvery, "expire grants", func(ctx context.Context) error {
 		_, err := a.share.Expire(ctx)

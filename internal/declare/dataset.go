@@ -39,10 +39,12 @@ func (l *loader) dataset(d *document, b *datasetDoc) {
 	l.checkRules(d, b, m)
 	l.checkEntry(d, b, m)
 	ds := &Dataset{Dataset: m, Entry: b.Entry.entry(b.Cycle)}
+	l.ways(d, b, ds)
 	ds.Meta = d.meta(struct {
 		Dataset *mulu.Dataset
 		Entry   Entry
-	}{m, ds.Entry})
+		Ways    []mulu.Way `json:",omitempty"`
+	}{m, ds.Entry, ds.Ways})
 	for _, p := range l.set.Datasets {
 		switch {
 		case p.Code == m.Code && p.Version == m.Version:

@@ -86,6 +86,7 @@ type Dataset struct {
 	Meta
 	*mulu.Dataset
 	Entry Entry
+	Ways  []mulu.Way // beside its topic
 }
 
 // Scenario is an application scenario (应用场景): a view, the items a grant may

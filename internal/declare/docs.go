@@ -54,7 +54,28 @@ type datasetDoc struct {
 	Columns  []columnDoc  `yaml:"columns" validate:"min=1,max=500,dive"`
 	Rules    []ruleDoc    `yaml:"rules" validate:"max=64,dive"`
 	SetRules []setRuleDoc `yaml:"set_rules" validate:"max=64,dive"`
+	Ways     []wayDoc     `yaml:"ways" validate:"max=16,dive"`
 	Entry    entryDoc     `yaml:"entry"`
+}
+
+// wayDoc is one way beside Kafka in which a dataset is delivered; which fields a kind
+// takes is checked in way.go.
+type wayDoc struct {
+	Kind       string            `yaml:"kind" validate:"required,oneof=table file http package"`
+	Name       string            `yaml:"name" validate:"omitempty,slug,max=40"`
+	Map        map[string]string `yaml:"map"`
+	Encoding   string            `yaml:"encoding" validate:"omitempty,oneof=utf-8 gb18030"`
+	Connection string            `yaml:"connection" validate:"omitempty,slug,max=40"`
+	Table      string            `yaml:"table" validate:"max=200"`
+	Mode       string            `yaml:"mode" validate:"omitempty,oneof=increment range compare"`
+	Column     string            `yaml:"column" validate:"max=100"`
+	Every      string            `yaml:"every" validate:"omitempty,span"`
+	Hours      string            `yaml:"hours" validate:"omitempty,hours"`
+	RowsPerSec int64             `yaml:"rows_per_sec" validate:"min=0"`
+	Control    string            `yaml:"control" validate:"max=200"`
+	Folder     string            `yaml:"folder" validate:"omitempty,slug,max=60"`
+	Sheet      string            `yaml:"sheet" validate:"max=60"`
+	Header     int               `yaml:"header" validate:"min=0,max=20"`
 }
 
 type columnDoc struct {
@@ -192,6 +213,7 @@ var (
 	catalogForm = regexp.MustCompile(`^\d{6}/[123]\d{3}/\d{6}$`)
 	divForm     = regexp.MustCompile(`^\d{6}(\d{3}(\d{3})?)?$`)
 	indForm     = regexp.MustCompile(`^0[1-6]\d{4}$`)
+	hoursForm   = regexp.MustCompile(`^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$`)
 	asofForm    = regexp.MustCompile(`^(today|\d{4}-\d{2}-\d{2})$`)
 )
 
@@ -204,6 +226,7 @@ var words = map[string]func(string) bool{
 	"division":  divForm.MatchString,
 	"indicator": indForm.MatchString,
 	"asof":      asofForm.MatchString,
+	"hours":     hoursForm.MatchString,
 	"uscc":      validUSCC,
 	"cycle":     func(s string) bool { _, ok := cycles[s]; return ok },
 	"span":      func(s string) bool { _, err := parseSpan(s); return err == nil },
@@ -218,6 +241,7 @@ var wordSay = map[string]string{
 	"catalog":   "应形如 310107/3005/000001（区划/类与部门/序号）",
 	"division":  "应为 6、9 或 12 位区划代码",
 	"indicator": "应为 DB31/T 1523-2024 六位指标代码，如 030100",
+	"hours":     "应形如 22:00-06:00（上海时间）",
 	"asof":      "应为 today 或 YYYY-MM-DD",
 	"uscc":      "应为 18 位统一社会信用代码且校验码正确（GB 32100-2015）",
 	"cycle":     "应为 实时、每小时、每日、每周、每旬、每月、每季度、每半年、每年、不定期 之一",

@@ -1,12 +1,14 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"mime"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,7 +66,7 @@ func (h *house) guard(pattern string, rule Rule, next http.Handler) http.Handler
 		}
 		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), passKey{}, p), within)
 		defer cancel()
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		r.Body = http.MaxBytesReader(w, r.Body, cmp.Or(rule.Body, maxBody))
 		setDeadlines(w, within)
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
@@ -81,7 +83,7 @@ func setDeadlines(w http.ResponseWriter, within time.Duration) {
 }
 
 func (h *house) admit(r *http.Request, rule Rule, p *pass) error {
-	if err := h.safe(r); err != nil {
+	if err := h.safe(r, rule); err != nil {
 		return err
 	}
 	if rule.Public || rule.Local && fromHere(r) {
@@ -118,7 +120,7 @@ func (h *house) identify(r *http.Request, p *pass) error {
 }
 
 // safe refuses what a page of another site could make a browser send.
-func (h *house) safe(r *http.Request) error {
+func (h *house) safe(r *http.Request, rule Rule) error {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return nil
 	}
@@ -129,8 +131,12 @@ func (h *house) safe(r *http.Request) error {
 		return fmt.Errorf("请求来自其他网站，已拒绝: %w", mulu.ErrDenied)
 	}
 	if r.ContentLength != 0 {
-		if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-			return fmt.Errorf("请求内容须为 application/json: %w", errContentType)
+		types := rule.Types
+		if types == nil {
+			types = []string{"application/json"}
+		}
+		if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || !slices.Contains(types, kind) {
+			return fmt.Errorf("请求内容须为 %s: %w", strings.Join(types, "、"), errContentType)
 		}
 	}
 	return nil

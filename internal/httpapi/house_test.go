@@ -17,6 +17,7 @@ import (
 	"mulu/catalog"
 	declared "mulu/deploy/sample"
 	"mulu/ingest"
+	"mulu/ingest/submit"
 	"mulu/internal/auth"
 	"mulu/internal/clock"
 	"mulu/internal/declare"
@@ -49,21 +50,22 @@ const (
 type house struct {
 	t *testing.T
 	http.Handler
-	auth    *auth.Service
-	chain   *tilelog.Log
-	relay   *outbox.Relay
-	catalog *catalog.Catalog
-	share   *share.Service
-	lib     *library.Library
-	journal *ingest.Journal
-	seen    *ingest.Seen
-	desk    *pipeline.Desk
-	mender  *pipeline.Mender
-	lane    pipeline.Lane // without a source
-	people  map[string]mulu.Actor
-	keys    map[string]string
-	cookies map[string]*http.Cookie
-	log     bytes.Buffer
+	auth        *auth.Service
+	chain       *tilelog.Log
+	relay       *outbox.Relay
+	catalog     *catalog.Catalog
+	share       *share.Service
+	lib         *library.Library
+	journal     *ingest.Journal
+	seen        *ingest.Seen
+	desk        *pipeline.Desk
+	mender      *pipeline.Mender
+	lane        pipeline.Lane // without a source
+	submissions *submit.Desk
+	people      map[string]mulu.Actor
+	keys        map[string]string
+	cookies     map[string]*http.Cookie
+	log         bytes.Buffer
 }
 
 // exporter runs a grant's plan in the library.
@@ -96,6 +98,9 @@ func check(t *testing.T, err error) {
 	}
 }
 
+// theSubmission is one of dataset resident, which the officer's organisation does not own.
+var theSubmission string
+
 func openHouse(t *testing.T) *house {
 	t.Helper()
 	ctx, dir := t.Context(), t.TempDir()
@@ -107,6 +112,10 @@ func openHouse(t *testing.T) *house {
 	check(t, outbox.Migrate(ctx, db))
 	h.lib = openLibrary(t, filepath.Join(dir, "engine"))
 	h.journal = need[*ingest.Journal](t)(ingest.NewJournal(ctx, db, time.Now))
+	h.submissions = submit.NewDesk(db, []string{"127.0.0.1:1"}, time.Now)
+	sent, _, err := h.submissions.Open(ctx, submit.Submission{Dataset: "resident", Way: mulu.WayFile, Source: "实有人口.xlsx"})
+	check(t, err)
+	theSubmission = sent.ID
 	h.auth = need[*auth.Service](t)(auth.Open(ctx, db, filepath.Join(dir, "seal.key"), time.Now))
 	h.chain = need[*tilelog.Log](t)(tilelog.Open(ctx, tilelog.Options{Dir: filepath.Join(dir, "chain"), Origin: "mulu.test/310107", Log: quiet}))
 	t.Cleanup(func() { h.chain.Close(context.Background()) })
@@ -146,7 +155,7 @@ func openHouse(t *testing.T) *house {
 	h.mender = &pipeline.Mender{Library: h.lib, Journal: h.journal, Version: version, Now: time.Now}
 	h.lane = pipeline.Lane{Library: h.lib, Journal: h.journal, Version: version, Now: time.Now}
 	h.Handler = need[http.Handler](t)(httpapi.New(httpapi.Deps{
-		Auth: h.auth, Library: h.lib, Journal: h.journal, Desk: h.desk, Share: h.share, Catalog: h.catalog, Ledger: h.chain, Relay: h.relay, Seen: h.seen,
+		Auth: h.auth, Library: h.lib, Journal: h.journal, Desk: h.desk, Submit: h.submissions, Share: h.share, Catalog: h.catalog, Ledger: h.chain, Relay: h.relay, Seen: h.seen,
 		Broker: func(context.Context) error { return mulu.ErrBusy },
 		Mender: h.mender, Withdrawer: &pipeline.Withdrawer{Library: h.lib, Journal: h.journal, Holders: h.share, Now: time.Now},
 		Sample: func() bool { return true }, Version: "test", Console: built, Log: log,

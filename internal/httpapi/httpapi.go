@@ -21,6 +21,7 @@ import (
 	"mulu/catalog"
 	"mulu/console"
 	"mulu/ingest"
+	"mulu/ingest/submit"
 	"mulu/internal/auth"
 	catalogapi "mulu/internal/httpapi/gen/catalog"
 	datasetapi "mulu/internal/httpapi/gen/dataset"
@@ -28,6 +29,7 @@ import (
 	ledgerapi "mulu/internal/httpapi/gen/ledger"
 	sessionapi "mulu/internal/httpapi/gen/session"
 	shareapi "mulu/internal/httpapi/gen/share"
+	submissionapi "mulu/internal/httpapi/gen/submission"
 	systemapi "mulu/internal/httpapi/gen/system"
 	"mulu/internal/outbox"
 	"mulu/ledger/tilelog"
@@ -48,6 +50,7 @@ type Deps struct {
 	Seen    *ingest.Seen                    // optional, as Source
 	Broker  func(ctx context.Context) error // optional: whether the broker answers
 	Desk    *pipeline.Desk                  // reconciliation
+	Submit  *submit.Desk                    // what comes in by other ways than Kafka
 	Share   *share.Service
 	Catalog *catalog.Catalog
 	Ledger  *tilelog.Log
@@ -136,6 +139,8 @@ func (h *house) mount(d *door) {
 		sessionapi.StdHTTPServerOptions{BaseRouter: d, ErrorHandlerFunc: h.malformed})
 	ingestapi.HandlerWithOptions(ingestapi.NewStrictHandlerWithOptions(ingestRoom{h}, nil, ingestapi.StrictHTTPServerOptions{RequestErrorHandlerFunc: h.malformed, ResponseErrorHandlerFunc: h.fail}),
 		ingestapi.StdHTTPServerOptions{BaseRouter: d, ErrorHandlerFunc: h.malformed})
+	submissionapi.HandlerWithOptions(submissionapi.NewStrictHandlerWithOptions(submissionRoom{h}, nil, submissionapi.StrictHTTPServerOptions{RequestErrorHandlerFunc: h.malformed, ResponseErrorHandlerFunc: h.fail}),
+		submissionapi.StdHTTPServerOptions{BaseRouter: d, ErrorHandlerFunc: h.malformed})
 	datasetapi.HandlerWithOptions(datasetapi.NewStrictHandlerWithOptions(datasetRoom{h}, nil, datasetapi.StrictHTTPServerOptions{RequestErrorHandlerFunc: h.malformed, ResponseErrorHandlerFunc: h.fail}),
 		datasetapi.StdHTTPServerOptions{BaseRouter: d, ErrorHandlerFunc: h.malformed})
 	catalogapi.HandlerWithOptions(catalogapi.NewStrictHandlerWithOptions(catalogRoom{h}, nil, catalogapi.StrictHTTPServerOptions{RequestErrorHandlerFunc: h.malformed, ResponseErrorHandlerFunc: h.fail}),

@@ -16,6 +16,8 @@ type Rule struct {
 	Roles  []mulu.Role   // may call the route
 	Own    []mulu.Role   // those of Roles that see and touch their own organisation's objects alone
 	Within time.Duration // how long an answer may take; 0 is ordinaryTime
+	Body   int64         // the longest request body in bytes; 0 is maxBody
+	Types  []string      // media types of the body; nil is application/json alone
 }
 
 // Admits says whether a role may call the route at all.
@@ -54,6 +56,8 @@ var (
 	everybody = roles(steward, officer, approver, operator, auditor, system)
 	// held are those whose organisation is a receiver: they see its share alone.
 	held = roles(officer, system)
+	// submitters see what was handed in: departments and their systems their own.
+	submitters = roles(steward, officer, operator, auditor, system)
 )
 
 // policy is the whole of it: one line per route of api/openapi.yaml. New refuses to
@@ -87,6 +91,10 @@ var policy = map[string]Rule{
 	"POST /v1/ingest/reconciliations":          {Roles: roles(steward, operator)},
 	"GET /v1/ingest/reconciliations/{id}":      {Roles: roles(steward, officer, operator, auditor), Own: held},
 	"GET /v1/ingest/reconciliations/{id}/file": {Roles: roles(steward, officer, operator, auditor), Own: held},
+
+	"GET /v1/ways":             {Roles: roles(steward, officer, operator, auditor), Own: roles(officer)},
+	"GET /v1/submissions":      {Roles: submitters, Own: held},
+	"GET /v1/submissions/{id}": {Roles: submitters, Own: held},
 
 	"GET /v1/datasets":                {Roles: roles(steward, officer, approver, auditor)},
 	"GET /v1/datasets/{code}":         {Roles: roles(steward, officer, approver, auditor)},

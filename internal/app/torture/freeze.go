@@ -85,12 +85,13 @@ func (r *rig) takeOver(ctx context.Context, w *wire, victim *lane, inInsert bool
 	if err := pause(ctx, time.Duration(r.rng.IntN(700))*time.Millisecond); err != nil {
 		return nil, err
 	}
-	release := func() {}
+	arrive := func() error { return nil }
 	if inInsert {
-		hit, open := w.arm("_history", func() { _ = victim.signal(syscall.SIGSTOP) })
-		release = open
+		h := w.arm("_history", func() { _ = victim.signal(syscall.SIGSTOP) })
+		arrive = func() error { return h.arrive(ctx) }
+		defer h.release()
 		select {
-		case <-hit:
+		case <-h.hit:
 		case <-time.After(30 * time.Second):
 			return nil, fmt.Errorf("no INSERT of the victim came within 30 s")
 		}
@@ -124,10 +125,13 @@ func (r *rig) takeOver(ctx context.Context, w *wire, victim *lane, inInsert bool
 		}
 		return true, nil
 	})
-	// What the frozen owner was sending goes on, whatever became of the takeover.
-	release()
-	if err := victim.signal(syscall.SIGCONT); err != nil {
-		return nil, err
+	// What the frozen owner had sent arrives while it is still frozen: thawed, it would
+	// see that its session is over and break the INSERT off, and prove nothing.
+	if err == nil {
+		err = arrive()
+	}
+	if e := victim.signal(syscall.SIGCONT); e != nil {
+		return nil, e
 	}
 	return heir, err
 }
@@ -181,10 +185,7 @@ type wire struct {
 	addr   string
 
 	mu    sync.Mutex
-	match string // of the statement to hold; "" for none
-	hit   chan struct{}
-	open  chan struct{}
-	stop  func() // called when the first half is through
+	armed *held // takes the next statement that matches; nil for none
 }
 
 // half is how much of a body goes through before it is held: a batch of this rig is
@@ -202,11 +203,8 @@ func newWire(engine string) (*wire, error) {
 	}
 	quiet := log.New(io.Discard, "", 0) // statements that a killed lane gave up
 	w := &wire{addr: fmt.Sprintf("127.0.0.1:%d", port)}
-	proxy := &httputil.ReverseProxy{FlushInterval: -1, ErrorLog: quiet, Rewrite: func(p *httputil.ProxyRequest) {
-		p.SetURL(to)
-		p.Out.Body = w.hold(p.In)
-	}}
-	w.server = &http.Server{Addr: w.addr, Handler: proxy, ErrorLog: quiet, ReadHeaderTimeout: 10 * time.Second}
+	proxy := &httputil.ReverseProxy{FlushInterval: -1, ErrorLog: quiet, Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(to) }}
+	w.server = &http.Server{Addr: w.addr, Handler: w.through(proxy), ErrorLog: quiet, ReadHeaderTimeout: 10 * time.Second}
 	go w.server.ListenAndServe() //nolint:errcheck // ends with close
 	return w, nil
 }
@@ -215,48 +213,106 @@ func (w *wire) url() string { return "http://" + w.addr }
 func (w *wire) close()      { w.server.Close() }
 
 // arm holds the next INSERT whose statement contains match once half its body is
-// through: stop is called, then hit is closed; the rest waits for release.
-func (w *wire) arm(match string, stop func()) (hit <-chan struct{}, release func()) {
+// through; stop is called at that moment.
+func (w *wire) arm(match string, stop func()) *held {
+	h := &held{match: match, stop: stop, hit: make(chan struct{}), open: make(chan struct{}), answered: make(chan int, 1)}
+	h.release = sync.OnceFunc(func() { close(h.open) })
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.match, w.stop, w.hit, w.open = match, stop, make(chan struct{}), make(chan struct{})
-	open := w.open
-	return w.hit, sync.OnceFunc(func() { close(open) })
+	w.armed = h
+	return h
 }
 
-func (w *wire) hold(r *http.Request) io.ReadCloser {
+// take returns the held INSERT if r is the one that is waited for.
+func (w *wire) take(r *http.Request) *held {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	sql := r.URL.Query().Get("query")
-	if w.match == "" || !strings.HasPrefix(sql, "INSERT") || !strings.Contains(sql, w.match) {
-		return r.Body
+	if w.armed == nil || !strings.HasPrefix(sql, "INSERT") || !strings.Contains(sql, w.armed.match) {
+		return nil
 	}
-	w.match = ""
-	return &held{ReadCloser: r.Body, left: half, stop: w.stop, hit: w.hit, open: w.open}
+	h := w.armed
+	w.armed = nil
+	return h
 }
 
-// held is a body that stands still after left bytes.
+func (w *wire) through(proxy http.Handler) http.Handler {
+	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		h := w.take(r)
+		if h == nil {
+			proxy.ServeHTTP(out, r)
+			return
+		}
+		// All of the body is here before its sender is stopped, as it would be in the
+		// buffers of a network.
+		var err error
+		if h.body, err = io.ReadAll(r.Body); err != nil {
+			http.Error(out, err.Error(), http.StatusBadGateway)
+			return
+		}
+		r.Body = io.NopCloser(h)
+		a := &answer{ResponseWriter: out, status: http.StatusOK}
+		defer func() { h.answered <- a.status }()
+		proxy.ServeHTTP(a, r)
+	})
+}
+
+// held is the body of an INSERT that stands still in its middle.
 type held struct {
-	io.ReadCloser
-	left int
-	stop func()
-	hit  chan struct{}
-	open chan struct{}
+	match    string
+	stop     func()
+	body     []byte
+	read     int
+	hit      chan struct{} // closed when it stands still
+	open     chan struct{} // closed by release
+	answered chan int      // the engine's status
+	release  func()
 }
 
 func (h *held) Read(p []byte) (int, error) {
-	if h.left == 0 {
+	end := len(h.body)
+	switch {
+	case h.read < half:
+		end = min(half, end)
+	case h.read == half:
 		h.stop()
 		close(h.hit)
 		<-h.open
-		h.left = -1
 	}
-	if h.left > 0 {
-		p = p[:min(len(p), h.left)]
+	n := copy(p, h.body[h.read:end])
+	h.read += n
+	if n == 0 {
+		return 0, io.EOF
 	}
-	n, err := h.ReadCloser.Read(p)
-	if h.left > 0 {
-		h.left -= n
-	}
-	return n, err
+	return n, nil
 }
+
+// arrive lets the second half through and waits until the engine has answered.
+func (h *held) arrive(ctx context.Context) error {
+	h.release()
+	select {
+	case status := <-h.answered:
+		if status != http.StatusOK {
+			return fmt.Errorf("the engine refused the held INSERT with status %d", status)
+		}
+		return nil
+	case <-time.After(30 * time.Second):
+		return fmt.Errorf("the engine did not answer the held INSERT within 30 s")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// answer notes the status of a response.
+type answer struct {
+	http.ResponseWriter
+	status int
+}
+
+func (a *answer) WriteHeader(status int) {
+	a.status = status
+	a.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets a proxy flush what it passes on.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }

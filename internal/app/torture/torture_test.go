@@ -117,7 +117,7 @@ func TestWireHolds(t *testing.T) {
 	}
 	defer w.close()
 	stopped := make(chan struct{})
-	hit, release := w.arm("_history", func() { close(stopped) })
+	held := w.arm("_history", func() { close(stopped) })
 	send := func(table string) error {
 		resp, err := http.Post(w.url()+"/?query=INSERT+INTO+"+table, "", bytes.NewReader(make([]byte, 3*half)))
 		if err == nil {
@@ -140,7 +140,7 @@ func TestWireHolds(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() { done <- send("t0_history") }()
-	<-hit
+	<-held.hit
 	<-stopped
 	<-got
 	select {
@@ -148,7 +148,9 @@ func TestWireHolds(t *testing.T) {
 		t.Fatalf("%d bytes came through a wire that holds", n)
 	case <-time.After(100 * time.Millisecond):
 	}
-	release()
+	if err := held.arrive(t.Context()); err != nil {
+		t.Error(err)
+	}
 	if n := <-got; n != 2*half {
 		t.Errorf("%d bytes came after the release, want %d", n, 2*half)
 	}

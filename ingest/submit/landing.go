@@ -1,0 +1,130 @@
+package submit
+
+import (
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"mulu"
+	"mulu/internal/store"
+)
+
+// Rejects counts the records among offsets of one partition that have a reject.
+type Rejects interface {
+	RejectedIn(ctx context.Context, topic mulu.TopicID, partition int32, first, last int64) (int64, error)
+}
+
+// Land looks which sent submissions have all been read into the library and notes how
+// many of their records were rejected. It gives those that have just landed.
+func (d *Desk) Land(ctx context.Context, lib Rejects) ([]Submission, error) {
+	sent, err := d.List(ctx, Filter{State: Sent}, 1000)
+	if err != nil {
+		return nil, err
+	}
+	var out []Submission
+	var faults []error
+	for _, s := range sent {
+		landed, err := d.landOne(ctx, lib, s)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("land submission %s: %w", s.ID, err))
+		} else if landed {
+			if s, err = d.Get(ctx, s.ID); err != nil {
+				return out, err
+			}
+			out = append(out, s)
+		}
+	}
+	return out, errors.Join(faults...)
+}
+
+func (d *Desk) landOne(ctx context.Context, lib Rejects, s Submission) (bool, error) {
+	topic, runs, err := d.Runs(ctx, s.ID)
+	if err != nil {
+		return false, err
+	}
+	at, err := d.positions(ctx, topic)
+	if err != nil {
+		return false, err
+	}
+	for _, r := range runs {
+		if at[r.Partition] <= r.Last {
+			return false, nil
+		}
+	}
+	var rejected, records int64
+	for _, r := range runs {
+		n, err := lib.RejectedIn(ctx, topic, r.Partition, r.First, r.Last)
+		if err != nil {
+			return false, err
+		}
+		rejected += n
+		records += r.Last - r.First + 1
+	}
+	return true, d.land(ctx, s.ID, records-rejected, rejected)
+}
+
+func (d *Desk) land(ctx context.Context, id string, good, rejected int64) error {
+	err := d.db.Tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE ingest_submission SET state = 'landed', good = $1, rejected = $2, landed_at = $3 WHERE id = $4 AND state = 'sent'`,
+			good, rejected, store.Micros(d.now()), id)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("land submission %s: %w", id, err)
+	}
+	return nil
+}
+
+// Runs gives where a submission lies in its topic.
+func (d *Desk) Runs(ctx context.Context, id string) (topic mulu.TopicID, out []Run, err error) {
+	var name string
+	if err := d.db.Read.QueryRowContext(ctx, `SELECT topic_id FROM ingest_submission WHERE id = $1`, id).Scan(&name); err != nil {
+		return topic, nil, fmt.Errorf("find submission %s: %w", id, err)
+	}
+	hex.Decode(topic[:], []byte(name)) //nolint:errcheck // written by plan; empty is no topic
+	rows, err := d.db.Read.QueryContext(ctx, `SELECT runs FROM ingest_chunk WHERE submission = $1 ORDER BY n`, id)
+	if err != nil {
+		return topic, nil, fmt.Errorf("find submission %s: %w", id, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var text string
+		var runs []Run
+		if err := rows.Scan(&text); err != nil {
+			return topic, nil, fmt.Errorf("find submission %s: %w", id, err)
+		}
+		if err := json.Unmarshal([]byte(text), &runs); err != nil {
+			return topic, nil, fmt.Errorf("find submission %s: %w", id, err)
+		}
+		out = append(out, runs...)
+	}
+	if err := rows.Err(); err != nil {
+		return topic, nil, fmt.Errorf("find submission %s: %w", id, err)
+	}
+	return topic, out, nil
+}
+
+// positions are the first offsets not yet done of a topic's partitions.
+func (d *Desk) positions(ctx context.Context, topic mulu.TopicID) (map[int32]int64, error) {
+	rows, err := d.db.Read.QueryContext(ctx, `SELECT part, next_offset FROM ingest_position WHERE topic_id = $1`, topic.String())
+	if err != nil {
+		return nil, fmt.Errorf("read positions: %w", err)
+	}
+	defer rows.Close()
+	out := map[int32]int64{}
+	for rows.Next() {
+		var p int32
+		var next int64
+		if err := rows.Scan(&p, &next); err != nil {
+			return nil, fmt.Errorf("read positions: %w", err)
+		}
+		out[p] = next
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read positions: %w", err)
+	}
+	return out, nil
+}
