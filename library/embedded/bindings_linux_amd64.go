@@ -116,8 +116,10 @@ func (p *params) args() (names, nameLens, vals, valLens ptr, n uintptr) {
 // one on a connection with an open read stream kills the stream silently.
 type conn struct {
 	b      *bindings
-	owner  ptr // chdb_connection*
-	handle ptr // chdb_connection
+	owner  ptr    // chdb_connection*
+	handle ptr    // chdb_connection
+	state  string // database and settings it was given
+	mark   string // log_comment of what runs on it
 }
 
 func (b *bindings) open(args ...string) (*conn, error) {

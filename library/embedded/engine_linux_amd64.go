@@ -35,6 +35,7 @@ type Engine struct {
 	log     *slog.Logger
 	anchor  *conn // keeps the engine up: with the last connection it is torn down
 	slots   chan struct{}
+	idle    idle
 	seq     atomic.Uint64
 	base    context.Context
 	cancel  context.CancelCauseFunc
@@ -163,6 +164,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 	}
 	e.cancel(errStopped)
 	e.work.Wait()
+	e.idle.close()
 	e.anchor.close()
 	process.running = nil
 	return ctx.Err()

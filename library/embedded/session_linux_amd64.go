@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 )
 
@@ -16,11 +15,12 @@ type session struct {
 	t      *transport
 	ctx    context.Context
 	c      *conn
-	stop   func() // ends the watch on ctx
-	stream result // open read stream
-	chunk  result // chunk being read
-	rest   []byte // what of the chunk (or of the exception block) is unread
-	before string // goes before rest
+	stop   func() (killed bool) // ends the watch on ctx
+	whole  bool                 // what ran came to its end and changed no state of the connection
+	stream result               // open read stream
+	chunk  result               // chunk being read
+	rest   []byte               // what of the chunk (or of the exception block) is unread
+	before string               // goes before rest
 	join   joiner
 	tag    string
 	eof    bool
@@ -31,8 +31,9 @@ type session struct {
 func (s *session) close() {
 	s.once.Do(func() {
 		defer func() { <-s.t.slots }()
+		whole := s.whole
 		if s.stop != nil {
-			s.stop()
+			whole = !s.stop() && whole
 		}
 		s.chunk.free()
 		if s.stream.p != nil {
@@ -41,7 +42,11 @@ func (s *session) close() {
 			}
 			s.stream.free()
 		}
-		if s.c != nil {
+		switch {
+		case s.c == nil:
+		case whole:
+			s.t.idle.give(s.c, cap(s.t.slots))
+		default:
 			s.c.close()
 		}
 	})
@@ -49,12 +54,8 @@ func (s *session) close() {
 
 // run executes st. streaming says that the response body now owns the session.
 func (s *session) run(req *http.Request, st *statement) (resp *http.Response, streaming bool, err error) {
-	if s.c, err = (*Engine)(s.t).connect(); err != nil {
+	if s.c, err = (*Engine)(s.t).session(st); err != nil {
 		return nil, false, fmt.Errorf("open engine session: %w", err)
-	}
-	mark := "mulu-" + strconv.FormatUint(s.t.seq.Add(1), 10)
-	if err := s.prologue(st, mark); err != nil {
-		return nil, false, err
 	}
 	n, err := s.c.statements(st.sql)
 	if err != nil {
@@ -64,7 +65,7 @@ func (s *session) run(req *http.Request, st *statement) (resp *http.Response, st
 	if n > 1 {
 		return nil, false, &engineError{text: "Code: 62. DB::Exception: Syntax error: multi-statements are not allowed (SYNTAX_ERROR)"}
 	}
-	s.tag, s.stop = newTag(), s.t.watch(s.ctx, mark)
+	s.tag, s.stop = newTag(), s.t.watch(s.ctx, s.c.mark)
 	switch {
 	case st.data != nil && insertStart.MatchString(st.sql):
 		resp, err = s.insert(req, st)
@@ -80,19 +81,8 @@ func (s *session) run(req *http.Request, st *statement) (resp *http.Response, st
 		return nil, false, err
 	}
 	b := bytes.Clone(r.bytes())
+	s.whole = selectStart.MatchString(st.sql)
 	return success(req, s.tag, io.NopCloser(bytes.NewReader(b)), int64(len(b))), false, nil
-}
-
-// prologue gives the connection the state a server's request would have. An
-// unknown setting fails with code 115 here; as connect argument it would be lost.
-func (s *session) prologue(st *statement, mark string) error {
-	if st.database != "" {
-		if err := s.c.exec("USE `" + strings.ReplaceAll(st.database, "`", "``") + "`"); err != nil {
-			return err
-		}
-	}
-	set := append([]string{"implicit_select=0", "allow_introspection_functions=0", "async_insert=0"}, st.settings...)
-	return s.c.exec("SET " + strings.Join(append(set, "log_comment="+quote(mark)), ", "))
 }
 
 // insert feeds the body in pieces of at most 1 MB; the engine blocks when its
@@ -117,6 +107,7 @@ func (s *session) insert(req *http.Request, st *statement) (*http.Response, erro
 	if err != nil {
 		return nil, err
 	}
+	s.whole = true
 	resp := success(req, s.tag, http.NoBody, 0)
 	resp.Header.Set("X-ClickHouse-Summary", `{"written_rows":"`+strconv.FormatUint(rows, 10)+`"}`)
 	return resp, nil
@@ -198,6 +189,7 @@ func (s *session) fetch() error {
 	}
 	b := s.chunk.bytes()
 	if s.eof = len(b) == 0; s.eof {
+		s.whole = true
 		s.rest = s.join.tail
 		return nil
 	}

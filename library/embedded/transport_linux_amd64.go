@@ -44,7 +44,7 @@ var notSettings = map[string]bool{
 	"network_compression_method": true, "network_zstd_compression_level": true,
 }
 
-// RoundTrip runs one statement on a fresh connection. The returned body holds the
+// RoundTrip runs one statement on a connection of its own. The returned body holds the
 // connection and its slot until it is closed.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
@@ -189,9 +189,10 @@ func failure(req *http.Request, e *engineError) *http.Response {
 
 // watch kills the statement with this mark as soon as ctx or the engine ends: a
 // running fetch can not be interrupted from its own connection. stop returns when no
-// kill is under way any more, because its connection would boot a stopped engine.
-func (t *transport) watch(ctx context.Context, mark string) (stop func()) {
-	var waits []func()
+// kill is under way any more, because its connection would boot a stopped engine; after
+// a kill it says so, since one that comes late would hit the connection's next statement.
+func (t *transport) watch(ctx context.Context, mark string) (stop func() (killed bool)) {
+	var waits []func() bool
 	ended := make(chan struct{})
 	for _, end := range []context.Context{ctx, t.base} {
 		done := make(chan struct{})
@@ -207,17 +208,20 @@ func (t *transport) watch(ctx context.Context, mark string) (stop func()) {
 				}
 			}
 		})
-		waits = append(waits, func() {
-			if !cancel() {
-				<-done
+		waits = append(waits, func() bool {
+			if cancel() {
+				return false
 			}
+			<-done
+			return true
 		})
 	}
-	return func() {
+	return func() (killed bool) {
 		close(ended)
 		for _, wait := range waits {
-			wait()
+			killed = wait() || killed
 		}
+		return killed
 	}
 }
 
