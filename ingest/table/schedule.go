@@ -69,6 +69,22 @@ func Slot(t time.Time, every time.Duration) time.Time {
 	return monday.Add(t.Sub(monday).Truncate(every))
 }
 
+// Due says when a way is pulled next, and for how long that has been waited for.
+func Due(w *mulu.Way, s *State, now time.Time) (next time.Time, behind time.Duration, err error) {
+	h, err := HoursOf(w.Hours)
+	if err != nil {
+		return now, 0, err
+	}
+	slot := Slot(now, w.Every)
+	if !s.Slot.Before(slot) {
+		return h.Next(slot.Add(w.Every)), 0, nil
+	}
+	if from := h.Next(slot); from.Before(now) {
+		behind = now.Sub(from)
+	}
+	return h.Next(now), behind, nil
+}
+
 // Say tells a schedule in Chinese.
 func Say(w *mulu.Way) string {
 	s := "每" + span(w.Every)

@@ -28,7 +28,7 @@ func (c *Config) connectionFaults() (faults []error) {
 	for _, name := range slices.Sorted(maps.Keys(c.Connections)) {
 		x := c.Connections[name]
 		bad := func(format string, a ...any) {
-			faults = append(faults, fmt.Errorf("connections."+name+": "+format, a...))
+			faults = append(faults, fmt.Errorf("connections.%s: %s", name, fmt.Sprintf(format, a...)))
 		}
 		if !connectionForm.MatchString(name) {
 			bad("名称应只含小写字母、数字和 . _ -，至多 40 个 / want lower-case letters, digits and . _ -")
