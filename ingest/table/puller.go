@@ -56,12 +56,13 @@ type Order struct {
 	Agreed bool // to the deletions that were withheld
 }
 
-// key is the submission's: the same order is the same submission.
+// key is the submission's: the same order of the same table is the same submission.
 func (o *Order) key() string {
+	name := o.Way.Name + "/" + digest([]byte(o.of()))[:6]
 	if !o.Asked.IsZero() {
-		return o.Way.Name + "/asked/" + o.Asked.UTC().Format(time.RFC3339Nano)
+		return name + "/asked/" + o.Asked.UTC().Format(time.RFC3339Nano)
 	}
-	return o.Way.Name + "/" + o.Slot.In(clock.Shanghai).Format(time.RFC3339)
+	return name + "/" + o.Slot.In(clock.Shanghai).Format(time.RFC3339)
 }
 
 // source is a table as people know it.
