@@ -40,11 +40,12 @@ func (l *loader) tableWay(d *document, at string, w *wayDoc, way *mulu.Way) {
 	if increment && w.Column == "" {
 		d.fault(at+".column", "mode: increment 需要 column：每次变更都会增大的列，如更新时间")
 	}
-	if !increment && w.Column != "" && w.Mode != "" {
+	other := w.Mode == "range" || w.Mode == "compare"
+	if other && w.Column != "" {
 		d.fault(at+".column", "只有 mode: increment 使用 column，现在是 %s", w.Mode)
 	}
 	if w.Overlap != "" {
-		if !increment {
+		if other {
 			d.fault(at+".overlap", "只有 mode: increment 使用 overlap")
 		}
 		if n, err := strconv.ParseInt(w.Overlap, 10, 64); err == nil && n >= 0 {
