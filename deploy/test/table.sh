@@ -56,7 +56,7 @@ echo "· PostgreSQL and MariaDB"
     -o "-p $pgport -k $work/pg -c listen_addresses=127.0.0.1 -c fsync=off -c timezone=Asia/Shanghai" start >/dev/null
   "${as[@]}" mariadb-install-db --no-defaults --datadir="$work/my/data" --auth-root-authentication-method=normal --skip-test-db >"$work/my/install" 2>&1
 )
-(cd / && exec "${as[@]}" mariadbd --no-defaults --datadir="$work/my/data" --port="$myport" --bind-address=127.0.0.1 --socket="$work/my/socket" --pid-file="$work/my/pid" \
+(cd / && exec "${as[@]}" mariadbd --no-defaults --datadir="$work/my/data" --default-time-zone=+08:00 --port="$myport" --bind-address=127.0.0.1 --socket="$work/my/socket" --pid-file="$work/my/pid" \
   --innodb-flush-log-at-trx-commit=0 --innodb-buffer-pool-size=64M) >"$work/my/log" 2>&1 & my=$!
 pg() { psql -q -h 127.0.0.1 -p "$pgport" -U postgres -d postgres -v ON_ERROR_STOP=1 -At "$@"; }
 mysql() { mariadb --no-defaults --socket="$work/my/socket" -u root --default-character-set=utf8mb4 -N "$@"; }
@@ -92,12 +92,12 @@ cli() { bin/mulu ingest "$@" --data "$work/mulu" --user look; }
 
 # A transaction that is open while its rows' time goes by, and is committed within the
 # overlap of one minute.
-late() { echo "BEGIN; UPDATE ex.person SET note = 'committed late', upd = clock_timestamp() WHERE id % 500 = 7; SELECT pg_sleep(12); COMMIT;" | pg; }
+late() { echo "BEGIN; UPDATE ex.person SET note = 'committed late in round $1', upd = clock_timestamp() WHERE id % 500 = 7; SELECT pg_sleep(12); COMMIT;" | pg; }
 
 for round in ${TABLE_ROUNDS:-1 2 3}; do
   echo "· round $round: killed in the middle"
   start
-  late & writer=$!
+  late "$round" & writer=$!
   sleep "$((1 + round)).5"
   changes "$round"
   sleep 1
@@ -119,10 +119,9 @@ for set in pg_person pg_place my_person my_place my_code my_bad pg_event my_even
 done
 "$work/table" settled "http://$http" look
 cli ways
-cli reconcile --all
-status=0
+cli reconcile --all >"$work/statement" || { cat "$work/statement"; exit 1; }
 said() { # said WHAT GOT WANT
-  if [ "$2" = "$3" ]; then echo "  ✓ $1"; else echo "  ✗ $1: $2, want $3"; status=1; fi
+  if [ "$2" = "$3" ]; then echo "  ✓ $1"; else echo "  ✗ $1: $2, want $3"; fi | tee -a "$work/verdicts"
 }
 receipts="SELECT concat(batch_no, ' ', status, ' ', rows_taken, ' ', rows_good, ' ', rows_rejected, ' ', CASE WHEN message LIKE '%与登记的 2001 行不符%' THEN 'short' ELSE 'whole' END)"
 want() { printf '%s\n' "B0 $1 2000 2000 0 whole" "B1 $2 2000 2000 0 short" "R1 已取 1000 1000 0 whole" "R2 已取 1000 1000 0 whole" "R3 已取 1000 1000 0 whole" | head -n $((2 + $(wc -w <<<"${TABLE_ROUNDS:-1 2 3}"))); }
@@ -130,6 +129,8 @@ said "receipts in PostgreSQL" "$(pg -c "$receipts FROM ex.mulu_batch ORDER BY ba
 said "receipts in MariaDB" "$(mysql ex -e "$receipts FROM mulu_batch ORDER BY batch_no")" "$(want 已取 有误)"
 said "a connection that is not configured is said" "$(cli ways --dataset nowhere | grep -c '没有 "gone"')" 1
 stop "$house"; house=
-"$work/table" once "$kafka" || status=1
-"$work/table" compare "$work/mulu" deploy/test/table/declarations "postgres://postgres@127.0.0.1:$pgport/postgres?timezone=Asia/Shanghai" "root@unix($work/my/socket)/ex?time_zone=%27%2B08:00%27" || status=1
-exit $status
+"$work/table" once "$kafka" | tee -a "$work/verdicts"
+"$work/table" compare "$work/mulu" deploy/test/table/declarations "postgres://postgres@127.0.0.1:$pgport/postgres?timezone=Asia/Shanghai" "root@unix($work/my/socket)/ex?time_zone=%27%2B08:00%27" | tee -a "$work/verdicts"
+passed=$(grep -c ✓ "$work/verdicts") failed=$(grep -c ✗ "$work/verdicts" || true)
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

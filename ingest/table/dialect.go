@@ -185,6 +185,9 @@ func openMySQL(dsn string) (*sql.DB, error) {
 // argSQLServer gives times as what they are: a DATETIME is of 1/300 s, and another type
 // beside it would be compared with digits that it does not have.
 func argSQLServer(f Field, v Value) any {
+	if v.Kind == Text && (f.Type == "VARCHAR" || f.Type == "CHAR") && !strings.ContainsFunc(v.Text, func(c rune) bool { return c > 0x7e }) {
+		return mssql.VarChar(v.Text) // beside an NVARCHAR, an index on VARCHAR is not used
+	}
 	if v.Kind != Wall && v.Kind != Day && v.Kind != Instant {
 		return v.arg()
 	}
@@ -201,10 +204,12 @@ func argSQLServer(f Field, v Value) any {
 	return t
 }
 
-// bindOracle makes times of texts, so that neither the session's zone nor the driver has
+// bindOracle makes times of texts (and CHARs), so that neither the session's zone nor the driver has
 // a say in them.
 func bindOracle(f Field, v Value, p string) string {
 	switch {
+	case v.Kind == Text && f.padded: // blanks do not count between two CHARs alone
+		return "CAST(" + p + " AS CHAR(2000))"
 	case v.Kind == Instant:
 		return "TO_TIMESTAMP_TZ(" + p + `, 'YYYY-MM-DD"T"HH24:MI:SS.FFTZH:TZM')`
 	case v.Kind == Day:

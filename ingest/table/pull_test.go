@@ -391,6 +391,18 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+// Rows that grow when they are written as JSON still go as one chunk a page.
+func TestEscaped(t *testing.T) {
+	r := newRig(t, mulu.Way{Mode: "range"}, people)
+	var want []string
+	for i := range 40 {
+		r.exec(`INSERT INTO people (id, name) VALUES ($1, $2)`, i, strings.Repeat("\x01", 100<<10))
+		want = append(want, fmt.Sprintf(`{"id":%d,"name":"%s","born":"2001-02-03"}`, i, strings.Repeat(`\u0001`, 100<<10)))
+	}
+	r.pullCut()
+	r.want(want...)
+}
+
 func TestMapping(t *testing.T) {
 	r := newRig(t, mulu.Way{Mode: "range", Map: map[string]string{"bh": "id", "gone": "name"}, Column: "nowhere"}, `CREATE TABLE people ("BH" INTEGER, "姓名" TEXT, "NAME" TEXT, other INTEGER)`)
 	r.mustPull()

@@ -59,7 +59,8 @@ type run struct {
 	no    int64 // tells this run from others in the memory
 
 	cur   cursor
-	limit int
+	limit int // rows of the next page
+	most  int // that it may grow to
 	last  map[string]bool // places of the page before
 	mark  int64           // of the last row that had one
 }
@@ -138,7 +139,7 @@ func (r *run) resume(ctx context.Context) (err error) {
 	if c, err := cursorOf(further); err == nil && c.N > r.cur.N {
 		r.cur = c
 	}
-	r.limit = r.pageRows()
+	r.limit, r.most = r.pageRows(), mostRows
 	return nil
 }
 
@@ -236,6 +237,9 @@ func (r *run) keyless(ctx context.Context) error {
 		return err
 	}
 	items := r.items(rows)
+	for size(items) > mostBytes {
+		items = items[:len(items)/2]
+	}
 	r.cur.Read += int64(len(items))
 	r.cur.Keyless += int64(len(items))
 	r.cur.Phase = phaseRows
@@ -275,6 +279,11 @@ func (r *run) page(ctx context.Context) error {
 		r.last = map[string]bool{text(r.cur.At): true}
 	}
 	items := r.items(rows)
+	if size(items) > mostBytes && r.limit > leastRows { // much of it was escaped
+		r.limit = max(leastRows, r.limit/2)
+		r.most = r.limit
+		return nil
+	}
 	if full {
 		end := items[len(items)-1].place
 		for len(items) > 0 && items[len(items)-1].place == end {
@@ -288,12 +297,12 @@ func (r *run) page(ctx context.Context) error {
 		}
 	}
 	if full && len(fresh) == 0 {
-		if r.limit *= 2; r.limit > mostRows {
+		if r.limit *= 2; r.limit > r.most {
 			return invalid("表 %s 中有 %d 行以上在同一位置（%s），分不出先后；请检查主键是否唯一 / too many rows share one key", w.table, len(rows), text(rows[len(rows)-1][0]))
 		}
 		return nil
 	}
-	r.limit = r.pageRows()
+	r.limit, r.most = r.pageRows(), mostRows
 	r.cur.Read += int64(len(fresh))
 	if len(fresh) > 0 {
 		r.last = make(map[string]bool, len(fresh))
@@ -312,6 +321,14 @@ func (r *run) page(ctx context.Context) error {
 		}
 	}
 	return r.ship(ctx, r.group(fresh), r.mayBeKnown(fresh))
+}
+
+// size is how much of a chunk items take.
+func size(items []*item) (n int) {
+	for _, it := range items {
+		n += len(it.row.Key) + len(it.row.Value)
+	}
+	return n
 }
 
 // rise moves the greatest value of an increment up.

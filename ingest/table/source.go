@@ -15,8 +15,10 @@ import (
 // Bounds of what is asked of a department's database at a time.
 const (
 	pageRows  = 2000
-	pageBytes = 2 << 20 // of rows as JSON; well below what a chunk may hold
+	pageBytes = 2 << 20 // of values
 	mostRows  = 8192    // of rows that stand at one place, which a page can not part
+	mostBytes = 3 << 20 // of a page as it is sent: the desk sends a chunk at 4 MiB or 10 000 rows, and a page must be one
+	leastRows = 4       // of which the longest the desk takes are no more than a chunk
 	pageTime  = 2 * time.Minute
 )
 
