@@ -104,6 +104,12 @@ func init() {
 	}
 	oracle := Dialect{
 		Name: "oracle", Quote: quoteWith(`"`, `"`), Fold: upper, Placeholder: numbered(":"), Limit: limitByRownum, Padded: []string{"CHAR"}, DateHasTime: true, Bind: bindOracle,
+		Arg: func(_ Field, v Value) any {
+			if n, err := strconv.ParseInt(v.Text, 10, 64); err == nil && v.Kind == Dec { // NUMBER; a text would be read after the session's decimal point
+				return n
+			}
+			return v.arg()
+		},
 	}
 	dm := oracle // its driver is the vendor's, see docs/ingest/table.md
 	dm.Name = "dm"

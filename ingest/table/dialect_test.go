@@ -38,7 +38,7 @@ func TestPageSQL(t *testing.T) {
 		if got != want[name] {
 			t.Errorf("%s:\n%s\nwant\n%s", name, got, want[name])
 		}
-		if len(args) != 5 || args[0] != "B1" || args[4] != int64(7) {
+		if len(args) != 5 || fmt.Sprint(args[0]) != "B1" || args[4] != int64(7) {
 			t.Errorf("%s: arguments %v", name, args)
 		}
 	}
@@ -71,6 +71,7 @@ func TestBind(t *testing.T) {
 	f("sqlserver", Field{Type: "DATETIME2"}, Value{Wall, "2026-11-27 08:00:00.003"}, "@p1", at)
 	f("sqlserver", Field{Type: "VARCHAR"}, Value{Text, "a1"}, "@p1", mssql.VarChar("a1"))
 	f("sqlserver", Field{Type: "VARCHAR"}, Value{Text, "男"}, "@p1", "男")
+	f("oracle", Field{Type: "NUMBER"}, Value{Dec, "310107"}, ":1", int64(310107))
 	f("oracle", Field{Type: "CHAR", padded: true}, Value{Text, "a"}, "CAST(:1 AS CHAR(2000))", "a")
 	f("oracle", Field{Type: "DATE"}, Value{Wall, "2026-11-27 08:00:00"}, "TO_DATE(:1, 'YYYY-MM-DD HH24:MI:SS')", "2026-11-27 08:00:00")
 	f("oracle", Field{Type: "TIMESTAMPTZ"}, Value{Instant, "2026-11-27T08:00:00+08:00"}, `TO_TIMESTAMP_TZ(:1, 'YYYY-MM-DD"T"HH24:MI:SS.FFTZH:TZM')`, "2026-11-27T08:00:00+08:00")

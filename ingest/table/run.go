@@ -59,8 +59,8 @@ type run struct {
 	no    int64 // tells this run from others in the memory
 
 	cur   cursor
-	limit int // rows of the next page
-	most  int // that it may grow to
+	limit int             // rows of the next page
+	most  int             // that it may grow to
 	last  map[string]bool // places of the page before
 	mark  int64           // of the last row that had one
 }
