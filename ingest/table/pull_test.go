@@ -2,11 +2,13 @@ package table
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -58,7 +60,7 @@ func newRig(t *testing.T, way mulu.Way, ddl string) *rig {
 		ended <- err
 		t.Fatal(err)
 	}
-	db, err := store.Open(t.Context(), "sqlite:"+t.TempDir()+"/control.db")
+	db, err := store.Open(t.Context(), controlStore(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,6 +92,31 @@ func newRig(t *testing.T, way mulu.Way, ddl string) *rig {
 	r.order = Order{Dataset: ds, Way: way, Connection: Connection{"sqlite", dsn}}
 	r.next()
 	return r
+}
+
+// controlStore is SQLite, or a database of its own on the server that MULU_TEST_POSTGRES
+// names.
+func controlStore(t *testing.T) string {
+	t.Helper()
+	dsn := os.Getenv("MULU_TEST_POSTGRES")
+	if dsn == "" {
+		return "sqlite:" + t.TempDir() + "/control.db"
+	}
+	db, err := sql.Open("pgx", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	name := "t" + strings.ToLower(rand.Text())
+	if _, err := db.Exec("CREATE DATABASE " + name); err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/" + name
+	return u.String()
 }
 
 func (r *rig) exec(text string, a ...any) {
@@ -487,7 +514,8 @@ func (r *rig) land() {
 	r.t.Helper()
 	if err := r.db.Tx(r.t.Context(), func(tx *sql.Tx) error {
 		for part := range 2 {
-			if _, err := tx.Exec(`INSERT INTO ingest_position (topic_id, part, topic, dataset, next_offset, touched_at) SELECT DISTINCT topic_id, $1, 'people', 'people', 1000000, 0 FROM ingest_submission WHERE topic_id <> '' ON CONFLICT DO NOTHING`, part); err != nil {
+			if _, err := tx.Exec(`INSERT INTO ingest_position (topic_id, part, topic, dataset, next_offset, touched_at) SELECT DISTINCT topic_id, CAST($1 AS BIGINT), 'people', 'people', 1000000, 0 FROM ingest_submission
+				WHERE topic_id <> '' ON CONFLICT DO NOTHING`, part); err != nil {
 				return err
 			}
 		}
