@@ -17,8 +17,8 @@ import (
 const (
 	// tablesEvery is how often it is looked which tables of exchange databases are due.
 	tablesEvery = 2 * time.Second
-	// tablesAtOnce bounds how many are pulled side by side.
-	tablesAtOnce = 4
+	// tablesAtOnce bounds how many are pulled side by side on their schedule.
+	tablesAtOnce = 8
 	// tableRetry is how long a table that failed is left alone.
 	tableRetry = time.Minute
 )
@@ -29,6 +29,12 @@ type pulls struct {
 	mu      sync.Mutex
 	running map[string]bool
 	waits   map[string]time.Time // receipts that could not be written are tried again then
+}
+
+// waiting is a table that nobody pulls.
+type waiting struct {
+	w submit.Declared
+	s table.State
 }
 
 func (a *App) startTables() {
@@ -56,6 +62,7 @@ func (p *pulls) look(ctx context.Context) error {
 		paused[x.Dataset] = true
 	}
 	var faults []error
+	var free []waiting
 	for _, w := range ways {
 		if w.Kind != mulu.WayTable {
 			continue
@@ -64,8 +71,14 @@ func (p *pulls) look(ctx context.Context) error {
 		if err != nil {
 			faults = append(faults, err)
 		} else if !s.Running {
-			p.begin(w, s, p.due(&w.Way, &s, paused[w.Dataset]))
+			free = append(free, waiting{w, s})
 		}
+	}
+	// Those that were left alone longest come first, so that none is passed over for good.
+	slices.SortStableFunc(free, func(a, b waiting) int { return a.s.Tried.Compare(b.s.Tried) })
+	for i := range free {
+		w := &free[i]
+		p.begin(w.w, w.s, p.due(&w.w.Way, &w.s, paused[w.w.Dataset]))
 	}
 	return errors.Join(append(faults, p.leave(ctx, ways))...)
 }
@@ -86,7 +99,7 @@ func (p *pulls) begin(w submit.Declared, s table.State, due bool) {
 	key := string(w.Dataset) + "/" + w.Name
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.running[key] || len(p.running) >= tablesAtOnce || !due && (w.Control == "" || time.Now().Before(p.waits[key])) {
+	if p.running[key] || len(p.running) >= tablesAtOnce && s.Asked.IsZero() || !due && (w.Control == "" || time.Now().Before(p.waits[key])) {
 		return
 	}
 	p.running[key] = true
