@@ -10,7 +10,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export MULU_ENGINE := $(abspath $(ENGINE))
 export CGO_ENABLED ?= 0
 
-.PHONY: run demo build engine console test test-race test-torture test-kafka test-cdc test-postgres test-fabric test-peers test-browser test-all check bench bench-peers dist clean
+.PHONY: run demo build engine console test test-race test-torture test-kafka test-cdc test-postgres test-table test-fabric test-peers test-browser test-all check bench bench-peers dist clean
 
 run: build ## start everything on this machine with the small sample district
 	bin/mulu up
@@ -75,12 +75,15 @@ test-cdc: build ## a real change feed: PostgreSQL and Debezium, killed on the wa
 test-postgres: build ## owners that share a PostgreSQL control store
 	deploy/test/postgres.sh
 
+test-table: build ## exchange databases of departments: PostgreSQL and MariaDB, mulu killed in the middle
+	deploy/test/table.sh
+
 test-fabric:
 	@echo "not run: test-fabric (the Fabric side of the ledger is not built yet)"
 test-peers:
 	@echo "not run: test-peers (comparison with other tools is not built yet)"
 
-test-all: test test-torture test-kafka test-cdc test-postgres test-browser test-fabric test-peers
+test-all: test test-torture test-kafka test-cdc test-postgres test-table test-browser test-fabric test-peers
 
 dist: build ## an archive that installs without internet, npm or Go
 	deploy/dist.sh $(VERSION)

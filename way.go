@@ -26,6 +26,14 @@ type Way struct {
 	Hours      string        `json:"hours,omitempty"`      // "22:00-06:00", Asia/Shanghai; "" is any time
 	RowsPerSec int64         `json:"rows_per_sec,omitempty"`
 	Control    string        `json:"control,omitempty"` // batch control table with receipts, "" for none
+	Batch      string        `json:"batch,omitempty"`   // with Control: the column of Table that names a row's batch
+	// Increment: how far below the last value each run reads again, since rows may be
+	// committed later than their value says; a span of time, or so many numbers.
+	Overlap      time.Duration `json:"overlap,omitempty"`
+	OverlapSteps int64         `json:"overlap_steps,omitempty"`
+	// Compare: at most so many percent of the rows are deleted in one run unless a person
+	// agrees; 0 is 50.
+	MaxDelete int64 `json:"max_delete,omitempty"`
 
 	// File: the folder below the drop directory; "" is the dataset's code.
 	Folder string `json:"folder,omitempty"`

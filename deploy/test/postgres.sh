@@ -30,7 +30,7 @@ trap stop EXIT
 store=postgres://mulu@127.0.0.1:$port/postgres
 
 status=0
-MULU_TEST_POSTGRES=$store go test -count 1 ./internal/store ./share || status=$?
+MULU_TEST_POSTGRES=$store go test -count 1 ./internal/store ./share ./ingest/table || status=$?
 bin/mulu torture --scenario freeze,rebalance,updates --rounds "${ROUNDS:-1}" --store "$store" \
   --listen "${LISTEN:-127.0.0.1:19481}" --kafka "${KAFKA:-127.0.0.1:19482}" || status=$?
 exit $status

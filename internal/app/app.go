@@ -29,6 +29,7 @@ import (
 	"mulu/catalog"
 	"mulu/ingest"
 	"mulu/ingest/submit"
+	"mulu/ingest/table"
 	"mulu/internal/auth"
 	"mulu/internal/broker"
 	"mulu/internal/config"
@@ -75,6 +76,7 @@ type App struct {
 	seen     *ingest.Seen
 	desk     *pipeline.Desk
 	submit   *submit.Desk
+	tables   *table.Puller
 	admin    *kadm.Client
 	rules    *versions
 	weights  atomic.Pointer[quality.Weights]
@@ -265,6 +267,7 @@ func (a *App) openStore(ctx context.Context) (err error) {
 		return err
 	}
 	a.submit = submit.NewDesk(a.db, a.cfg.Seeds(), time.Now)
+	a.tables = table.New(a.db, a.submit, time.Now)
 	return outbox.Migrate(ctx, a.db)
 }
 

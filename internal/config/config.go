@@ -36,6 +36,9 @@ type Config struct {
 	Engine Engine `yaml:"engine"`
 	Ingest Ingest `yaml:"ingest"`
 	Ledger Ledger `yaml:"ledger"`
+	// Connections are exchange databases of departments (前置库), by the name that a
+	// dataset's way calls them.
+	Connections map[string]Connection `yaml:"connections"`
 }
 
 // House names the two organisations that a chain is founded by, which can not be
@@ -212,6 +215,7 @@ func (c *Config) Validate() error {
 	if c.Broker.RetainMB < 64 {
 		bad("broker.retain_mb: 至少 64 / at least 64")
 	}
+	faults = append(faults, c.connectionFaults()...)
 	return errors.Join(faults...)
 }
 

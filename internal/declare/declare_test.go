@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -312,4 +313,50 @@ func TestEmptyDirectory(t *testing.T) {
 	if _, err := declare.Load(fstest.MapFS{}, declare.Known{}); err == nil {
 		t.Error("an empty directory was loaded")
 	}
+}
+
+// tableWay is a sound way, line 22 of the dataset's file.
+const tableWay = "  - {kind: table, connection: ex, table: RK.人口_v, mode: increment, column: 更新时间, every: 1小时, hours: \"22:00-06:00\", overlap: 10分钟, control: mulu_batch}\n"
+
+func TestTableWay(t *testing.T) {
+	set, err := load(strings.Replace(dataset, "entry:\n", "ways:\n"+tableWay+
+		"  - {kind: table, name: all, connection: ex, table: t, mode: compare, every: 1天, max_delete: 10}\nentry:\n", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []mulu.Way{
+		{Kind: mulu.WayTable, Name: "main", Connection: "ex", Table: "RK.人口_v", Mode: "increment", Column: "更新时间", Every: time.Hour, Hours: "22:00-06:00", Overlap: 10 * time.Minute, Control: "mulu_batch"},
+		{Kind: mulu.WayTable, Name: "all", Connection: "ex", Table: "t", Mode: "compare", Every: 24 * time.Hour, MaxDelete: 10},
+	}
+	if got := set.Datasets[0].Ways; !reflect.DeepEqual(got, want) {
+		t.Errorf("ways %+v\nwant %+v", got, want)
+	}
+}
+
+func TestTableWayFaults(t *testing.T) {
+	f := func(old, new, path, words string) {
+		t.Helper()
+		way := strings.Replace(tableWay, old, new, 1)
+		if way == tableWay {
+			t.Fatalf("%q is not in the way", old)
+		}
+		fault(t, "entry:\n", "ways:\n"+way+"entry:\n", 23, "ways[0]."+path, words)
+	}
+	f("connection: ex, ", "", "connection", "缺一不可")
+	f("table: RK.人口_v, ", "", "table", "缺一不可")
+	f("every: 1小时, ", "", "every", "缺一不可")
+	f("every: 1小时", "every: 5s", "every", "至少 10s")
+	f("RK.人口_v", `"rk; drop"`, "table", "不是可用的名字")
+	f("RK.人口_v", "a.b.c.d", "table", "不是可用的名字")
+	f("control: mulu_batch", "control: '\"x'", "control", "不是可用的名字")
+	f("column: 更新时间", "column: a.b", "column", "不是可用的名字")
+	f("column: 更新时间, ", "", "column", "需要 column")
+	f("22:00-06:00", "22-06", "hours", "22:00-06:00")
+	f("mode: increment", "mode: append", "mode", "increment、range、compare")
+	f("overlap: 10分钟", "overlap: 很久", "overlap", "10分钟")
+	f("overlap: 10分钟", "batch: b", "batch", "mode: range")
+	f("overlap: 10分钟", "max_delete: 10", "max_delete", "mode: compare")
+	f("overlap: 10分钟", "folder: x", "folder", "不使用 folder")
+	f("mode: increment, column: 更新时间", "mode: range", "overlap", "mode: increment")
+	f("mode: increment, column: 更新时间, every: 1小时, hours: \"22:00-06:00\", overlap: 10分钟", "mode: range, column: x, every: 1小时", "column", "只有 mode: increment")
 }

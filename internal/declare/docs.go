@@ -73,6 +73,9 @@ type wayDoc struct {
 	Hours      string            `yaml:"hours" validate:"omitempty,hours"`
 	RowsPerSec int64             `yaml:"rows_per_sec" validate:"min=0"`
 	Control    string            `yaml:"control" validate:"max=200"`
+	Batch      string            `yaml:"batch" validate:"max=100"`
+	Overlap    string            `yaml:"overlap"` // a span or a whole number
+	MaxDelete  int64             `yaml:"max_delete" validate:"min=0,max=100"`
 	Folder     string            `yaml:"folder" validate:"omitempty,slug,max=60"`
 	Sheet      string            `yaml:"sheet" validate:"max=60"`
 	Header     int               `yaml:"header" validate:"min=0,max=20"`

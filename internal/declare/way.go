@@ -11,7 +11,7 @@ func (l *loader) ways(d *document, b *datasetDoc, ds *Dataset) {
 		at := index("ways", i)
 		every, _ := parseSpan(w.Every) //nolint:errcheck // validate has reported it
 		way := mulu.Way{Kind: mulu.WayKind(w.Kind), Name: w.Name, Map: w.Map, Encoding: w.Encoding,
-			Connection: w.Connection, Table: w.Table, Mode: w.Mode, Column: w.Column, Every: every, Hours: w.Hours, RowsPerSec: w.RowsPerSec, Control: w.Control,
+			Connection: w.Connection, Table: w.Table, Mode: w.Mode, Column: w.Column, Every: every, Hours: w.Hours, RowsPerSec: w.RowsPerSec, Control: w.Control, Batch: w.Batch, MaxDelete: w.MaxDelete,
 			Folder: w.Folder, Sheet: w.Sheet, Header: w.Header}
 		if way.Name == "" {
 			way.Name = "main"
@@ -27,6 +27,9 @@ func (l *loader) ways(d *document, b *datasetDoc, ds *Dataset) {
 			if ds.Column(column) < 0 {
 				d.fault(at+".map", "%q 对应的字段 %q 不在 columns 中；可用：%s", source, column, columnNames(ds.Dataset))
 			}
+		}
+		if way.Kind == mulu.WayTable {
+			l.tableWay(d, at, &w, &way)
 		}
 		ds.Ways = append(ds.Ways, way)
 	}

@@ -18,6 +18,7 @@ import (
 	declared "mulu/deploy/sample"
 	"mulu/ingest"
 	"mulu/ingest/submit"
+	"mulu/ingest/table"
 	"mulu/internal/auth"
 	"mulu/internal/clock"
 	"mulu/internal/declare"
@@ -62,6 +63,7 @@ type house struct {
 	mender      *pipeline.Mender
 	lane        pipeline.Lane // without a source
 	submissions *submit.Desk
+	tables      *table.Puller
 	people      map[string]mulu.Actor
 	keys        map[string]string
 	cookies     map[string]*http.Cookie
@@ -116,6 +118,8 @@ func openHouse(t *testing.T) *house {
 	sent, _, err := h.submissions.Open(ctx, submit.Submission{Dataset: "resident", Way: mulu.WayFile, Source: "实有人口.xlsx"})
 	check(t, err)
 	theSubmission = sent.ID
+	h.tables = table.New(db, h.submissions, time.Now)
+	check(t, h.submissions.Declare(ctx, "resident", tableWays))
 	h.auth = need[*auth.Service](t)(auth.Open(ctx, db, filepath.Join(dir, "seal.key"), time.Now))
 	h.chain = need[*tilelog.Log](t)(tilelog.Open(ctx, tilelog.Options{Dir: filepath.Join(dir, "chain"), Origin: "mulu.test/310107", Log: quiet}))
 	t.Cleanup(func() { h.chain.Close(context.Background()) })
@@ -155,7 +159,7 @@ func openHouse(t *testing.T) *house {
 	h.mender = &pipeline.Mender{Library: h.lib, Journal: h.journal, Version: version, Now: time.Now}
 	h.lane = pipeline.Lane{Library: h.lib, Journal: h.journal, Version: version, Now: time.Now}
 	h.Handler = need[http.Handler](t)(httpapi.New(httpapi.Deps{
-		Auth: h.auth, Library: h.lib, Journal: h.journal, Desk: h.desk, Submit: h.submissions, Share: h.share, Catalog: h.catalog, Ledger: h.chain, Relay: h.relay, Seen: h.seen,
+		Auth: h.auth, Library: h.lib, Journal: h.journal, Desk: h.desk, Submit: h.submissions, Tables: h.tables, Share: h.share, Catalog: h.catalog, Ledger: h.chain, Relay: h.relay, Seen: h.seen,
 		Broker: func(context.Context) error { return mulu.ErrBusy },
 		Mender: h.mender, Withdrawer: &pipeline.Withdrawer{Library: h.lib, Journal: h.journal, Holders: h.share, Now: time.Now},
 		Sample: func() bool { return true }, Version: "test", Console: built, Log: log,

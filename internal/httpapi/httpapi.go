@@ -22,6 +22,7 @@ import (
 	"mulu/console"
 	"mulu/ingest"
 	"mulu/ingest/submit"
+	"mulu/ingest/table"
 	"mulu/internal/auth"
 	catalogapi "mulu/internal/httpapi/gen/catalog"
 	datasetapi "mulu/internal/httpapi/gen/dataset"
@@ -51,6 +52,7 @@ type Deps struct {
 	Broker  func(ctx context.Context) error // optional: whether the broker answers
 	Desk    *pipeline.Desk                  // reconciliation
 	Submit  *submit.Desk                    // what comes in by other ways than Kafka
+	Tables  *table.Puller                   // tables of exchange databases
 	Share   *share.Service
 	Catalog *catalog.Catalog
 	Ledger  *tilelog.Log

@@ -92,9 +92,10 @@ var policy = map[string]Rule{
 	"GET /v1/ingest/reconciliations/{id}":      {Roles: roles(steward, officer, operator, auditor), Own: held},
 	"GET /v1/ingest/reconciliations/{id}/file": {Roles: roles(steward, officer, operator, auditor), Own: held},
 
-	"GET /v1/ways":             {Roles: roles(steward, officer, operator, auditor), Own: roles(officer)},
-	"GET /v1/submissions":      {Roles: submitters, Own: held},
-	"GET /v1/submissions/{id}": {Roles: submitters, Own: held},
+	"GET /v1/ways": {Roles: roles(steward, officer, operator, auditor), Own: roles(officer)},
+	"POST /v1/ways/{dataset}/{kind}/{name}/run": {Roles: roles(steward, officer, operator), Own: roles(officer)},
+	"GET /v1/submissions":                       {Roles: submitters, Own: held},
+	"GET /v1/submissions/{id}":                  {Roles: submitters, Own: held},
 
 	"GET /v1/datasets":                {Roles: roles(steward, officer, approver, auditor)},
 	"GET /v1/datasets/{code}":         {Roles: roles(steward, officer, approver, auditor)},

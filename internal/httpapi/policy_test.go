@@ -98,6 +98,7 @@ POST /v1/ingest/reconciliations          s p
 GET /v1/ingest/reconciliations/{id}      s o p u
 GET /v1/ingest/reconciliations/{id}/file s o p u
 GET /v1/ways                             s o p u
+POST /v1/ways/{dataset}/{kind}/{name}/run s o p
 GET /v1/submissions                      s o p u y
 GET /v1/submissions/{id}                 s o p u y
 GET /v1/datasets                         s o a u

@@ -48,6 +48,9 @@ func (h submissionRoom) ListWays(ctx context.Context, _ api.ListWaysRequestObjec
 			continue
 		}
 		way := api.Way{Dataset: string(w.Dataset), Title: d.Title, Owner: string(d.Owner), Kind: api.WayKind(w.Kind), Name: w.Name, Paused: paused[w.Dataset]}
+		if err := h.fillWay(ctx, &way, &w.Way); err != nil {
+			return nil, err
+		}
 		last, err := h.Submit.List(ctx, submit.Filter{Dataset: w.Dataset, Way: w.Kind, Name: w.Name}, 1)
 		if err != nil {
 			return nil, err

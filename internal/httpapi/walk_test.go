@@ -37,6 +37,7 @@ func TestDoor(t *testing.T) {
 	t.Run("what another site could send is refused", func(t *testing.T) { testForgery(t, h) })
 	t.Run("every request has its deadlines", func(t *testing.T) { testDeadlines(t, h) })
 	t.Run("the way in as it is seen", func(t *testing.T) { testFlow(t, h) })
+	t.Run("ways", func(t *testing.T) { testWays(t, h) })
 	t.Run("metrics", func(t *testing.T) { testMetrics(t, h) })
 	t.Run("pages and problems", func(t *testing.T) { testPages(t, h) })
 	if strings.Contains(h.log.String(), "level=ERROR") {
@@ -204,7 +205,7 @@ func concrete(route string) (method, path string) {
 	case strings.Contains(path, "/reconciliations/{id}"):
 		path = strings.Replace(path, "{id}", theStatement, 1)
 	}
-	path = strings.Replace(path, "{code}", "resident", 1)
+	path = strings.NewReplacer("{code}", "resident", "{dataset}", "resident", "{kind}", "table", "{name}", "main").Replace(path)
 	switch path {
 	case "/v1/catalog/entry":
 		path += "?code=310107/3005/000001"
@@ -248,7 +249,7 @@ func testWalk(t *testing.T, h *house) {
 			if may && (strings.Contains(route, "/grants/{id}") || strings.Contains(route, "/notices/{id}")) && slices.Contains(foreign, last) && (who == "stranger" || who == "other-system") {
 				may = false // its own organisation's alone
 			}
-			if strings.Contains(route, "/submissions/{id}") && strings.Contains("oy", letter) {
+			if (strings.Contains(route, "/submissions/{id}") || strings.Contains(route, "/ways/{dataset}")) && may && strings.Contains("oy", letter) {
 				if w.Code != 404 { // another department's dataset: not even that it is there
 					t.Errorf("%s as %s: %d, want not found", route, who, w.Code)
 				}

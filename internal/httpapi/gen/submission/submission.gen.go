@@ -175,6 +175,12 @@ type Problem struct {
 	Type string `json:"type"`
 }
 
+// RunWay defines model for RunWay.
+type RunWay struct {
+	// AgreeDeletions 全量比对：同意本次删除超过上限的行
+	AgreeDeletions *bool `json:"agree_deletions,omitempty"`
+}
+
 // Submission 一次报送
 type Submission struct {
 	// By 空为定时
@@ -210,6 +216,9 @@ type SubmissionWay string
 
 // Way 一个数据集的一种报送方式
 type Way struct {
+	// Asked 有人要求现在抽取，尚未完成
+	Asked bool `json:"asked"`
+
 	// Behind 已到期未取的秒数
 	Behind  *int64 `json:"behind,omitempty"`
 	Dataset string `json:"dataset"`
@@ -226,6 +235,9 @@ type Way struct {
 	Next   *time.Time `json:"next,omitempty"`
 	Owner  string     `json:"owner"`
 	Paused bool       `json:"paused"`
+
+	// Running 正在抽取
+	Running bool `json:"running"`
 
 	// Schedule 何时取，中文；空为随时
 	Schedule string `json:"schedule"`
@@ -273,6 +285,9 @@ type ListSubmissionsParamsWay string
 // ListSubmissionsParamsState defines parameters for ListSubmissions.
 type ListSubmissionsParamsState string
 
+// RunWayJSONRequestBody defines body for RunWay for application/json ContentType.
+type RunWayJSONRequestBody = RunWay
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// ListSubmissions 报送记录，最近的在前
@@ -284,6 +299,9 @@ type ServerInterface interface {
 	// ListWays 各数据集声明的报送方式及其最近一次、下一次
 	// (GET /v1/ways)
 	ListWays(w http.ResponseWriter, r *http.Request)
+	// RunWay 现在就抽取一个库表，不等时刻、不论时段；数据专员限于本单位的数据集
+	// (POST /v1/ways/{dataset}/{kind}/{name}/run)
+	RunWay(w http.ResponseWriter, r *http.Request, dataset string, kind string, name string)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -433,6 +451,50 @@ func (siw *ServerInterfaceWrapper) ListWays(w http.ResponseWriter, r *http.Reque
 	handler.ServeHTTP(w, r)
 }
 
+// RunWay operation middleware
+func (siw *ServerInterfaceWrapper) RunWay(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "dataset" -------------
+	var dataset string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dataset", r.PathValue("dataset"), &dataset, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dataset", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "kind" -------------
+	var kind string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "kind", r.PathValue("kind"), &kind, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kind", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "name" -------------
+	var name string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", r.PathValue("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RunWay(w, r, dataset, kind, name)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 type UnescapedCookieParamError struct {
 	ParamName string
 	Err       error
@@ -554,6 +616,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	}
 
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/ways", wrapper.ListWays)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/ways/{dataset}/{kind}/{name}/run", wrapper.RunWay)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/submissions", wrapper.ListSubmissions)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/submissions/{id}", wrapper.GetSubmission)
 
@@ -678,6 +741,42 @@ func (response ListWaysdefaultApplicationProblemPlusJSONResponse) VisitListWaysR
 	return err
 }
 
+type RunWayRequestObject struct {
+	Dataset string `json:"dataset"`
+	Kind    string `json:"kind"`
+	Name    string `json:"name"`
+	Body    *RunWayJSONRequestBody
+}
+
+type RunWayResponseObject interface {
+	VisitRunWayResponse(w http.ResponseWriter) error
+}
+
+type RunWay202Response struct {
+}
+
+func (response RunWay202Response) VisitRunWayResponse(w http.ResponseWriter) error {
+	w.WriteHeader(202)
+	return nil
+}
+
+type RunWaydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RunWaydefaultApplicationProblemPlusJSONResponse) VisitRunWayResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// ListSubmissions 报送记录，最近的在前
@@ -689,6 +788,9 @@ type StrictServerInterface interface {
 	// ListWays 各数据集声明的报送方式及其最近一次、下一次
 	// (GET /v1/ways)
 	ListWays(ctx context.Context, request ListWaysRequestObject) (ListWaysResponseObject, error)
+	// RunWay 现在就抽取一个库表，不等时刻、不论时段；数据专员限于本单位的数据集
+	// (POST /v1/ways/{dataset}/{kind}/{name}/run)
+	RunWay(ctx context.Context, request RunWayRequestObject) (RunWayResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error)
@@ -799,6 +901,41 @@ func (sh *strictHandler) ListWays(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListWaysResponseObject); ok {
 		if err := validResponse.VisitListWaysResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RunWay operation middleware
+func (sh *strictHandler) RunWay(w http.ResponseWriter, r *http.Request, dataset string, kind string, name string) {
+	var request RunWayRequestObject
+
+	request.Dataset = dataset
+	request.Kind = kind
+	request.Name = name
+
+	var body RunWayJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RunWay(ctx, request.(RunWayRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RunWay")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RunWayResponseObject); ok {
+		if err := validResponse.VisitRunWayResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
