@@ -21,11 +21,14 @@ import (
 	"mulu/catalog"
 	"mulu/console"
 	"mulu/ingest"
+	"mulu/ingest/packages"
+	"mulu/ingest/post"
 	"mulu/ingest/submit"
 	"mulu/internal/auth"
 	catalogapi "mulu/internal/httpapi/gen/catalog"
 	datasetapi "mulu/internal/httpapi/gen/dataset"
 	ingestapi "mulu/internal/httpapi/gen/ingest"
+	intakeapi "mulu/internal/httpapi/gen/intake"
 	ledgerapi "mulu/internal/httpapi/gen/ledger"
 	sessionapi "mulu/internal/httpapi/gen/session"
 	shareapi "mulu/internal/httpapi/gen/share"
@@ -51,6 +54,9 @@ type Deps struct {
 	Broker  func(ctx context.Context) error // optional: whether the broker answers
 	Desk    *pipeline.Desk                  // reconciliation
 	Submit  *submit.Desk                    // what comes in by other ways than Kafka
+	Intake  *post.Intake                    // of rows that are posted
+	Shelf   *packages.Shelf                 // of packages that come in
+	Seal    *packages.Seal                  // of packages that go out
 	Share   *share.Service
 	Catalog *catalog.Catalog
 	Ledger  *tilelog.Log
@@ -141,6 +147,7 @@ func (h *house) mount(d *door) {
 		ingestapi.StdHTTPServerOptions{BaseRouter: d, ErrorHandlerFunc: h.malformed})
 	submissionapi.HandlerWithOptions(submissionapi.NewStrictHandlerWithOptions(submissionRoom{h}, nil, submissionapi.StrictHTTPServerOptions{RequestErrorHandlerFunc: h.malformed, ResponseErrorHandlerFunc: h.fail}),
 		submissionapi.StdHTTPServerOptions{BaseRouter: d, ErrorHandlerFunc: h.malformed})
+	intakeapi.HandlerWithOptions(intakeRoom{h}, intakeapi.StdHTTPServerOptions{BaseRouter: d, ErrorHandlerFunc: h.malformed})
 	datasetapi.HandlerWithOptions(datasetapi.NewStrictHandlerWithOptions(datasetRoom{h}, nil, datasetapi.StrictHTTPServerOptions{RequestErrorHandlerFunc: h.malformed, ResponseErrorHandlerFunc: h.fail}),
 		datasetapi.StdHTTPServerOptions{BaseRouter: d, ErrorHandlerFunc: h.malformed})
 	catalogapi.HandlerWithOptions(catalogapi.NewStrictHandlerWithOptions(catalogRoom{h}, nil, catalogapi.StrictHTTPServerOptions{RequestErrorHandlerFunc: h.malformed, ResponseErrorHandlerFunc: h.fail}),

@@ -202,7 +202,10 @@ type PackageAsk struct {
 
 // PackageManifest defines model for PackageManifest.
 type PackageManifest struct {
-	// Manifest manifest.json 的原文
+	// Anew 不接在前一个包之后，重新开始
+	Anew *bool `json:"anew,omitempty"`
+
+	// Manifest 导出写成的清单，其余由本端填写
 	Manifest string `json:"manifest"`
 }
 
