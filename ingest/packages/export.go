@@ -23,7 +23,7 @@ type Export struct {
 	// the oldest record that the broker holds.
 	Since    map[int32]int64
 	Dir      string // must be empty, or hold an export that did not come to its end
-	PartSize int64  // a part is closed when it has so many bytes
+	PartSize int64  // a part is closed when it has so many bytes, or eight times as many before compression
 	Now      time.Time
 	Progress func(done, total int64) // offsets; nil for none
 }
@@ -151,7 +151,7 @@ func (w *writer) add(partition int32, k *mulu.Record) (err error) {
 	if err := w.w.add(&r); err != nil {
 		return err
 	}
-	if w.w.n >= w.PartSize {
+	if w.w.n >= w.PartSize || w.w.raw >= 8*w.PartSize {
 		return w.cut()
 	}
 	return nil

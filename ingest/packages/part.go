@@ -36,6 +36,7 @@ type partWriter struct {
 	sum  hash.Hash
 	z    *zstd.Encoder
 	n    int64 // bytes written
+	raw  int64 // bytes before compression, part of which the compressor still holds
 	part Part
 }
 
@@ -63,6 +64,7 @@ func (w *partWriter) add(r *record) error {
 		_, err = w.z.Write(append(b, '\n'))
 	}
 	w.part.Rows++
+	w.raw += int64(len(b))
 	if err != nil {
 		return fmt.Errorf("write part %s: %w", w.part.Name, err)
 	}

@@ -182,14 +182,14 @@ func chained(m *Manifest, list []received) error {
 	return m.Follow(&Manifest{Name: last.Package, TopicID: last.TopicID, Ranges: last.Ranges})
 }
 
-// State says how far a package has come. mulu.ErrNotFound: it is none.
+// State says how far a package has come. mulu.ErrInvalid: it is none.
 func (s *Shelf) State(ctx context.Context, id string) (out State, err error) {
 	if out.Submission, err = s.Desk.Get(ctx, id); err != nil {
 		return out, err
 	}
 	var k kept
 	if out.Way != mulu.WayPackage {
-		return out, fmt.Errorf("报送 %s 不是离线包 / it is no package: %w", id, mulu.ErrNotFound)
+		return out, fmt.Errorf("报送 %s 不是离线包 / it is no package: %w", id, mulu.ErrInvalid)
 	}
 	if err := json.Unmarshal(out.Report, &k); err != nil {
 		return out, fmt.Errorf("read report of submission %s: %w", id, err)
