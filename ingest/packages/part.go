@@ -43,7 +43,7 @@ type partWriter struct {
 func newPart(dir string, n int) (*partWriter, error) {
 	w := &partWriter{sum: sha256.New(), part: Part{Name: fmt.Sprintf("part-%04d.zst", n)}}
 	var err error
-	if w.f, err = os.Create(filepath.Join(dir, w.part.Name)); err != nil {
+	if w.f, err = os.OpenFile(filepath.Join(dir, w.part.Name), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o640); err != nil {
 		return nil, fmt.Errorf("write part: %w", err)
 	}
 	w.z, err = zstd.NewWriter(w, zstd.WithEncoderConcurrency(1))
