@@ -50,9 +50,9 @@ type waiting struct {
 	rows  []Row
 	bytes int
 	done  chan struct{}
-
-	got Receipt
-	err error
+	c     *chunk // of one that is new
+	got   Receipt
+	err   error
 }
 
 // Receipt is what Put answers.
@@ -228,6 +228,9 @@ func (l *Line) send(ctx context.Context, group []*waiting) error {
 				return fmt.Errorf("send a group of dataset %s: %w", l.dataset, errors.Join(err, again))
 			}
 			l.seen = time.Time{}
+			for _, w := range group {
+				w.c = nil // it was settled from what was written down
+			}
 		}
 	}
 	for _, w := range group {
@@ -252,7 +255,7 @@ func (l *Line) plan(ctx context.Context, group []*waiting) (chunks []*chunk, err
 		chunks = nil
 		for i, w := range group {
 			asked := w.s
-			if w.s, w.got.Fresh, err = l.d.open(ctx, tx, asked); err != nil {
+			if w.s, w.got.Fresh, err = l.d.open(ctx, tx, asked, l.w.id.String()); err != nil {
 				return err
 			}
 			if w.err = w.s.is(&asked, w.got.Fresh); w.err != nil || !w.got.Fresh {
@@ -262,10 +265,7 @@ func (l *Line) plan(ctx context.Context, group []*waiting) (chunks []*chunk, err
 			if err := c.insert(ctx, tx, l.name); err != nil {
 				return err
 			}
-			if _, err := tx.ExecContext(ctx, `UPDATE ingest_submission SET topic_id = $1 WHERE id = $2`, c.topic.String(), c.of); err != nil {
-				return err
-			}
-			chunks = append(chunks, c)
+			w.c, chunks = c, append(chunks, c)
 		}
 		return nil
 	})
@@ -275,6 +275,11 @@ func (l *Line) plan(ctx context.Context, group []*waiting) (chunks []*chunk, err
 // answer reads how a submission of the group ended.
 func (l *Line) answer(ctx context.Context, w *waiting) (err error) {
 	fresh := w.got.Fresh
+	if w.c != nil {
+		w.got.Submission, w.got.Runs = w.s, w.c.runs
+		w.got.State, w.got.Rows, w.got.SentAt = Sent, w.c.rows, w.c.sent
+		return nil
+	}
 	if w.got.Submission, err = l.d.Get(ctx, w.s.ID); err != nil {
 		return err
 	}
@@ -288,12 +293,13 @@ func (l *Line) answer(ctx context.Context, w *waiting) (err error) {
 
 // doneGroup ends submissions whose only chunk is on the broker.
 func (d *Desk) doneGroup(ctx context.Context, chunks []*chunk) error {
-	now := store.Micros(d.now())
+	now := d.now()
 	return d.db.Tx(ctx, func(tx *sql.Tx) error {
 		for _, c := range chunks {
 			c.sort()
+			c.sent = now
 			res, err := tx.ExecContext(ctx, `UPDATE ingest_submission SET chunks = 1, sent_rows = $1, state = 'sent', sent_at = $2 WHERE id = $3 AND state = 'open' AND chunks = 0`,
-				c.rows, now, c.of)
+				c.rows, store.Micros(now), c.of)
 			if err != nil {
 				return err
 			}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"mulu"
 )
@@ -154,6 +155,7 @@ type chunk struct {
 	body   []byte
 	send   []Row // what is to be sent: all, or what is not on the broker yet
 	runs   []Run
+	sent   time.Time // when its submission ended, on a line
 }
 
 // from is what its records say they are from.

@@ -83,7 +83,7 @@ const columns = `id, dataset, way, name, unique_key, source, digest, period, act
 // The same key with another digest is mulu.ErrConflict. Without a key it is new.
 func (d *Desk) Open(ctx context.Context, s Submission) (out Submission, fresh bool, err error) {
 	err = d.db.Tx(ctx, func(tx *sql.Tx) error {
-		out, fresh, err = d.open(ctx, tx, s)
+		out, fresh, err = d.open(ctx, tx, s, "")
 		return err
 	})
 	if err != nil {
@@ -92,9 +92,10 @@ func (d *Desk) Open(ctx context.Context, s Submission) (out Submission, fresh bo
 	return out, fresh, out.is(&s, fresh)
 }
 
-// open registers a submission, or reads the one that has its key.
-func (d *Desk) open(ctx context.Context, tx *sql.Tx, s Submission) (out Submission, fresh bool, err error) {
-	now := d.now()
+// open registers a submission, or reads the one that has its key. topic is the topic
+// that it goes to, if that is known yet.
+func (d *Desk) open(ctx context.Context, tx *sql.Tx, s Submission, topic string) (out Submission, fresh bool, err error) {
+	now := d.now().UTC().Truncate(time.Microsecond)
 	s.ID = "S" + now.In(shanghai).Format("20060102") + "-" + rand.Text()[:8]
 	if s.Key == "" {
 		s.Key = s.ID
@@ -105,26 +106,26 @@ func (d *Desk) open(ctx context.Context, tx *sql.Tx, s Submission) (out Submissi
 	if s.Report == nil {
 		s.Report = json.RawMessage("{}")
 	}
-	ended := int64(0)
+	s.OpenedAt, s.Rows, s.Good, s.Rejected, s.SentAt, s.LandedAt = now, 0, 0, 0, time.Time{}, time.Time{}
 	if s.State != Open {
-		ended = store.Micros(now)
+		s.SentAt, s.LandedAt = now, now
 	}
 	res, err := tx.ExecContext(ctx, `INSERT INTO ingest_submission (id, dataset, way, name, unique_key, source, digest, period, actor, state, reason, report,
 			topic_id, cursor, chunks, total, sent_rows, good, rejected, opened_at, sent_at, landed_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, '', $13, 0, $14, 0, 0, 0, $15, $16, $16)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $17, $13, 0, $14, 0, 0, 0, $15, $16, $16)
 		ON CONFLICT (dataset, way, unique_key) DO NOTHING`,
 		s.ID, string(s.Dataset), string(s.Way), s.Name, s.Key, s.Source, s.Digest, s.Period, s.By, s.State, s.Reason, string(s.Report),
-		s.Cursor, s.Total, store.Micros(now), ended)
+		s.Cursor, s.Total, store.Micros(now), store.Micros(s.SentAt), topic)
 	if err != nil {
 		return out, false, err
 	}
 	n, err := res.RowsAffected()
-	if err != nil {
-		return out, false, err
+	if err != nil || n == 1 {
+		return s, true, err
 	}
 	out, err = scan(tx.QueryRowContext(ctx, `SELECT `+columns+` FROM ingest_submission WHERE dataset = $1 AND way = $2 AND unique_key = $3`,
 		string(s.Dataset), string(s.Way), s.Key))
-	return out, n == 1, err
+	return out, false, err
 }
 
 // is refuses another content under the key of one that is there.
