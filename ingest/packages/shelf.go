@@ -87,6 +87,10 @@ func (s *Shelf) Open(ctx context.Context, text, sig []byte, by string, force boo
 	if err != nil {
 		return State{}, err
 	}
+	name, err := s.declared(ctx, m.Dataset)
+	if err != nil {
+		return State{}, err
+	}
 	// The manifest is there before the submission: a crash between leaves a directory that
 	// the next try takes up.
 	dir := s.dir(id)
@@ -97,12 +101,23 @@ func (s *Shelf) Open(ctx context.Context, text, sig []byte, by string, force boo
 		return State{}, err
 	}
 	s.passed("kept")
-	sub, _, err := s.Desk.Open(ctx, submit.Submission{Dataset: m.Dataset, Way: mulu.WayPackage, Key: id, Digest: id, Source: m.Name, By: by, Total: m.Rows, Report: report})
+	sub, _, err := s.Desk.Open(ctx, submit.Submission{Dataset: m.Dataset, Way: mulu.WayPackage, Name: name, Key: id, Digest: id, Source: m.Name, By: by, Total: m.Rows, Report: report})
 	if err != nil {
 		return State{}, err
 	}
 	s.passed("opened")
 	return s.State(ctx, sub.ID)
+}
+
+// declared is the name of a dataset's way of packages, "" if it declares none.
+func (s *Shelf) declared(ctx context.Context, code mulu.DatasetCode) (string, error) {
+	ways, err := s.Desk.Ways(ctx, code)
+	for _, w := range ways {
+		if w.Kind == mulu.WayPackage {
+			return w.Name, err
+		}
+	}
+	return "", err
 }
 
 func (s *Shelf) passed(stage string) {

@@ -77,6 +77,7 @@ func New(o Options) *Intake {
 // Post is one call.
 type Post struct {
 	Dataset *mulu.Dataset
+	Name    string // of the declared way, "" for none
 	By      string // who posts; keys of one are not those of another
 	Key     string // Idempotency-Key, "" for none
 	Type    string // media type
@@ -126,7 +127,7 @@ func (in *Intake) Take(ctx context.Context, p Post) (Taken, error) {
 	if total == 0 {
 		return Taken{}, fmt.Errorf("请求中没有数据行；本期没有变化请用零报告（POST /v1/submissions/nil）/ there is no row: %w", mulu.ErrInvalid)
 	}
-	s := submit.Submission{Dataset: p.Dataset.Code, Way: mulu.WayHTTP, Source: source(p.Type), Digest: b.digest, By: p.By, Total: total}
+	s := submit.Submission{Dataset: p.Dataset.Code, Way: mulu.WayHTTP, Name: p.Name, Source: source(p.Type), Digest: b.digest, By: p.By, Total: total}
 	if p.Key != "" {
 		s.Key = p.By + "/" + p.Key
 	}

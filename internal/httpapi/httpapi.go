@@ -98,6 +98,7 @@ type house struct {
 	orgs     *recent[map[mulu.OrgCode]mulu.Org]
 	actors   *recent[map[string]mulu.Actor]
 	datasets *recent[[]*mulu.Dataset]
+	posted   *recent[map[mulu.DatasetCode]mulu.Way] // the way of posts, where one is declared
 	scores   *recent[map[mulu.DatasetCode]catalog.ScoreView]
 	reads    *recent[map[mulu.GrantID]int64]
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -64,7 +65,12 @@ func (h intakeRoom) take(r *http.Request, ds *mulu.Dataset, key string) (post.Ta
 	if p.Type, with, err = mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil {
 		return post.Taken{}, fmt.Errorf("请求内容须为 %s: %w", strings.Join(postTypes, "、"), errContentType)
 	}
-	switch p.Charset = strings.ToLower(with["charset"]); p.Charset {
+	ways, err := h.posted.get(r.Context())
+	if err != nil {
+		return post.Taken{}, err
+	}
+	p.Name = ways[ds.Code].Name
+	switch p.Charset = strings.ToLower(cmp.Or(with["charset"], ways[ds.Code].Encoding)); p.Charset {
 	case "", "utf-8", "utf8", "gb18030", "gbk":
 	default:
 		return post.Taken{}, invalid("charset %q 不收；可用 utf-8、gb18030、gbk", p.Charset)
