@@ -169,9 +169,6 @@ type cutter struct {
 	keys          *ingest.Keys
 }
 
-// errLarge ends collecting.
-var errLarge = errors.New("more than a line takes")
-
 // small reads the whole body, and gives its rows if they are few enough for a line,
 // else nil, and how many they are.
 func (c cutter) small(b *body) (rows []submit.Row, total int64, err error) {

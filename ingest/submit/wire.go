@@ -25,6 +25,10 @@ type wire struct {
 	part  kgo.TopicPartitioner
 }
 
+// reachTime is how long a broker may take to answer at first: whoever waits for a post is
+// told soon that it is away.
+const reachTime = 8 * time.Second
+
 // connect opens a producer under a transactional id, which fences off whoever had it
 // before: a transaction of theirs that is open is aborted, one that they still send is
 // refused.
@@ -37,6 +41,8 @@ func (d *Desk) connect(ctx context.Context, topic, as string) (*wire, error) {
 		return nil, fmt.Errorf("open producer %s: %w", as, err)
 	}
 	w := &wire{d: d, topic: topic, cl: cl, adm: kadm.NewClient(cl), part: kgo.StickyKeyPartitioner(nil).ForTopic(topic)}
+	ctx, cancel := context.WithTimeout(ctx, reachTime)
+	defer cancel()
 	if _, _, err = cl.ProducerID(ctx); err != nil {
 		err = fmt.Errorf("消息系统没有接受事务 / begin at the broker: %w: %w", mulu.ErrBusy, err)
 	} else {

@@ -217,6 +217,17 @@ func TestPosts(t *testing.T) {
 		t.Errorf("what was refused left %d submissions", len(after)-len(before))
 	}
 	nilReports(t, running, officer)
+	resp, err := http.Get(running.URL() + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	metrics, err := io.ReadAll(resp.Body)
+	for _, want := range []string{`mulu_post_requests_total{dataset="visit",outcome="taken"} 7`, `outcome="replayed"} 1`, `outcome="refused"} `, `mulu_post_rows_total{dataset="visit"} 36`} {
+		if err != nil || !strings.Contains(string(metrics), want) {
+			t.Errorf("metrics lack %s, %v", want, err)
+		}
+	}
 }
 
 // nilReports: a nil report is a landed submission without rows, once a period, and the
