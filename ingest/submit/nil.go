@@ -130,9 +130,13 @@ func (d *Desk) Nil(ctx context.Context, ds *mulu.Dataset, period, note, by strin
 	}
 	return d.Open(ctx, Submission{
 		Dataset: ds.Code, Way: mulu.WayNil, Key: p.Name, Period: p.Name, By: by, State: Landed, Report: report,
-		Cursor: counts.UTC().Format(time.RFC3339), // until when nothing had changed
+		Cursor: counts.UTC().Format(untilForm),
 	})
 }
+
+// untilForm is how a nil report's cursor says until when nothing had changed; texts sort as
+// times do.
+const untilForm = "2006-01-02T15:04:05.000000Z"
 
 // Unchanged is until when a dataset's department reported that nothing changed.
 type Unchanged struct {
@@ -157,7 +161,7 @@ func (d *Desk) Unchanged(ctx context.Context) (map[mulu.DatasetCode]Unchanged, e
 		if err := rows.Scan(&code, &until, &u.Period); err != nil {
 			return nil, fmt.Errorf("read nil reports: %w", err)
 		}
-		if u.Until, err = time.Parse(time.RFC3339, until); err != nil {
+		if u.Until, err = time.Parse(untilForm, until); err != nil {
 			return nil, fmt.Errorf("read nil report of %s: %w", code, err)
 		}
 		out[code] = u
