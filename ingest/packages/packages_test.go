@@ -215,6 +215,7 @@ func cut(f func() error) (err error) {
 func TestCarry(t *testing.T) {
 	a, b := newSide(t, 3), newSide(t, 2)
 	b.shelf.Trusted["甲"] = contract.KeyText(a.key.Public().(ed25519.PublicKey))
+	b.check(b.desk.Declare(t.Context(), "people", []mulu.Way{{Kind: mulu.WayPackage, Name: "gate"}}))
 	a.produce(0, 60)
 	first, m1 := a.export(true)
 	a.produce(60, 100)
@@ -262,7 +263,7 @@ func TestCarry(t *testing.T) {
 		t.Errorf("the other side has %v with %d notes, want %v", got, notes, want)
 	}
 	list, err := b.desk.List(t.Context(), submit.Filter{Way: mulu.WayPackage}, 10)
-	if err != nil || len(list) != 2 || list[0].State != submit.Sent || list[0].Rows != 40 || list[1].Rows != 60 {
+	if err != nil || len(list) != 2 || list[0].State != submit.Sent || list[0].Rows != 40 || list[1].Rows != 60 || list[0].Name != "gate" {
 		t.Errorf("submissions %+v, %v", list, err)
 	}
 	left, _ := filepath.Glob(filepath.Join(b.shelf.Dir, "*", "part-*")) //nolint:errcheck // the pattern is right

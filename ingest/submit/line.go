@@ -97,7 +97,13 @@ func (l *Line) Put(ctx context.Context, s Submission, rows []Row) (Receipt, erro
 		case <-w.done:
 			return w.got, w.err
 		case l.turn <- struct{}{}:
-			l.group(ctx) // w may be in it, or still stand behind others
+			select {
+			case <-w.done: // both were ready: somebody else is to have the turn
+				<-l.turn
+				return w.got, w.err
+			default:
+				l.group(ctx) // w may be in it, or still stand behind others
+			}
 		case <-ctx.Done():
 			l.leave(w)
 			return Receipt{}, fmt.Errorf("等待发送时请求已结束，请以相同的键重试 / the request ended while it waited: %w: %w", mulu.ErrBusy, ctx.Err())
@@ -142,13 +148,13 @@ func (l *Line) group(ctx context.Context) {
 		if err != nil {
 			l.drop()
 		}
-		<-l.turn
 		for _, w := range group {
 			if err != nil && w.err == nil && w.got.ID == "" {
 				w.err = err
 			}
 			close(w.done)
 		}
+		<-l.turn
 	}()
 	if len(group) == 0 {
 		err = nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"mime"
 	"net/http"
 	"strings"
@@ -91,6 +92,8 @@ func postFault(err error) error {
 	switch {
 	case errors.As(err, &long):
 		return errors.Join(err, errTooLong)
+	case errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, mulu.ErrInvalid):
+		return invalid("请求没有传完整就断了，整个请求未收")
 	case errors.Is(err, post.ErrFull):
 		return errors.Join(err, errCrowded)
 	}
