@@ -13,6 +13,9 @@ type Indicator struct {
 	// Raw is the problem rate B-counts for the two indicators whose sense DB31
 	// inverts against GB/T 36344 (030300, 030500); else it equals 1-X.
 	Raw float64
+	// Note says what else was counted, e.g. a nil report; Chinese, shown. Left out of
+	// digests when empty.
+	Note string `json:",omitempty"`
 }
 
 // Dimension is one of the six dimensions with the weight it carried.
@@ -31,7 +34,7 @@ type Score struct {
 	Ruleset    uint32
 	Weights    string // version of the weight scheme
 	Rows       int64
-	Through    time.Time // newest manifest that was counted
+	Through    time.Time // newest manifest or nil report that was counted
 	Total      float64   // in [0,1]
 	Grade      string    // 优 良 中 及格 差
 	Dimensions []Dimension

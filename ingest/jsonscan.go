@@ -174,8 +174,10 @@ func skipValue(p []byte, i, depth int) (end int, ok bool) {
 	}
 	switch ch := p[i]; {
 	case ch == '"':
-		end, _, ok = scanString(p, i+1)
-		return end + 1, ok
+		if end, _, ok = scanString(p, i+1); !ok {
+			return end, false
+		}
+		return end + 1, true
 	case ch == '-' || ch-'0' <= 9:
 		return scanNumber(p, i)
 	case hasWord(p, i, "null"), hasWord(p, i, "true"):

@@ -21,6 +21,19 @@ type Counts struct {
 	ByRule         map[mulu.RuleID]int64 // rejected by each blocking rule
 	ByClass        map[string]int64      // rejected by class: type, decode, encoding …
 	Last           time.Time             // newest manifest
+	// Unchanged is until when its department last reported that nothing changed, which
+	// counts as an update of that moment; Period names the report.
+	Unchanged time.Time
+	Period    string
+}
+
+// updated is when the dataset was last known to be as its source: by rows or by a nil
+// report. Only what has had rows can be unchanged.
+func (n *Counts) updated() (at time.Time, reported bool) {
+	if !n.Last.IsZero() && n.Unchanged.After(n.Last) {
+		return n.Unchanged, true
+	}
+	return n.Last, false
 }
 
 // SetKinds lists the kinds of set rule, in alphabetical order.
@@ -41,7 +54,11 @@ func Evaluate(ctx context.Context, ds *mulu.Dataset, lib Summarizer, n Counts, w
 		f, _ := rows[0][name].(float64)
 		return int64(f)
 	}
-	in := Input{Dataset: ds, Weights: w, Rows: got("rows"), Tallies: tallies(ds, got, n, now), Through: n.Last, Overdue: overdue(ds, n.Last, now)}
+	last, reported := n.updated()
+	in := Input{Dataset: ds, Weights: w, Rows: got("rows"), Tallies: tallies(ds, got, n, now), Through: last, Overdue: overdue(ds, last, now)}
+	if reported {
+		in.Notes = freshNotes(ds, n.Period)
+	}
 	var blocked int64
 	for _, c := range n.ByRule {
 		blocked += c
@@ -52,6 +69,17 @@ func Evaluate(ctx context.Context, ds *mulu.Dataset, lib Summarizer, n Counts, w
 	s, err := Score(in)
 	s.At = now
 	return s, err
+}
+
+// freshNotes says at the indicators of timeliness that it was a nil report.
+func freshNotes(ds *mulu.Dataset, period string) map[string]string {
+	notes := map[string]string{}
+	for _, r := range ds.SetRules {
+		if r.Kind == "fresh" {
+			notes[r.Indicator] = "零报告 " + period + "：本期无变化，按时计"
+		}
+	}
+	return notes
 }
 
 func flagName(i int) string   { return "f" + strconv.Itoa(i) }
@@ -84,7 +112,7 @@ func summary(ds *mulu.Dataset) plan.Summary {
 //   - 020100 element completeness: cells of not_null rules, and required cells without one;
 //   - 030400 uniqueness: rows that have the value, A distinct values;
 //   - 030500 dirty data: records read, A those accepted (Raw is the dirty rate);
-//   - 050200 timeliness: the current cycle, A if its update has come in time.
+//   - 050200 timeliness: the current cycle, A if its update, or a nil report, has come in time.
 func tallies(ds *mulu.Dataset, got func(string) int64, n Counts, now time.Time) map[string]Tally {
 	m := map[string]Tally{}
 	add := func(code string, a, b int64) {
@@ -137,7 +165,7 @@ func tallies(ds *mulu.Dataset, got func(string) int64, n Counts, now time.Time) 
 		case "fresh":
 			if ds.Cycle > 0 {
 				var a int64
-				if !n.Last.IsZero() && overdue(ds, n.Last, now) == 0 {
+				if last, _ := n.updated(); !last.IsZero() && overdue(ds, last, now) == 0 {
 					a = 1
 				}
 				add(r.Indicator, a, 1)

@@ -24,11 +24,12 @@ type Tally struct{ A, B int64 }
 type Input struct {
 	Dataset *mulu.Dataset
 	Weights Weights
-	Rows    int64            // current rows
-	Tallies map[string]Tally // by indicator code; absent is not applicable
-	Through time.Time        // newest manifest counted
-	Overdue int64            // whole cycles without an update
-	Blocked float64          // share of records that broke a blocking rule
+	Rows    int64             // current rows
+	Tallies map[string]Tally  // by indicator code; absent is not applicable
+	Through time.Time         // newest manifest or nil report counted
+	Overdue int64             // whole cycles without an update
+	Blocked float64           // share of records that broke a blocking rule
+	Notes   map[string]string // by indicator code, what else was counted
 }
 
 // Score computes a dataset's score by DB31/T 1523-2024. It is a pure function: equal
@@ -73,7 +74,7 @@ func (in *Input) level(parent string, tree map[string][]indicator, leaves *[]mul
 			v, ok = in.level(i.code, tree, leaves)
 		} else {
 			t := in.Tallies[i.code]
-			leaf := mulu.Indicator{Code: i.code, Title: i.title, A: t.A, B: t.B}
+			leaf := mulu.Indicator{Code: i.code, Title: i.title, A: t.A, B: t.B, Note: in.Notes[i.code]}
 			if ok = t.B > 0; ok {
 				v = float64(t.A) / float64(t.B)
 				leaf.X, leaf.Raw = round(v), round(float64(t.B-t.A)/float64(t.B))

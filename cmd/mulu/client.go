@@ -120,13 +120,18 @@ func (c *client) do(ctx context.Context, method, path string, body io.Reader, ou
 // open sends one request and returns the answer if it is a success. A refusal
 // becomes an error with the server's own words and its hint how to mend it.
 func (c *client) open(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	return c.openAs(ctx, method, path, "application/json", body)
+}
+
+// openAs is open with a body of another type.
+func (c *client) openAs(ctx context.Context, method, path, kind string, body io.Reader) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}
 	req.Header.Set("X-Mulu", "cli")
 	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", kind)
 	}
 	if c.key != "" {
 		req.Header.Set("Authorization", "Bearer "+c.key)

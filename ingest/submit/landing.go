@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"mulu"
 	"mulu/internal/store"
@@ -17,53 +18,102 @@ type Rejects interface {
 	RejectedIn(ctx context.Context, topic mulu.TopicID, partition int32, first, last int64) (int64, error)
 }
 
+// span is offsets of one partition over several submissions.
+type span struct {
+	topic     mulu.TopicID
+	partition int32
+}
+
+// readIn is a submission that has been read into the library.
+type readIn struct {
+	Submission
+	topic mulu.TopicID
+	runs  []Run
+}
+
 // Land looks which sent submissions have all been read into the library and notes how
-// many of their records were rejected. It gives those that have just landed.
+// many of their records were rejected. It gives those that have just landed. Where many
+// small ones land together the library is asked once per partition, and for each of them
+// only where that partition has rejects.
 func (d *Desk) Land(ctx context.Context, lib Rejects) ([]Submission, error) {
-	sent, err := d.List(ctx, Filter{State: Sent}, 1000)
+	read, err := d.allRead(ctx)
 	if err != nil {
 		return nil, err
 	}
+	spans := map[span]Run{}
+	for _, s := range read {
+		for _, r := range s.runs {
+			at := span{s.topic, r.Partition}
+			if all, ok := spans[at]; ok {
+				r.First, r.Last = min(r.First, all.First), max(r.Last, all.Last)
+			}
+			spans[at] = r
+		}
+	}
+	clean := map[span]bool{}
+	for at, r := range spans {
+		n, err := lib.RejectedIn(ctx, at.topic, r.Partition, r.First, r.Last)
+		if err != nil {
+			return nil, fmt.Errorf("land submissions: %w", err)
+		}
+		clean[at] = n == 0
+	}
 	var out []Submission
 	var faults []error
-	for _, s := range sent {
-		landed, err := d.landOne(ctx, lib, s)
+	for _, s := range read {
+		err := d.landOne(ctx, lib, s, clean)
+		if err == nil {
+			s.Submission, err = d.Get(ctx, s.ID)
+		}
 		if err != nil {
 			faults = append(faults, fmt.Errorf("land submission %s: %w", s.ID, err))
-		} else if landed {
-			if s, err = d.Get(ctx, s.ID); err != nil {
-				return out, err
-			}
-			out = append(out, s)
+			continue
 		}
+		out = append(out, s.Submission)
 	}
 	return out, errors.Join(faults...)
 }
 
-func (d *Desk) landOne(ctx context.Context, lib Rejects, s Submission) (bool, error) {
-	topic, runs, err := d.Runs(ctx, s.ID)
+// allRead are the sent submissions whose every record is behind its partition's position.
+func (d *Desk) allRead(ctx context.Context) (out []readIn, err error) {
+	sent, err := d.List(ctx, Filter{State: Sent}, 1000)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	at, err := d.positions(ctx, topic)
-	if err != nil {
-		return false, err
-	}
-	for _, r := range runs {
-		if at[r.Partition] <= r.Last {
-			return false, nil
+	known := map[mulu.TopicID]map[int32]int64{}
+	for _, s := range sent {
+		topic, runs, err := d.Runs(ctx, s.ID)
+		if err != nil {
+			return nil, err
+		}
+		at := known[topic]
+		if at == nil {
+			if at, err = d.positions(ctx, topic); err != nil {
+				return nil, err
+			}
+			known[topic] = at
+		}
+		if !slices.ContainsFunc(runs, func(r Run) bool { return at[r.Partition] <= r.Last }) {
+			out = append(out, readIn{s, topic, runs})
 		}
 	}
+	return out, nil
+}
+
+func (d *Desk) landOne(ctx context.Context, lib Rejects, s readIn, clean map[span]bool) error {
 	var rejected, records int64
-	for _, r := range runs {
-		n, err := lib.RejectedIn(ctx, topic, r.Partition, r.First, r.Last)
+	for _, r := range s.runs {
+		records += r.Last - r.First + 1
+		if clean[span{s.topic, r.Partition}] {
+			continue
+		}
+		n, err := lib.RejectedIn(ctx, s.topic, r.Partition, r.First, r.Last)
 		if err != nil {
-			return false, err
+			return err
 		}
 		rejected += n
-		records += r.Last - r.First + 1
 	}
-	return true, d.land(ctx, s.ID, records-rejected, rejected)
+	return d.land(ctx, s.ID, records-rejected, rejected)
 }
 
 func (d *Desk) land(ctx context.Context, id string, good, rejected int64) error {

@@ -1,7 +1,6 @@
 package submit
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -9,9 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"mulu"
 )
@@ -37,14 +33,9 @@ type Row struct {
 
 // Sender sends one open submission. It is for one goroutine.
 type Sender struct {
-	d     *Desk
-	s     Submission
-	topic string
-	cl    *kgo.Client
-	adm   *kadm.Client
-	id    mulu.TopicID
-	parts int
-	part  kgo.TopicPartitioner
+	d *Desk
+	s Submission
+	w *wire
 
 	n      int64 // the chunk that is next
 	rows   []Row // added and not sent
@@ -64,35 +55,20 @@ func (d *Desk) Send(ctx context.Context, id, topic string) (*Sender, error) {
 	if s.State != Open {
 		return nil, fmt.Errorf("报送 %s 已是 %s，不能再发送 / the submission is not open: %w", id, s.State, mulu.ErrConflict)
 	}
-	cl, err := kgo.NewClient(append([]kgo.Opt{
-		kgo.SeedBrokers(d.seeds...), kgo.ClientID("mulu-submit"), kgo.TransactionalID("mulu-submit-" + id), kgo.TransactionTimeout(time.Minute),
-		kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxBufferedRecords(2 * chunkRows),
-	}, d.opts...)...)
+	w, err := d.connect(ctx, topic, "mulu-submit-"+id)
 	if err != nil {
-		return nil, fmt.Errorf("open producer of submission %s: %w", id, err)
+		return nil, fmt.Errorf("send submission %s: %w", id, err)
 	}
-	out := &Sender{d: d, s: s, topic: topic, cl: cl, adm: kadm.NewClient(cl), cursor: s.Cursor, part: kgo.StickyKeyPartitioner(nil).ForTopic(topic)}
+	out := &Sender{d: d, s: s, w: w, cursor: s.Cursor}
 	if err := out.start(ctx); err != nil {
-		cl.Close()
+		out.Close()
 		return nil, fmt.Errorf("send submission %s: %w", id, err)
 	}
 	return out, nil
 }
 
-// start fences other senders and settles what is open.
+// start settles what is open.
 func (s *Sender) start(ctx context.Context) error {
-	if _, _, err := s.cl.ProducerID(ctx); err != nil {
-		return fmt.Errorf("消息系统没有接受事务 / begin at the broker: %w: %w", mulu.ErrBusy, err)
-	}
-	details, err := s.adm.ListTopics(ctx, s.topic)
-	if err != nil {
-		return fmt.Errorf("look up topic %s: %w: %w", s.topic, mulu.ErrBusy, err)
-	}
-	t := details[s.topic]
-	if t.Err != nil {
-		return fmt.Errorf("look up topic %s: %w: %w", s.topic, mulu.ErrBusy, t.Err)
-	}
-	s.id, s.parts = mulu.TopicID(t.ID), len(t.Partitions)
 	c, err := s.d.openChunk(ctx, s.s.ID)
 	if err != nil || c == nil {
 		if err == nil {
@@ -101,11 +77,14 @@ func (s *Sender) start(ctx context.Context) error {
 		return err
 	}
 	s.n = c.n
-	return s.settle(ctx, c)
+	if err := s.w.settle(ctx, c); err != nil {
+		return err
+	}
+	return s.done(ctx, c)
 }
 
 // Close lets go of the client. What was added and not flushed is forgotten.
-func (s *Sender) Close() { s.cl.Close() }
+func (s *Sender) Close() { s.w.cl.Close() }
 
 // Cursor says where the source is to be read on: the cursor of the last row that is on
 // the broker, "" at the beginning.
@@ -141,7 +120,7 @@ func (s *Sender) Flush(ctx context.Context) error {
 	c, err := s.plan(ctx)
 	if err == nil {
 		s.d.passed("planned")
-		err = s.produce(ctx, c, s.rows)
+		err = s.w.produce(ctx, c)
 	}
 	if err == nil {
 		s.d.passed("produced")
@@ -165,15 +144,26 @@ func (s *Sender) End(ctx context.Context, report json.RawMessage) error {
 	return s.d.end(ctx, s.s.ID, Sent, "", report)
 }
 
-// chunk is one transaction's worth.
+// chunk is what one submission has in one transaction.
 type chunk struct {
+	of     string // its submission
 	n      int64
 	rows   int64
 	cursor string
 	topic  mulu.TopicID
-	starts []int64 // of each partition, before it is sent
+	starts []int64 // of each partition, before it is sent or earlier
 	body   []byte
+	send   []Row // what is to be sent: all, or what is not on the broker yet
 	runs   []Run
+	sent   time.Time // when its submission ended, on a line
+}
+
+// from is what its records say they are from.
+func (c *chunk) from() []byte { return fmt.Appendf(nil, "%s/%d", c.of, c.n) }
+
+// holds says whether a record of it was found on a partition.
+func (c *chunk) holds(partition int32) bool {
+	return slices.ContainsFunc(c.runs, func(r Run) bool { return r.Partition == partition })
 }
 
 // Run is offsets [First, Last] of one partition, all of one submission.
@@ -184,85 +174,15 @@ type Run struct {
 
 // plan writes the chunk down, body and all. A crash after it leaves an open chunk.
 func (s *Sender) plan(ctx context.Context) (*chunk, error) {
-	ends, err := s.ends(ctx)
+	ends, err := s.w.ends(ctx)
 	if err != nil {
 		return nil, err
 	}
-	c := &chunk{n: s.n, rows: int64(len(s.rows)), cursor: s.added, topic: s.id, starts: ends}
+	c := &chunk{of: s.s.ID, n: s.n, rows: int64(len(s.rows)), cursor: s.added, topic: s.w.id, starts: ends, send: s.rows}
 	if c.body, err = pack(s.rows); err != nil {
 		return nil, err
 	}
-	return c, s.d.planChunk(ctx, s.s.ID, c)
-}
-
-// ends are the ends of what is committed, by partition.
-func (s *Sender) ends(ctx context.Context) ([]int64, error) {
-	list, err := s.adm.ListCommittedOffsets(ctx, s.topic)
-	if err == nil {
-		err = list.Error()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("list ends of topic %s: %w: %w", s.topic, mulu.ErrBusy, err)
-	}
-	out := make([]int64, s.parts)
-	list.Each(func(o kadm.ListedOffset) {
-		if int(o.Partition) < s.parts {
-			out[o.Partition] = o.Offset
-		}
-	})
-	return out, nil
-}
-
-// produce sends rows in one transaction and notes where they lie.
-func (s *Sender) produce(ctx context.Context, c *chunk, rows []Row) error {
-	if err := s.cl.BeginTransaction(); err != nil {
-		return fmt.Errorf("begin transaction: %w", err)
-	}
-	from := []byte(fmt.Sprintf("%s/%d", s.s.ID, c.n))
-	records := make([]*kgo.Record, len(rows))
-	for i, r := range rows {
-		rec := &kgo.Record{Key: r.Key, Value: r.Value, Headers: []kgo.RecordHeader{{Key: headerFrom, Value: from}}}
-		if r.Note != nil {
-			note, err := json.Marshal(r.Note)
-			if err != nil {
-				return err
-			}
-			rec.Headers = append(rec.Headers, kgo.RecordHeader{Key: mulu.HeaderNote, Value: note})
-		}
-		rec.Partition = s.partition(&r, len(c.starts))
-		records[i] = rec
-	}
-	results := s.cl.ProduceSync(ctx, records...)
-	if err := results.FirstErr(); err != nil {
-		s.abort()
-		return fmt.Errorf("produce: %w: %w", mulu.ErrBusy, err)
-	}
-	s.d.passed("uncommitted")
-	if err := s.cl.EndTransaction(ctx, kgo.TryCommit); err != nil {
-		return fmt.Errorf("commit at the broker: %w: %w", mulu.ErrBusy, err)
-	}
-	for _, r := range records {
-		c.add(r.Partition, r.Offset)
-	}
-	return nil
-}
-
-// partition is where a row goes: always the same, also when it is sent again after the
-// topic has got more partitions. A row without key is a reject wherever it is.
-func (s *Sender) partition(r *Row, n int) int32 {
-	key := r.Key
-	if key == nil {
-		key = r.Value
-	}
-	return int32(s.part.Partition(&kgo.Record{Key: key}, n)) //nolint:gosec // below n
-}
-
-func (s *Sender) abort() {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	// If it fails, the next Send's fence aborts.
-	_ = s.cl.AbortBufferedRecords(ctx)
-	_ = s.cl.EndTransaction(ctx, kgo.TryAbort)
+	return c, s.d.planChunk(ctx, c)
 }
 
 // add notes one offset.
@@ -276,112 +196,31 @@ func (c *chunk) add(partition int32, offset int64) {
 	c.runs = append(c.runs, Run{partition, offset, offset})
 }
 
-// done moves the submission past the chunk.
-func (s *Sender) done(ctx context.Context, c *chunk) error {
+// sort puts the runs in order.
+func (c *chunk) sort() {
 	slices.SortFunc(c.runs, func(a, b Run) int {
 		if a.Partition != b.Partition {
 			return int(a.Partition - b.Partition)
 		}
 		return int(a.First - b.First) //nolint:gosec // a sign
 	})
-	if err := s.d.doneChunk(ctx, s.s.ID, c); err != nil {
+}
+
+// done moves the submission past the chunk.
+func (s *Sender) done(ctx context.Context, c *chunk) error {
+	c.sort()
+	if err := s.d.doneChunk(ctx, c); err != nil {
 		return err
 	}
 	s.n, s.cursor, s.s.Rows = c.n+1, c.cursor, s.s.Rows+c.rows
 	return nil
 }
 
-// settle finds out what of a chunk that was cut off is on the broker, partition by
-// partition, since a broker that dies may commit one and not the other, and sends the
-// rest.
-func (s *Sender) settle(ctx context.Context, c *chunk) error {
-	rows, err := unpack(c.body)
-	if err != nil {
-		return err
-	}
-	found := map[int32]bool{}
-	if c.topic == s.id { // of a topic that was made again nothing is there
-		if found, err = s.find(ctx, c); err != nil {
-			return err
-		}
-	}
-	rest := slices.DeleteFunc(rows, func(r Row) bool { return found[s.partition(&r, len(c.starts))] })
-	if len(rest) > 0 {
-		if err := s.produce(ctx, c, rest); err != nil {
-			return err
-		}
-	}
-	return s.done(ctx, c)
-}
-
-// find reads the topic from where the chunk began to its committed end and notes the
-// chunk's records.
-func (s *Sender) find(ctx context.Context, c *chunk) (map[int32]bool, error) {
-	ends, err := s.ends(ctx)
-	if err != nil {
-		return nil, err
-	}
-	at := map[int32]kgo.Offset{}
-	left := map[int32]int64{}
-	for p, start := range c.starts {
-		if p < len(ends) && ends[p] > start {
-			at[int32(p)] = kgo.NewOffset().At(start) //nolint:gosec // a partition
-			left[int32(p)] = ends[p]                 //nolint:gosec // a partition
-		}
-	}
-	found := map[int32]bool{}
-	if len(at) == 0 {
-		return found, nil
-	}
-	cl, err := kgo.NewClient(append([]kgo.Opt{
-		kgo.SeedBrokers(s.d.seeds...), kgo.ClientID("mulu-submit"), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{s.topic: at}),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(500 * time.Millisecond), kgo.FetchMaxBytes(8 << 20),
-	}, s.d.opts...)...)
-	if err != nil {
-		return nil, fmt.Errorf("look for a chunk on the broker: %w", err)
-	}
-	defer cl.Close()
-	want := []byte(fmt.Sprintf("%s/%d", s.s.ID, c.n))
-	for len(left) > 0 {
-		fctx, cancel := context.WithTimeout(ctx, 15*time.Second)
-		fetches := cl.PollRecords(fctx, 0)
-		cancel()
-		if err := fetches.Err(); err != nil {
-			if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-				return nil, fmt.Errorf("消息系统没有给出主题 %s 的记录，请检查其是否正常 / the broker gives nothing of the topic: %w", s.topic, mulu.ErrBusy)
-			}
-			return nil, fmt.Errorf("look for a chunk on the broker: %w", err)
-		}
-		fetches.EachRecord(func(r *kgo.Record) {
-			if from(r, want) {
-				found[r.Partition] = true
-				c.add(r.Partition, r.Offset)
-			}
-			if r.Offset+1 >= left[r.Partition] {
-				delete(left, r.Partition)
-			}
-		})
-	}
-	return found, nil
-}
-
-func from(r *kgo.Record, want []byte) bool {
-	return slices.ContainsFunc(r.Headers, func(h kgo.RecordHeader) bool { return h.Key == headerFrom && bytes.Equal(h.Value, want) })
-}
-
 // openChunk is the chunk that was planned and not done, nil for none.
 func (d *Desk) openChunk(ctx context.Context, id string) (*chunk, error) {
-	c := &chunk{}
-	var starts string
-	err := d.db.Read.QueryRowContext(ctx, `SELECT n, sent_rows, cursor, starts, body FROM ingest_chunk WHERE submission = $1 AND body IS NOT NULL`, id).
-		Scan(&c.n, &c.rows, &c.cursor, &starts, &c.body)
+	c, err := scanChunk(d.db.Read.QueryRowContext(ctx, `SELECT `+chunkColumns+` FROM ingest_chunk WHERE submission = $1 AND body IS NOT NULL`, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
-	}
-	if err == nil {
-		var at startsJSON
-		err = json.Unmarshal([]byte(starts), &at)
-		c.starts, c.topic = at.Offsets, at.topic()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read open chunk: %w", err)

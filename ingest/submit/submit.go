@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -63,13 +64,17 @@ type Desk struct {
 	opts  []kgo.Opt // TLS, SASL
 	now   func() time.Time
 	// passed is told each durable stage; tests cut there.
-	passed func(stage string)
+	passed   func(stage string)
+	patience time.Duration // groupTime
+
+	mu    sync.Mutex
+	lines map[mulu.DatasetCode]*Line
 }
 
 // NewDesk makes one on a store whose ingest tables are up to date (ingest.NewJournal).
 // The broker need not be up yet.
 func NewDesk(db *store.DB, seeds []string, now func() time.Time, opts ...kgo.Opt) *Desk {
-	return &Desk{db: db, seeds: seeds, now: now, opts: opts, passed: func(string) {}}
+	return &Desk{db: db, seeds: seeds, now: now, opts: opts, passed: func(string) {}, patience: groupTime, lines: map[mulu.DatasetCode]*Line{}}
 }
 
 // OnPassed has f told each durable stage of sending; tests of the ways cut there.
@@ -80,7 +85,20 @@ const columns = `id, dataset, way, name, unique_key, source, digest, period, act
 // Open registers a submission, or finds the one that its key names; fresh says which.
 // The same key with another digest is mulu.ErrConflict. Without a key it is new.
 func (d *Desk) Open(ctx context.Context, s Submission) (out Submission, fresh bool, err error) {
-	now := d.now()
+	err = d.db.Tx(ctx, func(tx *sql.Tx) error {
+		out, fresh, err = d.open(ctx, tx, s, "")
+		return err
+	})
+	if err != nil {
+		return out, false, fmt.Errorf("open submission to dataset %s: %w", s.Dataset, err)
+	}
+	return out, fresh, out.is(&s, fresh)
+}
+
+// open registers a submission, or reads the one that has its key. topic is the topic
+// that it goes to, if that is known yet.
+func (d *Desk) open(ctx context.Context, tx *sql.Tx, s Submission, topic string) (out Submission, fresh bool, err error) {
+	now := d.now().UTC().Truncate(time.Microsecond)
 	s.ID = "S" + now.In(shanghai).Format("20060102") + "-" + rand.Text()[:8]
 	if s.Key == "" {
 		s.Key = s.ID
@@ -91,36 +109,35 @@ func (d *Desk) Open(ctx context.Context, s Submission) (out Submission, fresh bo
 	if s.Report == nil {
 		s.Report = json.RawMessage("{}")
 	}
-	err = d.db.Tx(ctx, func(tx *sql.Tx) error {
-		ended := int64(0)
-		if s.State != Open {
-			ended = store.Micros(now)
-		}
-		res, err := tx.ExecContext(ctx, `INSERT INTO ingest_submission (id, dataset, way, name, unique_key, source, digest, period, actor, state, reason, report,
-				topic_id, cursor, chunks, total, sent_rows, good, rejected, opened_at, sent_at, landed_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, '', $13, 0, $14, 0, 0, 0, $15, $16, $16)
-			ON CONFLICT (dataset, way, unique_key) DO NOTHING`,
-			s.ID, string(s.Dataset), string(s.Way), s.Name, s.Key, s.Source, s.Digest, s.Period, s.By, s.State, s.Reason, string(s.Report),
-			s.Cursor, s.Total, store.Micros(now), ended)
-		if err != nil {
-			return err
-		}
-		n, err := res.RowsAffected()
-		if err != nil {
-			return err
-		}
-		fresh = n == 1
-		out, err = scan(tx.QueryRowContext(ctx, `SELECT `+columns+` FROM ingest_submission WHERE dataset = $1 AND way = $2 AND unique_key = $3`,
-			string(s.Dataset), string(s.Way), s.Key))
-		return err
-	})
+	s.OpenedAt, s.Rows, s.Good, s.Rejected, s.SentAt, s.LandedAt = now, 0, 0, 0, time.Time{}, time.Time{}
+	if s.State != Open {
+		s.SentAt, s.LandedAt = now, now
+	}
+	res, err := tx.ExecContext(ctx, `INSERT INTO ingest_submission (id, dataset, way, name, unique_key, source, digest, period, actor, state, reason, report,
+			topic_id, cursor, chunks, total, sent_rows, good, rejected, opened_at, sent_at, landed_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $17, $13, 0, $14, 0, 0, 0, $15, $16, $16)
+		ON CONFLICT (dataset, way, unique_key) DO NOTHING`,
+		s.ID, string(s.Dataset), string(s.Way), s.Name, s.Key, s.Source, s.Digest, s.Period, s.By, s.State, s.Reason, string(s.Report),
+		s.Cursor, s.Total, store.Micros(now), store.Micros(s.SentAt), topic)
 	if err != nil {
-		return out, false, fmt.Errorf("open submission to dataset %s: %w", s.Dataset, err)
+		return out, false, err
 	}
-	if !fresh && s.Digest != out.Digest {
-		return out, false, fmt.Errorf("键 %q 已用于另一份内容（%s，%s）；内容变了请换一个键 / this key was used for other content: %w", s.Key, out.ID, out.OpenedAt.In(shanghai).Format(time.DateTime), mulu.ErrConflict)
+	n, err := res.RowsAffected()
+	if err != nil || n == 1 {
+		return s, true, err
 	}
-	return out, fresh, nil
+	out, err = scan(tx.QueryRowContext(ctx, `SELECT `+columns+` FROM ingest_submission WHERE dataset = $1 AND way = $2 AND unique_key = $3`,
+		string(s.Dataset), string(s.Way), s.Key))
+	return out, false, err
+}
+
+// is refuses another content under the key of one that is there.
+func (s *Submission) is(asked *Submission, fresh bool) error {
+	if fresh || s.Digest == asked.Digest {
+		return nil
+	}
+	return fmt.Errorf("键 %q 已用于另一份内容（%s，%s）；内容变了请换一个键 / this key was used for other content: %w",
+		asked.Key, s.ID, s.OpenedAt.In(shanghai).Format(time.DateTime), mulu.ErrConflict)
 }
 
 // shanghai is where days and serial numbers are counted.

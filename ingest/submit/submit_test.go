@@ -27,7 +27,7 @@ type rig struct {
 	stop      func()
 }
 
-func newRig(t *testing.T, partitions int32) *rig {
+func newRig(t testing.TB, partitions int32) *rig {
 	t.Helper()
 	r := &rig{dir: t.TempDir()}
 	r.start(t)
@@ -47,7 +47,7 @@ func newRig(t *testing.T, partitions int32) *rig {
 	return r
 }
 
-func (r *rig) start(t *testing.T) {
+func (r *rig) start(t testing.TB) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	addr, ended := make(chan string, 1), make(chan error, 1)

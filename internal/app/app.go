@@ -28,6 +28,8 @@ import (
 	"mulu"
 	"mulu/catalog"
 	"mulu/ingest"
+	"mulu/ingest/packages"
+	"mulu/ingest/post"
 	"mulu/ingest/submit"
 	"mulu/ingest/table"
 	"mulu/internal/auth"
@@ -77,6 +79,9 @@ type App struct {
 	desk     *pipeline.Desk
 	submit   *submit.Desk
 	tables   *table.Puller
+	intake   *post.Intake
+	shelf    *packages.Shelf
+	seal     *packages.Seal
 	admin    *kadm.Client
 	rules    *versions
 	weights  atomic.Pointer[quality.Weights]
@@ -158,7 +163,7 @@ func (a *App) start(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{a.openStore, a.openChain, a.openRooms, a.openRelay, a.declare, a.openCorrections, a.openIngest} {
+	for _, step := range []func(context.Context) error{a.openStore, a.openChain, a.openRooms, a.openRelay, a.declare, a.openCorrections, a.openIngest, a.openIntake} {
 		if err := step(ctx); err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 
 	"mulu"
 	"mulu/ingest"
+	"mulu/ingest/submit"
 	"mulu/library"
 	"mulu/pipeline"
 	"mulu/quality"
@@ -51,6 +52,7 @@ func (a *App) startWorkers() {
 		return err
 	})
 	a.startTables()
+	a.startIntake()
 	a.every(correctEvery, "finish corrections", a.finishCorrections)
 	a.every(expireEvery, "expire grants", func(ctx context.Context) error {
 		_, err := a.share.Expire(ctx)
@@ -146,6 +148,10 @@ func (a *App) scoreDatasets(ctx context.Context, pace scorePace) error {
 			last[t.Dataset] = t.Last
 		}
 	}
+	unchanged, err := a.submit.Unchanged(ctx)
+	if err != nil {
+		return err
+	}
 	datasets, err := a.catalog.Datasets(ctx)
 	if err != nil {
 		return err
@@ -154,6 +160,11 @@ func (a *App) scoreDatasets(ctx context.Context, pace scorePace) error {
 	for _, ds := range datasets {
 		if last[ds.Code].IsZero() {
 			continue
+		}
+		nothing := unchanged[ds.Code]
+		reported := nothing.Until.After(last[ds.Code])
+		if reported {
+			last[ds.Code] = nothing.Until
 		}
 		known, err := a.catalog.LatestScore(ctx, ds.Code)
 		if err == nil && !last[ds.Code].After(known.Through) && a.scored[ds.Code] == marks[ds.Code] {
@@ -164,10 +175,10 @@ func (a *App) scoreDatasets(ctx context.Context, pace scorePace) error {
 		}
 		n, now := offsets[ds.Code], time.Now()
 		corrected := a.scored[ds.Code] != marks[ds.Code]
-		if !corrected && !pace.due(ds.Code, n, now) {
+		if !corrected && !reported && !pace.due(ds.Code, n, now) {
 			continue
 		}
-		if err := a.score(ctx, ds, totals, corrections); err != nil {
+		if err := a.score(ctx, ds, totals, corrections, nothing); err != nil {
 			faults = append(faults, fmt.Errorf("score %s: %w", ds.Code, err))
 			continue
 		}
@@ -180,8 +191,8 @@ func (a *App) scoreDatasets(ctx context.Context, pace scorePace) error {
 	return errors.Join(faults...)
 }
 
-func (a *App) score(ctx context.Context, ds *mulu.Dataset, totals []library.Total, corrections []library.Correction) error {
-	n := quality.Counts{ByRule: map[mulu.RuleID]int64{}, ByClass: map[string]int64{}}
+func (a *App) score(ctx context.Context, ds *mulu.Dataset, totals []library.Total, corrections []library.Correction, nothing submit.Unchanged) error {
+	n := quality.Counts{ByRule: map[mulu.RuleID]int64{}, ByClass: map[string]int64{}, Unchanged: nothing.Until, Period: nothing.Period}
 	for _, t := range totals {
 		if t.Dataset == ds.Code {
 			n.Good, n.Rejected = n.Good+t.Good, n.Rejected+t.Rejected

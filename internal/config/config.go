@@ -18,6 +18,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"mulu"
+	"mulu/ledger/contract"
 )
 
 // Config is the whole configuration. The zero value of a field means its default.
@@ -112,6 +113,13 @@ type Ingest struct {
 	ReconcileMB    int64         `yaml:"reconcile_mb"`
 	// StatementDays is how long statements are kept.
 	StatementDays int64 `yaml:"statement_days"`
+	// PostMB is the longest body of a post, unzipped; PostMemoryMB bounds what all that
+	// are being taken hold.
+	PostMB       int64 `yaml:"post_mb"`
+	PostMemoryMB int64 `yaml:"post_memory_mb"`
+	// TrustedPackages are the public keys ("ed25519:…") of houses whose offline packages
+	// are taken, by name.
+	TrustedPackages map[string]string `yaml:"trusted_packages"`
 }
 
 // Ledger is the directory chain.
@@ -136,7 +144,7 @@ func Default() Config {
 		},
 		Broker: Broker{Listen: "127.0.0.1:19092", RetainMB: 1024},
 		Ingest: Ingest{BatchRows: 100_000, Linger: time.Second, MemoryMB: 288, HoldShare: 0.5, HoldLeast: 20,
-			ReconcileEvery: time.Hour, ReconcileMB: 4096, StatementDays: 1095},
+			ReconcileEvery: time.Hour, ReconcileMB: 4096, StatementDays: 1095, PostMB: 64, PostMemoryMB: 64},
 		Engine: Engine{HistoryDays: 1095},
 		Ledger: Ledger{Origin: "mulu.local/directory", AnchorEvery: 10 * time.Second},
 	}
@@ -200,6 +208,14 @@ func (c *Config) Validate() error {
 	}
 	if c.Ingest.ReconcileEvery < time.Minute || c.Ingest.ReconcileMB < 64 || c.Ingest.StatementDays < 366 {
 		bad("ingest: reconcile_every 至少 1m，reconcile_mb 至少 64，statement_days 至少 366（对账单至少保存一年）/ at least 1m, 64 and 366")
+	}
+	if c.Ingest.PostMB < 1 || c.Ingest.PostMB > 1024 || c.Ingest.PostMemoryMB < 16 {
+		bad("ingest: post_mb 应在 1 到 1024 之间，post_memory_mb 至少 16 / want post_mb from 1 to 1024 and post_memory_mb at least 16")
+	}
+	for name, key := range c.Ingest.TrustedPackages {
+		if _, err := contract.ParseKey(key); err != nil {
+			bad("ingest.trusted_packages: %s 的公钥应为 ed25519: 加 64 位小写十六进制 / want ed25519: and 64 lower-case hex digits", name)
+		}
 	}
 	for name, f := range map[string]Founder{"house.bureau": c.House.Bureau, "house.center": c.House.Center} {
 		if len(f.Code) != 18 || f.Name == "" {

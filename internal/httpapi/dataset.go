@@ -183,6 +183,9 @@ func scoreOf(s *catalog.ScoreView) api.Score {
 		}
 		for _, i := range d.Indicators {
 			ind := api.Indicator{Code: i.Code, Title: i.Title, A: i.A, B: i.B, Applicable: i.B > 0}
+			if i.Note != "" {
+				ind.Note = &i.Note
+			}
 			if i.B > 0 {
 				ind.X = &i.X
 			}

@@ -6,3 +6,6 @@ import "github.com/prometheus/client_golang/prometheus"
 func WayIn() prometheus.Collector { return wayIn{&house{}} }
 
 var PartitionOf = partitionOf
+
+// PostStatus is what an error of a post is answered with.
+func PostStatus(err error) int { return kindOf(postFault(err)).status }

@@ -17,6 +17,8 @@ import (
 	"mulu/catalog"
 	declared "mulu/deploy/sample"
 	"mulu/ingest"
+	"mulu/ingest/packages"
+	"mulu/ingest/post"
 	"mulu/ingest/submit"
 	"mulu/ingest/table"
 	"mulu/internal/auth"
@@ -159,7 +161,12 @@ func openHouse(t *testing.T) *house {
 	h.mender = &pipeline.Mender{Library: h.lib, Journal: h.journal, Version: version, Now: time.Now}
 	h.lane = pipeline.Lane{Library: h.lib, Journal: h.journal, Version: version, Now: time.Now}
 	h.Handler = need[http.Handler](t)(httpapi.New(httpapi.Deps{
-		Auth: h.auth, Library: h.lib, Journal: h.journal, Desk: h.desk, Submit: h.submissions, Tables: h.tables, Share: h.share, Catalog: h.catalog, Ledger: h.chain, Relay: h.relay, Seen: h.seen,
+		Auth: h.auth, Library: h.lib, Journal: h.journal, Desk: h.desk, Submit: h.submissions, Tables: h.tables, Intake: post.New(post.Options{Desk: h.submissions, Dir: filepath.Join(dir, "posts"), MaxBody: 1 << 20, MemoryBytes: 64 << 20}),
+		Shelf: &packages.Shelf{Desk: h.submissions, Dir: filepath.Join(dir, "packages"), Dataset: func(ctx context.Context, code mulu.DatasetCode) (*mulu.Dataset, error) {
+			return h.lib.Dataset(code), nil
+		}},
+		Seal:  &packages.Seal{DB: db, Signer: h.auth, Actor: machine.ID, House: packages.House{Origin: "mulu.test/310107", Name: center.Name}, Now: time.Now},
+		Share: h.share, Catalog: h.catalog, Ledger: h.chain, Relay: h.relay, Seen: h.seen,
 		Broker: func(context.Context) error { return mulu.ErrBusy },
 		Mender: h.mender, Withdrawer: &pipeline.Withdrawer{Library: h.lib, Journal: h.journal, Holders: h.share, Now: time.Now},
 		Sample: func() bool { return true }, Version: "test", Console: built, Log: log,

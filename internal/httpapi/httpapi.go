@@ -21,12 +21,15 @@ import (
 	"mulu/catalog"
 	"mulu/console"
 	"mulu/ingest"
+	"mulu/ingest/packages"
+	"mulu/ingest/post"
 	"mulu/ingest/submit"
 	"mulu/ingest/table"
 	"mulu/internal/auth"
 	catalogapi "mulu/internal/httpapi/gen/catalog"
 	datasetapi "mulu/internal/httpapi/gen/dataset"
 	ingestapi "mulu/internal/httpapi/gen/ingest"
+	intakeapi "mulu/internal/httpapi/gen/intake"
 	ledgerapi "mulu/internal/httpapi/gen/ledger"
 	sessionapi "mulu/internal/httpapi/gen/session"
 	shareapi "mulu/internal/httpapi/gen/share"
@@ -53,6 +56,9 @@ type Deps struct {
 	Desk    *pipeline.Desk                  // reconciliation
 	Submit  *submit.Desk                    // what comes in by other ways than Kafka
 	Tables  *table.Puller                   // tables of exchange databases
+	Intake  *post.Intake                    // of rows that are posted
+	Shelf   *packages.Shelf                 // of packages that come in
+	Seal    *packages.Seal                  // of packages that go out
 	Share   *share.Service
 	Catalog *catalog.Catalog
 	Ledger  *tilelog.Log
@@ -94,6 +100,7 @@ type house struct {
 	orgs     *recent[map[mulu.OrgCode]mulu.Org]
 	actors   *recent[map[string]mulu.Actor]
 	datasets *recent[[]*mulu.Dataset]
+	posted   *recent[map[mulu.DatasetCode]mulu.Way] // the way of posts, where one is declared
 	scores   *recent[map[mulu.DatasetCode]catalog.ScoreView]
 	reads    *recent[map[mulu.GrantID]int64]
 }
@@ -143,6 +150,7 @@ func (h *house) mount(d *door) {
 		ingestapi.StdHTTPServerOptions{BaseRouter: d, ErrorHandlerFunc: h.malformed})
 	submissionapi.HandlerWithOptions(submissionapi.NewStrictHandlerWithOptions(submissionRoom{h}, nil, submissionapi.StrictHTTPServerOptions{RequestErrorHandlerFunc: h.malformed, ResponseErrorHandlerFunc: h.fail}),
 		submissionapi.StdHTTPServerOptions{BaseRouter: d, ErrorHandlerFunc: h.malformed})
+	intakeapi.HandlerWithOptions(intakeRoom{h}, intakeapi.StdHTTPServerOptions{BaseRouter: d, ErrorHandlerFunc: h.malformed})
 	datasetapi.HandlerWithOptions(datasetapi.NewStrictHandlerWithOptions(datasetRoom{h}, nil, datasetapi.StrictHTTPServerOptions{RequestErrorHandlerFunc: h.malformed, ResponseErrorHandlerFunc: h.fail}),
 		datasetapi.StdHTTPServerOptions{BaseRouter: d, ErrorHandlerFunc: h.malformed})
 	catalogapi.HandlerWithOptions(catalogapi.NewStrictHandlerWithOptions(catalogRoom{h}, nil, catalogapi.StrictHTTPServerOptions{RequestErrorHandlerFunc: h.malformed, ResponseErrorHandlerFunc: h.fail}),

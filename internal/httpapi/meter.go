@@ -14,6 +14,8 @@ import (
 type meter struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
+	posts    *prometheus.CounterVec
+	rows     *prometheus.CounterVec
 }
 
 func newMeter(h *house) (*meter, error) {
@@ -21,7 +23,8 @@ func newMeter(h *house) (*meter, error) {
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "mulu_http_requests_total", Help: "Requests answered, by route, method and status."}, []string{"route", "method", "status"}),
 		seconds:  prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "mulu_http_request_seconds", Help: "Time to answer, by route.", Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 5, 30, 300}}, []string{"route"}),
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.seconds, wayIn{h}, evenness{h}} {
+	m.posts, m.rows = newPostMeter()
+	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.posts, m.rows, wayIn{h}, evenness{h}} {
 		if err := h.Deps.Metrics.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}

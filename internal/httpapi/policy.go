@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mulu"
+	"mulu/ingest/packages"
 )
 
 // Rule says who may call one route. A role that is not named may not: there is no
@@ -65,11 +66,11 @@ var (
 //
 //	steward   flow and what is decided about it, statements, datasets, rejects with their original bytes, catalogue,
 //	          chain; mends and replays rejects, takes wrong batches back
-//	officer   datasets, catalogue, what its own organisation sends and shares, its datasets' statements
+//	officer   datasets, catalogue, what its own organisation sends and shares, its datasets' statements; delivers them
 //	approver  flow, datasets, catalogue, chain, everybody's share; no row
-//	operator  flow, pauses, topics put right, statements, declarations, system, head of the chain; no row
+//	operator  flow, pauses, topics put right, statements, declarations, system, head of the chain, packages; sees no row
 //	auditor   the records of everything; no row, changes nothing
-//	system    rows of its own organisation's grants
+//	system    rows of its own organisation's grants; delivers its organisation's datasets
 var policy = map[string]Rule{
 	"GET /v1/session":    {Roles: everybody},
 	"POST /v1/session":   {Public: true},
@@ -96,6 +97,13 @@ var policy = map[string]Rule{
 	"POST /v1/ways/{dataset}/{kind}/{name}/run": {Roles: roles(steward, officer, operator), Own: roles(officer)},
 	"GET /v1/submissions":                       {Roles: submitters, Own: held},
 	"GET /v1/submissions/{id}":                  {Roles: submitters, Own: held},
+
+	"POST /v1/ingest/{dataset}":             {Roles: held, Own: held, Within: exportTime, Body: postBody, Types: postTypes},
+	"POST /v1/submissions/nil":              {Roles: held, Own: held},
+	"POST /v1/submissions/packages":         {Roles: roles(officer, operator, system), Own: held, Body: 4 << 20},
+	"PUT /v1/submissions/{id}/parts/{name}": {Roles: roles(officer, operator, system), Own: held, Within: exportTime, Body: packages.MaxPart, Types: []string{"application/octet-stream"}},
+	"GET /v1/packages":                      {Roles: roles(operator, auditor)},
+	"POST /v1/packages":                     {Roles: roles(operator), Body: 4 << 20},
 
 	"GET /v1/datasets":                {Roles: roles(steward, officer, approver, auditor)},
 	"GET /v1/datasets/{code}":         {Roles: roles(steward, officer, approver, auditor)},

@@ -101,6 +101,12 @@ GET /v1/ways                             s o p u
 POST /v1/ways/{dataset}/{kind}/{name}/run s o p
 GET /v1/submissions                      s o p u y
 GET /v1/submissions/{id}                 s o p u y
+POST /v1/ingest/{dataset}                o y
+POST /v1/submissions/nil                 o y
+POST /v1/submissions/packages            o p y
+PUT /v1/submissions/{id}/parts/{name}    o p y
+GET /v1/packages                         p u
+POST /v1/packages                        p
 GET /v1/datasets                         s o a u
 GET /v1/datasets/{code}                  s o a u
 GET /v1/datasets/{code}/score            s o a u

@@ -75,6 +75,16 @@ func (h *house) remember() {
 		return index(list, func(a mulu.Actor) string { return a.ID }), err
 	})
 	h.datasets = remember(2*time.Second, func(ctx context.Context) ([]*mulu.Dataset, error) { return h.Catalog.Datasets(ctx) })
+	h.posted = remember(2*time.Second, func(ctx context.Context) (map[mulu.DatasetCode]mulu.Way, error) {
+		list, err := h.Submit.Ways(ctx, "")
+		out := map[mulu.DatasetCode]mulu.Way{}
+		for _, w := range list {
+			if _, some := out[w.Dataset]; !some && w.Kind == mulu.WayHTTP {
+				out[w.Dataset] = w.Way
+			}
+		}
+		return out, err
+	})
 	h.scores = remember(time.Second, func(ctx context.Context) (map[mulu.DatasetCode]catalog.ScoreView, error) {
 		list, err := h.Catalog.LatestScores(ctx)
 		return index(list, func(s catalog.ScoreView) mulu.DatasetCode { return s.Dataset }), err

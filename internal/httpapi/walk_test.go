@@ -205,7 +205,11 @@ func concrete(route string) (method, path string) {
 	case strings.Contains(path, "/reconciliations/{id}"):
 		path = strings.Replace(path, "{id}", theStatement, 1)
 	}
-	path = strings.NewReplacer("{code}", "resident", "{dataset}", "resident", "{kind}", "table", "{name}", "main").Replace(path)
+	name := "part-0001.zst"
+	if strings.HasPrefix(path, "/v1/ways/") {
+		name = "main"
+	}
+	path = strings.NewReplacer("{code}", "resident", "{dataset}", "resident", "{kind}", "table", "{name}", name).Replace(path)
 	switch path {
 	case "/v1/catalog/entry":
 		path += "?code=310107/3005/000001"
@@ -225,7 +229,7 @@ func testWalk(t *testing.T, h *house) {
 		method, path := concrete(route)
 		var body any
 		if method == "POST" {
-			body = map[string]any{"agree": false, "reason": " ", "scenario": "SC-2", "purpose": "", "items": []any{}, "receivers": []any{}, "until": "2020-01-01", "from": 5, "account": "x", "password": "y"}
+			body = map[string]any{"agree": false, "reason": " ", "scenario": "SC-2", "purpose": "", "items": []any{}, "receivers": []any{}, "until": "2020-01-01", "from": 5, "account": "x", "password": "y", "dataset": "resident"}
 		}
 		for _, who := range []string{"", "bad key"} {
 			w := h.call(who, method, path, body)
@@ -249,7 +253,7 @@ func testWalk(t *testing.T, h *house) {
 			if may && (strings.Contains(route, "/grants/{id}") || strings.Contains(route, "/notices/{id}")) && slices.Contains(foreign, last) && (who == "stranger" || who == "other-system") {
 				may = false // its own organisation's alone
 			}
-			if (strings.Contains(route, "/submissions/{id}") || strings.Contains(route, "/ways/{dataset}")) && may && strings.Contains("oy", letter) {
+			if (strings.Contains(route, "/submissions/{id}") || strings.Contains(route, "/ways/{dataset}") || strings.HasPrefix(route, "POST /v1/ingest/{dataset}") || route == "POST /v1/submissions/nil") && may && strings.Contains("oy", letter) {
 				if w.Code != 404 { // another department's dataset: not even that it is there
 					t.Errorf("%s as %s: %d, want not found", route, who, w.Code)
 				}

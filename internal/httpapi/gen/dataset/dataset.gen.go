@@ -256,7 +256,10 @@ type Indicator struct {
 	Applicable bool   `json:"applicable"`
 	B          int64  `json:"b"`
 	Code       string `json:"code"`
-	Title      string `json:"title"`
+
+	// Note 另外计入了什么，如零报告
+	Note  *string `json:"note,omitempty"`
+	Title string  `json:"title"`
 
 	// X A / B；B 为 0 时不适用
 	X *float64 `json:"x"`

@@ -11,11 +11,36 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
 	"github.com/oapi-codegen/runtime"
 )
+
+// Defines values for PackageStateState.
+const (
+	PackageStateStateLanded  PackageStateState = "landed"
+	PackageStateStateOpen    PackageStateState = "open"
+	PackageStateStateRefused PackageStateState = "refused"
+	PackageStateStateSent    PackageStateState = "sent"
+)
+
+// Valid indicates whether the value is a known member of the PackageStateState enum.
+func (e PackageStateState) Valid() bool {
+	switch e {
+	case PackageStateStateLanded:
+		return true
+	case PackageStateStateOpen:
+		return true
+	case PackageStateStateRefused:
+		return true
+	case PackageStateStateSent:
+		return true
+	default:
+		return false
+	}
+}
 
 // Defines values for SubmissionState.
 const (
@@ -154,6 +179,69 @@ type Check struct {
 	Title  string `json:"title"`
 }
 
+// NilAsk defines model for NilAsk.
+type NilAsk struct {
+	Dataset string  `json:"dataset"`
+	Note    *string `json:"note,omitempty"`
+
+	// Period 缺省为当前一期，形如 2026-11、2026-11-27、2026-Q4，随数据集的更新周期
+	Period *string `json:"period,omitempty"`
+}
+
+// PackageAsk defines model for PackageAsk.
+type PackageAsk struct {
+	// Force 与前一个包之间有缺口或重叠也收
+	Force *bool `json:"force,omitempty"`
+
+	// Manifest manifest.json 的原文
+	Manifest string `json:"manifest"`
+
+	// Signature manifest.sig 的原文
+	Signature string `json:"signature"`
+}
+
+// PackageManifest defines model for PackageManifest.
+type PackageManifest struct {
+	// Anew 不接在前一个包之后，重新开始
+	Anew *bool `json:"anew,omitempty"`
+
+	// Manifest 导出写成的清单，其余由本端填写
+	Manifest string `json:"manifest"`
+}
+
+// PackageSigned defines model for PackageSigned.
+type PackageSigned struct {
+	By       string `json:"by"`
+	Dataset  string `json:"dataset"`
+	Digest   string `json:"digest"`
+	Manifest string `json:"manifest"`
+	Name     string `json:"name"`
+
+	// Signature manifest.sig 的原文
+	Signature string    `json:"signature"`
+	SignedAt  time.Time `json:"signed_at"`
+}
+
+// PackageState defines model for PackageState.
+type PackageState struct {
+	Dataset string `json:"dataset"`
+
+	// Id 报送编号
+	Id      string   `json:"id"`
+	Missing []string `json:"missing"`
+	Name    string   `json:"name"`
+	Parts   int      `json:"parts"`
+
+	// Rows 已发送
+	Rows    int64             `json:"rows"`
+	State   PackageStateState `json:"state"`
+	Total   int64             `json:"total"`
+	Warning *string           `json:"warning,omitempty"`
+}
+
+// PackageStateState defines model for PackageState.State.
+type PackageStateState string
+
 // Problem defines model for Problem.
 type Problem struct {
 	// Checks 取数被拒时，逐条条件
@@ -265,6 +353,11 @@ type Limit = int
 // StatementID defines model for StatementID.
 type StatementID = string
 
+// ListPackagesParams defines parameters for ListPackages.
+type ListPackagesParams struct {
+	Dataset *string `form:"dataset,omitempty" json:"dataset,omitempty"`
+}
+
 // ListSubmissionsParams defines parameters for ListSubmissions.
 type ListSubmissionsParams struct {
 	Dataset *string                     `form:"dataset,omitempty" json:"dataset,omitempty"`
@@ -285,17 +378,41 @@ type ListSubmissionsParamsWay string
 // ListSubmissionsParamsState defines parameters for ListSubmissions.
 type ListSubmissionsParamsState string
 
+// SignPackageJSONRequestBody defines body for SignPackage for application/json ContentType.
+type SignPackageJSONRequestBody = PackageManifest
+
+// ReportNilJSONRequestBody defines body for ReportNil for application/json ContentType.
+type ReportNilJSONRequestBody = NilAsk
+
+// OpenPackageJSONRequestBody defines body for OpenPackage for application/json ContentType.
+type OpenPackageJSONRequestBody = PackageAsk
+
 // RunWayJSONRequestBody defines body for RunWay for application/json ContentType.
 type RunWayJSONRequestBody = RunWay
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// ListPackages 本端签发的离线包，最近的在前
+	// (GET /v1/packages)
+	ListPackages(w http.ResponseWriter, r *http.Request, params ListPackagesParams)
+	// SignPackage 以本端密钥签发离线包的清单，并记下
+	// (POST /v1/packages)
+	SignPackage(w http.ResponseWriter, r *http.Request)
 	// ListSubmissions 报送记录，最近的在前
 	// (GET /v1/submissions)
 	ListSubmissions(w http.ResponseWriter, r *http.Request, params ListSubmissionsParams)
+	// ReportNil 零报告：本期无变化；同一期再报即同一次报送
+	// (POST /v1/submissions/nil)
+	ReportNil(w http.ResponseWriter, r *http.Request)
+	// OpenPackage 登记一个离线包，得知还缺哪些分卷；同一个包再登记即同一次报送
+	// (POST /v1/submissions/packages)
+	OpenPackage(w http.ResponseWriter, r *http.Request)
 	// GetSubmission 一次报送及其回执
 	// (GET /v1/submissions/{id})
 	GetSubmission(w http.ResponseWriter, r *http.Request, id string)
+	// PutPart 送来离线包的一个分卷；次序不限，齐了之后开始发送
+	// (PUT /v1/submissions/{id}/parts/{name})
+	PutPart(w http.ResponseWriter, r *http.Request, id string, name string)
 	// ListWays 各数据集声明的报送方式及其最近一次、下一次
 	// (GET /v1/ways)
 	ListWays(w http.ResponseWriter, r *http.Request)
@@ -312,6 +429,53 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(http.Handler) http.Handler
+
+// ListPackages operation middleware
+func (siw *ServerInterfaceWrapper) ListPackages(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPackagesParams
+
+	// ------------- Optional query parameter "dataset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dataset", r.URL.Query(), &params.Dataset, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dataset"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dataset", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListPackages(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SignPackage operation middleware
+func (siw *ServerInterfaceWrapper) SignPackage(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SignPackage(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
 
 // ListSubmissions operation middleware
 func (siw *ServerInterfaceWrapper) ListSubmissions(w http.ResponseWriter, r *http.Request) {
@@ -411,6 +575,34 @@ func (siw *ServerInterfaceWrapper) ListSubmissions(w http.ResponseWriter, r *htt
 	handler.ServeHTTP(w, r)
 }
 
+// ReportNil operation middleware
+func (siw *ServerInterfaceWrapper) ReportNil(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReportNil(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// OpenPackage operation middleware
+func (siw *ServerInterfaceWrapper) OpenPackage(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.OpenPackage(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetSubmission operation middleware
 func (siw *ServerInterfaceWrapper) GetSubmission(w http.ResponseWriter, r *http.Request) {
 
@@ -428,6 +620,41 @@ func (siw *ServerInterfaceWrapper) GetSubmission(w http.ResponseWriter, r *http.
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetSubmission(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PutPart operation middleware
+func (siw *ServerInterfaceWrapper) PutPart(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "name" -------------
+	var name string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", r.PathValue("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PutPart(w, r, id, name)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -619,11 +846,94 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/ways/{dataset}/{kind}/{name}/run", wrapper.RunWay)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/submissions", wrapper.ListSubmissions)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/submissions/{id}", wrapper.GetSubmission)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/submissions/nil", wrapper.ReportNil)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/submissions/packages", wrapper.OpenPackage)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/v1/submissions/{id}/parts/{name}", wrapper.PutPart)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/packages", wrapper.ListPackages)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/packages", wrapper.SignPackage)
 
 	return m
 }
 
 type ProblemApplicationProblemPlusJSONResponse Problem
+
+type ListPackagesRequestObject struct {
+	Params ListPackagesParams
+}
+
+type ListPackagesResponseObject interface {
+	VisitListPackagesResponse(w http.ResponseWriter) error
+}
+
+type ListPackages200JSONResponse []PackageSigned
+
+func (response ListPackages200JSONResponse) VisitListPackagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPackagesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListPackagesdefaultApplicationProblemPlusJSONResponse) VisitListPackagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SignPackageRequestObject struct {
+	Body *SignPackageJSONRequestBody
+}
+
+type SignPackageResponseObject interface {
+	VisitSignPackageResponse(w http.ResponseWriter) error
+}
+
+type SignPackage200JSONResponse PackageSigned
+
+func (response SignPackage200JSONResponse) VisitSignPackageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SignPackagedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SignPackagedefaultApplicationProblemPlusJSONResponse) VisitSignPackageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
 
 type ListSubmissionsRequestObject struct {
 	Params ListSubmissionsParams
@@ -664,6 +974,84 @@ func (response ListSubmissionsdefaultApplicationProblemPlusJSONResponse) VisitLi
 	return err
 }
 
+type ReportNilRequestObject struct {
+	Body *ReportNilJSONRequestBody
+}
+
+type ReportNilResponseObject interface {
+	VisitReportNilResponse(w http.ResponseWriter) error
+}
+
+type ReportNil200JSONResponse Submission
+
+func (response ReportNil200JSONResponse) VisitReportNilResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportNildefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReportNildefaultApplicationProblemPlusJSONResponse) VisitReportNilResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type OpenPackageRequestObject struct {
+	Body *OpenPackageJSONRequestBody
+}
+
+type OpenPackageResponseObject interface {
+	VisitOpenPackageResponse(w http.ResponseWriter) error
+}
+
+type OpenPackage200JSONResponse PackageState
+
+func (response OpenPackage200JSONResponse) VisitOpenPackageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type OpenPackagedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response OpenPackagedefaultApplicationProblemPlusJSONResponse) VisitOpenPackageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetSubmissionRequestObject struct {
 	Id string `json:"id"`
 }
@@ -692,6 +1080,47 @@ type GetSubmissiondefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetSubmissiondefaultApplicationProblemPlusJSONResponse) VisitGetSubmissionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutPartRequestObject struct {
+	Id   string `json:"id"`
+	Name string `json:"name"`
+	Body io.Reader
+}
+
+type PutPartResponseObject interface {
+	VisitPutPartResponse(w http.ResponseWriter) error
+}
+
+type PutPart200JSONResponse PackageState
+
+func (response PutPart200JSONResponse) VisitPutPartResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutPartdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PutPartdefaultApplicationProblemPlusJSONResponse) VisitPutPartResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -779,12 +1208,27 @@ func (response RunWaydefaultApplicationProblemPlusJSONResponse) VisitRunWayRespo
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// ListPackages 本端签发的离线包，最近的在前
+	// (GET /v1/packages)
+	ListPackages(ctx context.Context, request ListPackagesRequestObject) (ListPackagesResponseObject, error)
+	// SignPackage 以本端密钥签发离线包的清单，并记下
+	// (POST /v1/packages)
+	SignPackage(ctx context.Context, request SignPackageRequestObject) (SignPackageResponseObject, error)
 	// ListSubmissions 报送记录，最近的在前
 	// (GET /v1/submissions)
 	ListSubmissions(ctx context.Context, request ListSubmissionsRequestObject) (ListSubmissionsResponseObject, error)
+	// ReportNil 零报告：本期无变化；同一期再报即同一次报送
+	// (POST /v1/submissions/nil)
+	ReportNil(ctx context.Context, request ReportNilRequestObject) (ReportNilResponseObject, error)
+	// OpenPackage 登记一个离线包，得知还缺哪些分卷；同一个包再登记即同一次报送
+	// (POST /v1/submissions/packages)
+	OpenPackage(ctx context.Context, request OpenPackageRequestObject) (OpenPackageResponseObject, error)
 	// GetSubmission 一次报送及其回执
 	// (GET /v1/submissions/{id})
 	GetSubmission(ctx context.Context, request GetSubmissionRequestObject) (GetSubmissionResponseObject, error)
+	// PutPart 送来离线包的一个分卷；次序不限，齐了之后开始发送
+	// (PUT /v1/submissions/{id}/parts/{name})
+	PutPart(ctx context.Context, request PutPartRequestObject) (PutPartResponseObject, error)
 	// ListWays 各数据集声明的报送方式及其最近一次、下一次
 	// (GET /v1/ways)
 	ListWays(ctx context.Context, request ListWaysRequestObject) (ListWaysResponseObject, error)
@@ -832,6 +1276,63 @@ type strictHandler struct {
 	options     StrictHTTPServerOptions
 }
 
+// ListPackages operation middleware
+func (sh *strictHandler) ListPackages(w http.ResponseWriter, r *http.Request, params ListPackagesParams) {
+	var request ListPackagesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPackages(ctx, request.(ListPackagesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPackages")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListPackagesResponseObject); ok {
+		if err := validResponse.VisitListPackagesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SignPackage operation middleware
+func (sh *strictHandler) SignPackage(w http.ResponseWriter, r *http.Request) {
+	var request SignPackageRequestObject
+
+	var body SignPackageJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SignPackage(ctx, request.(SignPackageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SignPackage")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SignPackageResponseObject); ok {
+		if err := validResponse.VisitSignPackageResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListSubmissions operation middleware
 func (sh *strictHandler) ListSubmissions(w http.ResponseWriter, r *http.Request, params ListSubmissionsParams) {
 	var request ListSubmissionsRequestObject
@@ -858,6 +1359,68 @@ func (sh *strictHandler) ListSubmissions(w http.ResponseWriter, r *http.Request,
 	}
 }
 
+// ReportNil operation middleware
+func (sh *strictHandler) ReportNil(w http.ResponseWriter, r *http.Request) {
+	var request ReportNilRequestObject
+
+	var body ReportNilJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReportNil(ctx, request.(ReportNilRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReportNil")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReportNilResponseObject); ok {
+		if err := validResponse.VisitReportNilResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// OpenPackage operation middleware
+func (sh *strictHandler) OpenPackage(w http.ResponseWriter, r *http.Request) {
+	var request OpenPackageRequestObject
+
+	var body OpenPackageJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.OpenPackage(ctx, request.(OpenPackageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OpenPackage")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(OpenPackageResponseObject); ok {
+		if err := validResponse.VisitOpenPackageResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetSubmission operation middleware
 func (sh *strictHandler) GetSubmission(w http.ResponseWriter, r *http.Request, id string) {
 	var request GetSubmissionRequestObject
@@ -877,6 +1440,35 @@ func (sh *strictHandler) GetSubmission(w http.ResponseWriter, r *http.Request, i
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetSubmissionResponseObject); ok {
 		if err := validResponse.VisitGetSubmissionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PutPart operation middleware
+func (sh *strictHandler) PutPart(w http.ResponseWriter, r *http.Request, id string, name string) {
+	var request PutPartRequestObject
+
+	request.Id = id
+	request.Name = name
+
+	request.Body = r.Body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PutPart(ctx, request.(PutPartRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PutPart")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PutPartResponseObject); ok {
+		if err := validResponse.VisitPutPartResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
