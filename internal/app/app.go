@@ -28,6 +28,7 @@ import (
 	"mulu"
 	"mulu/catalog"
 	"mulu/ingest"
+	"mulu/ingest/registry"
 	"mulu/ingest/submit"
 	"mulu/internal/auth"
 	"mulu/internal/broker"
@@ -75,6 +76,7 @@ type App struct {
 	seen     *ingest.Seen
 	desk     *pipeline.Desk
 	submit   *submit.Desk
+	schemas  *registry.Book
 	admin    *kadm.Client
 	rules    *versions
 	weights  atomic.Pointer[quality.Weights]
@@ -265,6 +267,9 @@ func (a *App) openStore(ctx context.Context) (err error) {
 		return err
 	}
 	a.submit = submit.NewDesk(a.db, a.cfg.Seeds(), time.Now)
+	if err = a.openSchemas(); err != nil {
+		return err
+	}
 	return outbox.Migrate(ctx, a.db)
 }
 

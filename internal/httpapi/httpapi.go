@@ -21,6 +21,7 @@ import (
 	"mulu/catalog"
 	"mulu/console"
 	"mulu/ingest"
+	"mulu/ingest/registry"
 	"mulu/ingest/submit"
 	"mulu/internal/auth"
 	catalogapi "mulu/internal/httpapi/gen/catalog"
@@ -51,10 +52,12 @@ type Deps struct {
 	Broker  func(ctx context.Context) error // optional: whether the broker answers
 	Desk    *pipeline.Desk                  // reconciliation
 	Submit  *submit.Desk                    // what comes in by other ways than Kafka
-	Share   *share.Service
-	Catalog *catalog.Catalog
-	Ledger  *tilelog.Log
-	Relay   *outbox.Relay
+	// Registry is the embedded schema registry. Optional.
+	Registry *registry.Desk
+	Share    *share.Service
+	Catalog  *catalog.Catalog
+	Ledger   *tilelog.Log
+	Relay    *outbox.Relay
 	// What people do about what came in.
 	Mender     *pipeline.Mender
 	Withdrawer *pipeline.Withdrawer
@@ -121,6 +124,7 @@ func New(d Deps) (http.Handler, error) {
 	}
 	door := &door{house: h, mux: http.NewServeMux(), seen: map[string]bool{}}
 	h.mount(door)
+	h.mountRegistry(door)
 	if err := door.complete(); err != nil {
 		return nil, err
 	}
