@@ -46,6 +46,7 @@ type avroNode struct {
 	size     int   // of a fixed
 	scale    int   // of a decimal
 	unit     int64 // of a time: how many make a second
+	narrow   bool  // of 32 bits
 }
 
 type avroField struct {
@@ -76,7 +77,7 @@ func compileAvro(s Schema) (*avroNode, error) {
 	}
 	b := avroBuilder{named: map[string]*avroNode{}}
 	// Types of another schema stand in the tree by name alone until they are expanded.
-	n, err := b.node(parsed.Root().ExpandReferences())
+	n, err := b.node(parsed.Root().ExpandReferences(), "")
 	if err != nil {
 		return nil, err
 	}
@@ -90,9 +91,13 @@ type avroBuilder struct {
 	named map[string]*avroNode
 }
 
-func (b *avroBuilder) node(s *avro.SchemaNode) (*avroNode, error) {
-	if n := b.named[s.Type]; n != nil {
-		return n, nil
+// node builds a type that stands inside a namespace: a name without one is of that
+// namespace, if it is there.
+func (b *avroBuilder) node(s *avro.SchemaNode, space string) (*avroNode, error) {
+	for _, name := range []string{space + "." + s.Type, s.Type} {
+		if n := b.named[name]; n != nil {
+			return n, nil
+		}
 	}
 	n := &avroNode{}
 	if s.Name != "" && (s.Type == "record" || s.Type == "error" || s.Type == "enum" || s.Type == "fixed") {
@@ -103,19 +108,19 @@ func (b *avroBuilder) node(s *avro.SchemaNode) (*avroNode, error) {
 		if n := b.named[name]; n != nil { // expanded once more
 			return n, nil
 		}
-		b.named[name] = n
+		b.named[name], space = n, s.Namespace
 	}
-	return n, b.fill(n, s)
+	return n, b.fill(n, s, space)
 }
 
-func (b *avroBuilder) fill(n *avroNode, s *avro.SchemaNode) (err error) {
+func (b *avroBuilder) fill(n *avroNode, s *avro.SchemaNode, space string) (err error) {
 	switch s.Type {
 	case "null":
 		n.kind = aNull
 	case "boolean":
 		n.kind = aBool
 	case "int", "long":
-		n.kind = aInt
+		n.kind, n.narrow = aInt, s.Type == "int"
 		n.time(s)
 	case "float":
 		n.kind = aFloat
@@ -145,21 +150,21 @@ func (b *avroBuilder) fill(n *avroNode, s *avro.SchemaNode) (err error) {
 		n.kind = aRecord
 		for i := range s.Fields {
 			f := avroField{name: s.Fields[i].Name, key: keyOf(s.Fields[i].Name)}
-			if f.node, err = b.node(&s.Fields[i].Type); err != nil {
+			if f.node, err = b.node(&s.Fields[i].Type, space); err != nil {
 				return err
 			}
 			n.fields = append(n.fields, f)
 		}
 	case "array":
 		n.kind = aArray
-		n.items, err = b.node(s.Items)
+		n.items, err = b.node(s.Items, space)
 	case "map":
 		n.kind = aMap
-		n.items, err = b.node(s.Values)
+		n.items, err = b.node(s.Values, space)
 	case "union":
 		n.kind = aUnion
 		for i := range s.Branches {
-			inner, err := b.node(&s.Branches[i])
+			inner, err := b.node(&s.Branches[i], space)
 			if err != nil {
 				return err
 			}
@@ -229,9 +234,13 @@ func (n *avroNode) write(dst []byte, in *avroIn, depth int) ([]byte, *Damage) {
 	case aBool:
 		return in.bool(dst)
 	case aInt, aDate, aClock, aMoment, aLocal:
+		at := in.i
 		v, d := in.long()
 		if d != nil {
 			return dst, d
+		}
+		if n.narrow && v != int64(int32(v)) { //nolint:gosec // the question
+			return dst, damaged(at, "整数超出 32 位，与模式不符；请核对序列化程序是否用了登记的模式")
 		}
 		return n.number(dst, v), nil
 	case aFloat, aDouble:
