@@ -137,9 +137,8 @@ func TestClient(t *testing.T) {
 		40402: func() error { _, err := h.cl.SchemaByVersion(ctx, "resident-value", 9); return err },
 		40403: func() error { _, err := h.cl.SchemaByID(ctx, 99); return err },
 		42201: func() error { _, err := h.cl.CreateSchema(ctx, "x", sr.Schema{Schema: "{"}); return err },
-		42203: func() error { return h.cl.SetCompatibility(ctx, sr.SetCompatibility{Level: 99}, "x")[0].Err },
 	} {
-		if err := ask(); codeOf(err) != want && want != 42203 {
+		if err := ask(); codeOf(err) != want {
 			t.Errorf("want %d, got %v", want, err)
 		}
 	}
@@ -150,7 +149,7 @@ func TestLevels(t *testing.T) {
 	if got := h.cl.Compatibility(ctx); got[0].Err != nil || got[0].Level != sr.CompatBackward {
 		t.Errorf("everybody's: %+v", got)
 	}
-	if got := h.cl.Compatibility(ctx, "s"); codeOf(got[0].Err) != 40408 && got[0].Level != sr.CompatBackward {
+	if got := h.cl.Compatibility(ctx, "s"); got[0].Err != nil || got[0].Level != sr.CompatBackward {
 		t.Errorf("of a subject without: %+v", got)
 	}
 	if _, err := h.cl.CreateSchema(ctx, "s", record(id)); err != nil {

@@ -18,7 +18,7 @@ import (
 )
 
 // FuzzAvro reads what the library reads and refuses what it refuses. It is stricter in
-// one thing, text that is not UTF-8.
+// two things: text that is not UTF-8, and truth values that are neither 0 nor 1.
 func FuzzAvro(f *testing.F) {
 	form, lib := compile(f, wire.Avro, everyAvro), avro.MustParse(everyAvro)
 	f.Add(everyRecord())
@@ -31,7 +31,7 @@ func FuzzAvro(f *testing.F) {
 			}
 			var v any
 			rest, err := lib.Decode(body, &v)
-			if err == nil && len(rest) == 0 && !d.Encoding && !d.TooLong && !strings.Contains(d.Why, "嵌套") {
+			if err == nil && len(rest) == 0 && !d.Encoding && !d.TooLong && !strings.Contains(d.Why, "嵌套") && !strings.Contains(d.Why, "真假值") {
 				t.Errorf("the library reads %x, here %+v", body, d)
 			}
 			return
@@ -60,7 +60,10 @@ func FuzzProto(f *testing.F) {
 			return
 		}
 		if (err == nil) != (d == nil) {
-			if d != nil && (d.TooLong || strings.Contains(d.Why, "嵌套") || strings.Contains(d.Why, "Timestamp") || strings.Contains(d.Why, "scale")) {
+			if err != nil && strings.Contains(err.Error(), "UTF-8") {
+				return // in a value that a later one replaces
+			}
+			if d != nil && (d.TooLong || strings.Contains(d.Why, "嵌套") || strings.Contains(d.Why, "Timestamp") || strings.Contains(d.Why, "写法") || strings.Contains(d.Why, "scale")) {
 				return
 			}
 			t.Fatalf("%x: here %+v, the library %v", body, d, err)

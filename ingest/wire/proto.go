@@ -304,9 +304,12 @@ func (m *protoMessage) scan(p []byte, in *protoIn, base int) (strange []byte, d 
 		if at >= 0 {
 			val, packed, ok = m.fields[at].value(typ, p[i+n:i+n+k])
 		}
-		if ok {
+		switch {
+		case ok:
 			m.note(in, base, at, val, packed)
-		} else {
+		case at >= 0: // what it means otherwise is an absent field, and so perhaps a zero
+			return nil, damaged(i, "写法与模式不符；请核对序列化程序是否用了登记的模式").in(m.fields[at].name)
+		default:
 			strange = append(strange, p[i:i+n+k]...)
 		}
 		i += n + k
@@ -393,12 +396,27 @@ func (f *protoField) write(dst []byte, in *protoIn, head, depth int) ([]byte, *D
 	case f.inner != nil && h.first != h.last:
 		var merged []byte
 		for i := h.first; i != 0; i = in.seen[i].next {
+			if !ends(in.seen[i].val) { // or the next one would be its end
+				return dst, damaged(0, cutShort)
+			}
 			merged = append(merged, in.seen[i].val...)
 		}
 		return f.inner.write(dst, merged, in, depth+1)
 	}
 	dst, _, d := f.one(dst, in.seen[h.last].val, in, depth)
 	return dst, d
+}
+
+// ends says whether a message's fields end where it does.
+func ends(p []byte) bool {
+	for len(p) > 0 {
+		_, _, n := protowire.ConsumeField(p)
+		if n < 0 {
+			return false
+		}
+		p = p[n:]
+	}
+	return true
 }
 
 func (f *protoField) items(dst []byte, in *protoIn, i int32, depth int) ([]byte, *Damage) {
