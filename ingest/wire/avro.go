@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"strconv"
+	"sync"
 
 	"github.com/twmb/avro"
 )
@@ -209,12 +210,19 @@ type avroIn struct {
 	i int
 }
 
+var avroIns sync.Pool
+
 const cutShort = "数据在此处中断，与模式不符；请核对序列化程序是否用了登记的模式"
 
 // record writes a whole record.
 func (n *avroNode) record(dst, p []byte) ([]byte, *Damage) {
-	in := avroIn{p: p}
-	dst, d := n.write(dst, &in, 0)
+	in, _ := avroIns.Get().(*avroIn)
+	if in == nil {
+		in = &avroIn{}
+	}
+	in.p, in.i = p, 0
+	defer avroIns.Put(in)
+	dst, d := n.write(dst, in, 0)
 	if d == nil && in.i != len(p) {
 		d = damaged(in.i, "记录之后还有 "+strconv.Itoa(len(p)-in.i)+" 字节，与模式不符；请核对序列化程序是否用了登记的模式")
 	}

@@ -292,7 +292,7 @@ func (m *protoMessage) write(dst, p []byte, in *protoIn, depth int) ([]byte, *Da
 func (m *protoMessage) scan(p []byte, in *protoIn, base int) (strange []byte, d *Damage) {
 	for i := 0; i < len(p); {
 		number, typ, n := protowire.ConsumeTag(p[i:])
-		if n < 0 {
+		if n < 0 || number > protowire.MaxValidNumber {
 			return nil, damaged(i, cutShort)
 		}
 		k := protowire.ConsumeFieldValue(number, typ, p[i+n:])
