@@ -17,6 +17,7 @@ import (
 	"mulu/catalog"
 	declared "mulu/deploy/sample"
 	"mulu/ingest"
+	"mulu/ingest/registry"
 	"mulu/ingest/submit"
 	"mulu/internal/auth"
 	"mulu/internal/clock"
@@ -155,7 +156,7 @@ func openHouse(t *testing.T) *house {
 	h.mender = &pipeline.Mender{Library: h.lib, Journal: h.journal, Version: version, Now: time.Now}
 	h.lane = pipeline.Lane{Library: h.lib, Journal: h.journal, Version: version, Now: time.Now}
 	h.Handler = need[http.Handler](t)(httpapi.New(httpapi.Deps{
-		Auth: h.auth, Library: h.lib, Journal: h.journal, Desk: h.desk, Submit: h.submissions, Share: h.share, Catalog: h.catalog, Ledger: h.chain, Relay: h.relay, Seen: h.seen,
+		Auth: h.auth, Library: h.lib, Journal: h.journal, Desk: h.desk, Submit: h.submissions, Registry: registry.NewDesk(db, time.Now), Share: h.share, Catalog: h.catalog, Ledger: h.chain, Relay: h.relay, Seen: h.seen,
 		Broker: func(context.Context) error { return mulu.ErrBusy },
 		Mender: h.mender, Withdrawer: &pipeline.Withdrawer{Library: h.lib, Journal: h.journal, Holders: h.share, Now: time.Now},
 		Sample: func() bool { return true }, Version: "test", Console: built, Log: log,
