@@ -2,14 +2,19 @@ package wire
 
 import (
 	"context"
+	"encoding/base64"
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/bufbuild/protocompile"
 	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/descriptorpb"
 )
 
 // protoFile is a compiled .proto file; a record says which of its messages it is.
@@ -32,12 +37,66 @@ func CompileProto(s Schema) (protoreflect.FileDescriptor, error) {
 		sources[i.Name] = i.Text
 	}
 	sources[self] = s.Text
-	c := protocompile.Compiler{Resolver: protocompile.WithStandardImports(&protocompile.SourceResolver{Accessor: protocompile.SourceAccessorFromMap(sources)})}
+	c := protocompile.Compiler{Resolver: protocompile.WithStandardImports(protocompile.ResolverFunc(func(name string) (protocompile.SearchResult, error) {
+		text, ok := sources[name]
+		if !ok {
+			return protocompile.SearchResult{}, protoregistry.NotFound
+		}
+		if file := described(name, text); file != nil {
+			return protocompile.SearchResult{Proto: file}, nil
+		}
+		return protocompile.SearchResult{Source: strings.NewReader(text)}, nil
+	}))}
 	files, err := c.Compile(context.Background(), self)
 	if err != nil {
 		return nil, invalid("Protobuf 模式不能解析 (schema): %v", err)
 	}
 	return files[0], nil
+}
+
+// described reads the other form a .proto file is registered in: serialisers of Python
+// and others send its descriptor in base64. nil: it is no such thing.
+func described(name, text string) *descriptorpb.FileDescriptorProto {
+	b, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
+	if err != nil || len(b) == 0 {
+		return nil
+	}
+	var file descriptorpb.FileDescriptorProto
+	if err := proto.Unmarshal(b, &file); err != nil {
+		return nil
+	}
+	file.Name = proto.String(name)
+	nameFields(file.Extension)
+	nameMessages(file.MessageType)
+	return &file
+}
+
+func nameMessages(list []*descriptorpb.DescriptorProto) {
+	for _, m := range list {
+		nameFields(m.Field)
+		nameFields(m.Extension)
+		nameMessages(m.NestedType)
+	}
+}
+
+// nameFields gives fields the names that a compiler would: not every library does.
+func nameFields(list []*descriptorpb.FieldDescriptorProto) {
+	for _, f := range list {
+		if f.JsonName != nil {
+			continue
+		}
+		var name strings.Builder
+		up := false
+		for _, c := range []byte(f.GetName()) {
+			if up && c >= 'a' && c <= 'z' {
+				c -= 'a' - 'A'
+			}
+			if up = c == '_'; !up {
+				name.WriteByte(c)
+			}
+		}
+		f.JsonName = proto.String(name.String())
+	}
 }
 
 func compileProto(s Schema) (*protoFile, error) {

@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/twmb/avro"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 
@@ -247,6 +249,34 @@ func TestCompileErrInvalid(t *testing.T) {
 		if _, err := wire.Compile(s); !errors.Is(err, mulu.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// A .proto file may be registered as its descriptor, too: it is the same schema.
+func TestProtoDescriptor(t *testing.T) {
+	file, err := wire.CompileProto(wire.Schema{Type: wire.Protobuf, Text: everyProto})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := protodesc.ToFileDescriptorProto(file)
+	for _, m := range d.MessageType { // as Python's library sends it
+		for _, f := range m.Field {
+			f.JsonName = nil
+		}
+	}
+	b, err := proto.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := base64.StdEncoding.EncodeToString(b)
+	f := compile(t, wire.Protobuf, text)
+	if got, d := f.Append(nil, []byte("\x00\x0a\x01x")); d != nil || string(got) != `{"x":"x"}` {
+		t.Errorf("%s, %+v", got, d)
+	}
+	x, err1 := wire.Fingerprint(wire.Schema{Type: wire.Protobuf, Text: text})
+	y, err2 := wire.Fingerprint(wire.Schema{Type: wire.Protobuf, Text: everyProto})
+	if err1 != nil || err2 != nil || x != y {
+		t.Errorf("%s %v, %s %v", x, err1, y, err2)
 	}
 }
 
