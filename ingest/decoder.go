@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"golang.org/x/text/transform"
 
 	"mulu"
 )
@@ -376,9 +377,10 @@ type reader struct {
 	text   []byte   // unescaped text
 	spare  []byte   // second buffer, for names
 	utf8   []byte   // a record that was not UTF-8
-	typed  bool     // a person wrote the record, in UTF-8
-	marked bool     // it began with a byte order mark
-	boms   int64    // records kept that did
+	gb     transform.Transformer
+	typed  bool  // a person wrote the record, in UTF-8
+	marked bool  // it began with a byte order mark
+	boms   int64 // records kept that did
 
 	offset int64             // of the record
 	absent []Absent          // per column

@@ -40,8 +40,10 @@ func (r *reader) fromGB18030(v []byte) ([]byte, *fault) {
 	if need := 2 * len(v); cap(r.utf8) < need { // two bytes become at most three, four become at most four
 		r.utf8 = make([]byte, 0, need)
 	}
-	dec := simplifiedchinese.GB18030.NewDecoder().Transformer
-	n, _, err := dec.Transform(r.utf8[:cap(r.utf8)], v, true)
+	if r.gb == nil {
+		r.gb = simplifiedchinese.GB18030.NewDecoder().Transformer // it holds nothing between calls
+	}
+	n, _, err := r.gb.Transform(r.utf8[:cap(r.utf8)], v, true)
 	if err == nil && !bytes.Contains(r.utf8[:n], []byte("\ufffd")) {
 		return r.utf8[:n], nil
 	}

@@ -168,7 +168,10 @@ func appendClock(dst []byte, v, unit int64) []byte {
 	if frac == 0 {
 		return dst
 	}
-	width := len(strconv.FormatInt(unit, 10)) - 1
+	width := 3
+	for u := unit; u > 1000; u /= 1000 {
+		width += 3
+	}
 	for width > 3 && frac%1000 == 0 { // no finer than it must be
 		frac, width = frac/1000, width-3
 	}
