@@ -336,3 +336,29 @@ var fuzzRow = map[string]string{
 	mulu.FormatProtobuf:   `{"id":"1","who":{"name":"张三"},"at":"2024-01-01T00:00:00Z","note":"FILED"}`,
 	mulu.FormatJSONSchema: `{"id":1,"who":{"name":"张三"}}`,
 }
+
+func TestReadable(t *testing.T) {
+	s := openSchemas(t)
+	id := s.register(t, "d-value", wire.Avro, oneID)
+	whole := s.write(t, id, `{"id":"张三"}`)
+	avro := &mulu.Dataset{Format: mulu.FormatAvro}
+	for _, c := range []struct {
+		dataset *mulu.Dataset
+		value   []byte
+		want    string
+		ok      bool
+	}{
+		{avro, whole, `{"id":"张三"}`, true},
+		{avro, whole[:len(whole)-1], "{}", true},
+		{avro, []byte("\x00\x00\x00\x00\x63"), "{}", true},
+		{avro, []byte(`{"id":"x"}`), `{"id":"x"}`, true},
+		{avro, nil, "{}", true},
+		{texts("csv", "gb18030"), []byte("\xd5\xc5\xc8\xfd,1"), "张三,1", true},
+		{texts("csv", "gb18030"), []byte("\xd5"), "", false},
+		{texts("json", ""), []byte("x"), "", false},
+	} {
+		if got, ok := ingest.Readable(c.dataset, s, c.value); got != c.want || ok != c.ok {
+			t.Errorf("%q of %s: %q, %v", c.value, c.dataset.Format, got, ok)
+		}
+	}
+}

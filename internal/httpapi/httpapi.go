@@ -52,8 +52,10 @@ type Deps struct {
 	Broker  func(ctx context.Context) error // optional: whether the broker answers
 	Desk    *pipeline.Desk                  // reconciliation
 	Submit  *submit.Desk                    // what comes in by other ways than Kafka
-	// Registry is the embedded schema registry. Optional.
+	// Registry is the embedded schema registry, Schemas what ingest reads records with.
+	// Optional.
 	Registry *registry.Desk
+	Schemas  ingest.Schemas
 	Share    *share.Service
 	Catalog  *catalog.Catalog
 	Ledger   *tilelog.Log

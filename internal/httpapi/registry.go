@@ -1,11 +1,14 @@
 package httpapi
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
 	"mulu"
+	"mulu/ingest"
 	"mulu/ingest/registry"
+	"mulu/library"
 )
 
 // registryAt is where the embedded schema registry is mounted. Its interface is
@@ -58,6 +61,23 @@ func (h *house) registryCaller(r *http.Request) (registry.Caller, error) {
 		return false
 	}
 	return c, nil
+}
+
+// readable is a reject as a person can read and mend it, nil if its bytes are that.
+func (h *house) readable(ctx context.Context, r *library.StoredReject) *string {
+	datasets, err := h.datasets.get(ctx)
+	if err != nil {
+		return nil // the bytes are there in any case
+	}
+	for _, d := range datasets {
+		if d.Code != r.Dataset {
+			continue
+		}
+		if text, ok := ingest.Readable(d, h.Schemas, r.Value); ok {
+			return &text
+		}
+	}
+	return nil
 }
 
 // ofRegistry is whether a request is for the schema registry, whose clients send their
