@@ -60,6 +60,7 @@ type Decoded struct {
 	// Unknown counts the rows that have each field the version does not know, at most
 	// maxNamed fields, a nested one by its way (person.age); the values are in _extra.
 	Unknown map[string]int64
+	misses  []uint32 // schemas that the registry did not know
 }
 
 // Absent counts the records that do not name a required column.

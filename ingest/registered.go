@@ -59,10 +59,20 @@ func (r *reader) registered(b *Batch, out *Decoded) (err error) {
 		}
 	}
 	r.records(b, out)
-	if r.registry.failed != nil || b.Mended || len(r.registry.misses) == 0 {
-		return r.registry.failed
+	out.misses = r.registry.misses
+	return r.registry.failed
+}
+
+// Note keeps, for a batch that is planned and of which nothing is stored, which schemas
+// the registry did not know: when the batch is read again its records are rejects
+// again, although their schema may have been registered since. A crash before it judges
+// the batch anew, as a whole.
+func (d *Decoder) Note(b *Batch, decoded *Decoded) error {
+	if len(decoded.misses) == 0 {
+		return nil
 	}
-	return r.d.schemas.Miss(p.TopicID, p.Partition, p.First, p.Last, r.registry.misses)
+	p := &b.Plan
+	return d.schemas.Miss(p.TopicID, p.Partition, p.First, p.Last, decoded.misses)
 }
 
 // readRegistered reads one record of a registry's format into a row.

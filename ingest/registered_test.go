@@ -215,6 +215,11 @@ func TestUnknownSchemaStays(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer d.Release()
+		if !b.Mended {
+			if err := dec.Note(b, d); err != nil {
+				t.Fatal(err)
+			}
+		}
 		for _, r := range d.Rejects {
 			if r.Class != ingest.ClassSchema || !strings.Contains(r.Reason, "没有编号为 1 的模式") {
 				t.Errorf("reject %+v", r)
@@ -239,6 +244,27 @@ func TestUnknownSchemaStays(t *testing.T) {
 	b.Mended = true
 	if good, rejected := count(b); good != 2 || rejected != 0 {
 		t.Errorf("replayed: %d good, %d rejected", good, rejected)
+	}
+}
+
+// TestUnknownSchemaHeld: a batch that a person holds back is not planned and not noted:
+// when the schema is registered meanwhile, its records are read.
+func TestUnknownSchemaHeld(t *testing.T) {
+	s := openSchemas(t)
+	ds := small("d", "d")
+	ds.Format = mulu.FormatAvro
+	dec := decoder(t, ds).With(s)
+	s.text[1] = wire.Schema{Type: wire.Avro, Text: oneID}
+	b := batchOf(string(s.write(t, 1, `{"id":"x"}`)))
+	for _, want := range []int{0, 1} {
+		d, err := dec.Decode(b)
+		if err != nil || len(d.Offsets) != want {
+			t.Fatalf("%d rows, %v; want %d", len(d.Offsets), err, want)
+		}
+		d.Release()
+		if want == 0 {
+			s.register(t, "d-value", wire.Avro, oneID)
+		}
 	}
 }
 

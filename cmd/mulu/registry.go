@@ -29,7 +29,7 @@ func newRegistry() *cobra.Command {
 	var f clientFlags
 	c := &cobra.Command{Use: "registry", Short: "内嵌模式登记处：Avro、JSON Schema、Protobuf / the embedded schema registry"}
 	f.add(c)
-	c.AddCommand(newRegistryList(&f), newRegistryShow(&f), newRegistryPut(&f), newRegistryCheck(&f))
+	c.AddCommand(newRegistryList(&f), newRegistryShow(&f), newRegistryPut(&f), newRegistryCheck(&f), newRegistryDraft(&f))
 	return c
 }
 

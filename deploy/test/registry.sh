@@ -39,6 +39,7 @@ url=$(sed -n 's/.*"url": *"\([^"]*\)".*/\1/p' "$work/data/run.json")
 kafka=$(tr -d '\n' <"$work/data/run.json" | sed -n 's/.*"kafka": *\[ *"\([^"]*\)".*/\1/p')
 PYTHONPATH=$work "$python" "$here/produce.py" "$url/registry" "$kafka" "$key"
 "$mulu" registry list --data "$work/data" --key "$key"
+"$mulu" registry draft check.avro-value --data "$work/data" --key "$key" | grep -q 'name: name, title: 待填, type: string, path: who.name' || { echo "no draft"; exit 1; }
 
 # 22 records of each: 20 rows and a deletion are taken, one is damaged.
 counted='import json, sys

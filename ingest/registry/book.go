@@ -211,7 +211,7 @@ func (b *Book) Missing(topic mulu.TopicID, partition int32, first, last int64) (
 	return out, rows.Err()
 }
 
-// Miss notes, before anything of a batch is planned, that the registry did not know
+// Miss notes, before anything of a batch is stored, that the registry did not know
 // schemas of it: its records stay rejects although the schema may be registered later.
 func (b *Book) Miss(topic mulu.TopicID, partition int32, first, last int64, ids []uint32) error {
 	ctx, cancel := context.WithTimeout(context.Background(), askWithin)

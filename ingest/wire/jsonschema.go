@@ -13,6 +13,7 @@ import (
 // jsonSchema is a compiled JSON Schema.
 type jsonSchema struct {
 	schema *jsonschema.Schema
+	text   string
 }
 
 // selfURL is where a schema stands for the compiler; what it refers to stands beside it.
@@ -58,7 +59,7 @@ func compileJSON(s Schema) (*jsonSchema, error) {
 	if err != nil {
 		return nil, invalid("JSON Schema 不能解析 (schema): %v", err)
 	}
-	return &jsonSchema{schema}, nil
+	return &jsonSchema{schema, s.Text}, nil
 }
 
 // noLoader reads nothing from disk or network: a schema names its references.

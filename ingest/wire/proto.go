@@ -188,6 +188,7 @@ func (f *protoFile) message(indexes []byte) (*protoMessage, *Damage) {
 
 // protoMessage is a message type, ready to be walked.
 type protoMessage struct {
+	name   protoreflect.FullName
 	fields []protoField // in order of declaration
 	low    []int32      // number → field + 1, for small numbers
 	high   map[protowire.Number]int32
@@ -214,7 +215,7 @@ func (f *protoFile) build(d protoreflect.MessageDescriptor) *protoMessage {
 	if m := f.built[d.FullName()]; m != nil {
 		return m
 	}
-	m := &protoMessage{form: wellForms[d.FullName()]}
+	m := &protoMessage{name: d.FullName(), form: wellForms[d.FullName()]}
 	f.built[d.FullName()] = m
 	for i := range d.Fields().Len() {
 		fd := d.Fields().Get(i)

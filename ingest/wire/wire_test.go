@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -277,6 +278,30 @@ func TestProtoDescriptor(t *testing.T) {
 	y, err2 := wire.Fingerprint(wire.Schema{Type: wire.Protobuf, Text: everyProto})
 	if err1 != nil || err2 != nil || x != y {
 		t.Errorf("%s %v, %s %v", x, err1, y, err2)
+	}
+}
+
+// TestColumns: a draft of a dataset names every single value once.
+func TestColumns(t *testing.T) {
+	show := func(f *wire.Form) string {
+		var b strings.Builder
+		for _, c := range f.Columns() {
+			fmt.Fprintf(&b, "%s %s %s %d %v\n", c.Name, c.Path, c.Type, c.Scale, c.Required)
+		}
+		return b.String()
+	}
+	for _, c := range []struct{ typ, text, want string }{
+		{wire.Avro, `{"type":"record","name":"R","fields":[{"name":"idNo","type":"string"},{"name":"who","type":["null",{"type":"record","name":"W","fields":[{"name":"name","type":"string"},{"name":"idNo","type":"string"},{"name":"next","type":["null","W"]}]}]},
+			{"name":"money","type":["null",{"type":"bytes","logicalType":"decimal","precision":9,"scale":2}]},{"name":"tags","type":{"type":"array","items":"int"}}]}`,
+			"id_no idNo string 0 true\nname who.name string 0 false\nwho_id_no who.idNo string 0 false\n"},
+		{wire.Protobuf, `syntax = "proto3"; import "google/protobuf/timestamp.proto"; import "google/protobuf/wrappers.proto"; message R { message W { string name = 1; } int64 id = 1; W who = 2; google.protobuf.Timestamp at = 3; google.protobuf.BoolValue ok = 4; repeated int32 l = 5; }`,
+			"id  int 0 true\nname who.name string 0 false\nat  datetime 0 false\nok  bool 0 false\n"},
+		{wire.JSONSchema, `{"type":"object","required":["id"],"properties":{"id":{"type":"integer"},"born":{"type":["string","null"],"format":"date"},"who":{"type":"object","properties":{"name":{"type":"string"}}},"l":{"type":"array"}}}`,
+			"born  date 0 false\nid  int 0 true\nname who.name string 0 false\n"},
+	} {
+		if got := show(compile(t, c.typ, c.text)); !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s: got\n%s\nwant\n%s", c.typ, got, c.want)
+		}
 	}
 }
 
