@@ -10,7 +10,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export MULU_ENGINE := $(abspath $(ENGINE))
 export CGO_ENABLED ?= 0
 
-.PHONY: run demo build engine console test test-race test-torture test-kafka test-cdc test-postgres test-table test-fabric test-peers test-browser test-all check bench bench-peers dist clean
+.PHONY: run demo build engine console test test-race test-torture test-kafka test-cdc test-postgres test-table test-registry test-fabric test-peers test-browser test-all check bench bench-peers dist clean
 
 run: build ## start everything on this machine with the small sample district
 	bin/mulu up
@@ -52,6 +52,9 @@ check: ## gofmt, vet, staticcheck, and what has grown too large
 	api/check.sh
 	go run $(STATICCHECK) ./...
 	@echo "longest files:"; git ls-files '*.go' | grep -v -e _test.go -e /gen/ | xargs wc -l | sort -rn | sed -n 2,6p
+
+test-registry: build ## Avro, JSON Schema and Protobuf by Confluent's Python serialisers; needs PyPI
+	deploy/test/registry.sh
 
 bench: build
 	bin/mulu bench all

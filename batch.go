@@ -46,6 +46,9 @@ type Record struct {
 	Value  []byte // nil is a tombstone
 	Note   []byte // of the header HeaderNote, nil for none
 	Time   time.Time
+	// Edited says that a person wrote Value in place of what the source sent: it is UTF-8,
+	// and JSON where the source sends a registry's format.
+	Edited bool
 }
 
 // Plan is what the control store holds of a batch before anything is inserted:

@@ -72,15 +72,18 @@ type SetRule struct {
 // position never changes inside a version; row rule i sets bit i of a row's
 // flags, so a version has at most 64 row rules.
 type Dataset struct {
-	Code     DatasetCode
-	Title    string
-	Version  uint32
-	Catalog  CatalogCode
-	Owner    OrgCode
-	System   string // source system id
-	Library  string // ClickHouse database, e.g. "lib_population"
-	Topic    string
-	Format   string // what a record is, see the Format constants
+	Code    DatasetCode
+	Title   string
+	Version uint32
+	Catalog CatalogCode
+	Owner   OrgCode
+	System  string // source system id
+	Library string // ClickHouse database, e.g. "lib_population"
+	Topic   string
+	Format  string // what a record is, see the Format constants
+	// Encoding of a record's text: "" is UTF-8, "gb18030" holds GBK and GB 2312. Left out
+	// of digests when empty: a version without one keeps the digest it had.
+	Encoding string `json:",omitempty"`
 	Columns  []Column
 	Key      []string // business key, in sorting order
 	History  bool     // keep every change in <code>_history
@@ -122,7 +125,28 @@ const (
 	FormatDebezium = "debezium" // JSON with or without the schema block
 	FormatCanal    = "canal"    // flat JSON message
 	FormatMaxwell  = "maxwell"  // JSON
+
+	// Of a schema registry: a zero byte, the schema's id, and what it describes.
+	FormatAvro       = "avro"
+	FormatJSONSchema = "json_schema"
+	FormatProtobuf   = "protobuf"
 )
+
+// EncodingGB18030 is the encoding of records that are not UTF-8.
+const EncodingGB18030 = "gb18030"
+
+// OtherWays says whether rows may come by other ways than the topic's own producers:
+// those put JSON in UTF-8 on it.
+func (d *Dataset) OtherWays() bool { return d.Format == FormatJSON && d.Encoding == "" }
+
+// Registered says whether the dataset's records name a schema of a registry.
+func (d *Dataset) Registered() bool {
+	switch d.Format {
+	case FormatAvro, FormatJSONSchema, FormatProtobuf:
+		return true
+	}
+	return false
+}
 
 // Provenance columns, on every row of a library table, after the business
 // columns. _version is the source position (the offset, or where a change stands in

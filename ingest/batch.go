@@ -19,6 +19,9 @@ type Batch struct {
 	// Reviewed says that a person has let this range in although its records do not
 	// fit the version.
 	Reviewed bool
+	// Mended says that its records are rejects that a person replays: what the registry
+	// did not know then is asked for again.
+	Mended bool
 	// Partitions is how many the topic had when this one was assigned, 0 if nobody
 	// knows. With more than one, offsets can not say what came before a truncate.
 	Partitions int

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"golang.org/x/text/transform"
 
 	"mulu"
 )
@@ -18,12 +19,13 @@ import (
 // Reject classes a decoder gives.
 const (
 	ClassDecode    = "decode"    // not a JSON object, not a CSV record, wrong number of fields, a field twice
-	ClassEncoding  = "encoding"  // not UTF-8
+	ClassEncoding  = "encoding"  // not UTF-8, or not the encoding that the dataset declares
 	ClassType      = "type"      // a value that its column can not hold
 	ClassKey       = "key"       // a key column without a value
 	ClassTombstone = "tombstone" // a message without a value
 	ClassOversize  = "oversize"  // more than MaxRecord bytes
 	ClassChange    = "change"    // a change without the position, the row or the operation it needs
+	ClassSchema    = "schema"    // no schema of the registry, an unknown one, or a record that breaks its schema
 )
 
 // MaxRecord is the longest value that is decoded, in bytes.
@@ -50,13 +52,15 @@ type Decoded struct {
 	Feed     mulu.Feed
 	// Normalised counts, per column, values that were given in another form than the
 	// column's own and read without loss of meaning: a number in quotes, 是 for
-	// true, an empty text for no value, a time finer than a millisecond.
+	// true, an empty text for no value, a time finer than a millisecond. Under NoColumn
+	// are the records that began with a byte order mark.
 	Normalised map[string]int64
 	// Absent are the required columns that records did not name at all.
 	Absent []Absent
 	// Unknown counts the rows that have each field the version does not know, at most
 	// maxNamed fields, a nested one by its way (person.age); the values are in _extra.
 	Unknown map[string]int64
+	misses  []uint32 // schemas that the registry did not know
 }
 
 // Absent counts the records that do not name a required column.
@@ -92,6 +96,9 @@ func Records(rejects []mulu.Reject) int64 {
 // Release lets go of the record's memory.
 func (d *Decoded) Release() { d.Record.Release() }
 
+// NoColumn is the record itself, where columns are named.
+const NoColumn = ""
+
 // Decoder turns records into columns. It is safe for use by several goroutines.
 type Decoder struct {
 	dataset *mulu.Dataset
@@ -101,8 +108,10 @@ type Decoder struct {
 	bits    int    // columns, and objects that columns are in
 	csv     bool
 	changes bool
-	plain   []hint // of Debezium without schema block
-	bare    []hint // of a feed that writes times as text
+	gb      bool    // records are GB 18030
+	schemas Schemas // of a registry's format
+	plain   []hint  // of Debezium without schema block
+	bare    []hint  // of a feed that writes times as text
 
 	// sets are columns that no batch looks at. A batch of every lane is in flight at
 	// once, so none is bound to one; what stays idle is let go by the collector.
@@ -128,8 +137,11 @@ type field struct {
 func NewDecoder(d *mulu.Dataset) (*Decoder, error) {
 	dec := &Decoder{dataset: d, root: &level{byName: map[string]int{}}, bits: len(d.Columns)}
 	dec.csv, dec.changes = d.Format == mulu.FormatCSV, d.Changes()
-	if d.Format != mulu.FormatJSON && !dec.csv && !dec.changes {
-		return nil, fmt.Errorf("decode dataset %s: format %q, want json, csv, debezium, canal, maxwell or changes: %w", d.Code, d.Format, mulu.ErrInvalid)
+	if d.Format != mulu.FormatJSON && !dec.csv && !dec.changes && !d.Registered() {
+		return nil, fmt.Errorf("decode dataset %s: format %q, want json, csv, debezium, canal, maxwell, changes, avro, json_schema or protobuf: %w", d.Code, d.Format, mulu.ErrInvalid)
+	}
+	if dec.gb = d.Encoding == mulu.EncodingGB18030; d.Encoding != "" && (!dec.gb || d.Format != mulu.FormatJSON && !dec.csv) {
+		return nil, fmt.Errorf("decode dataset %s: encoding %q, want gb18030, of json or csv: %w", d.Code, d.Encoding, mulu.ErrInvalid)
 	}
 	var schema []arrow.Field
 	for i, c := range d.Columns {
@@ -221,10 +233,18 @@ func (d *Decoder) Decode(b *Batch) (*Decoded, error) {
 	set := d.take(len(b.Records))
 	out := &Decoded{}
 	r := reader{d: d, set: set, counts: make([]int64, len(d.fields)), absent: make([]Absent, len(d.fields))}
-	if d.changes {
+	var err error
+	switch {
+	case d.changes:
 		r.changes(b, out)
-	} else {
+	case d.dataset.Registered():
+		err = r.registered(b, out)
+	default:
 		r.records(b, out)
+	}
+	if err != nil {
+		d.give(set)
+		return nil, fmt.Errorf("decode %s: %w", b.Plan.BatchID, err)
 	}
 	out.Offsets, out.Index = set.offsets, set.index
 	out.seal(set.rows)
@@ -235,6 +255,12 @@ func (d *Decoder) Decode(b *Batch) (*Decoded, error) {
 			}
 			out.Normalised[d.fields[i].name] = n
 		}
+	}
+	if r.boms > 0 {
+		if out.Normalised == nil {
+			out.Normalised = map[string]int64{}
+		}
+		out.Normalised[NoColumn] = r.boms
 	}
 	for i, a := range r.absent {
 		if a.Records > 0 {
@@ -269,6 +295,7 @@ func (r *reader) records(b *Batch, out *Decoded) {
 
 // record reads one record; gone says that it deletes its key.
 func (r *reader) record(rec *mulu.Record) (f *fault, gone bool) {
+	r.typed, r.marked = rec.Edited, false
 	switch {
 	case rec.Note != nil:
 		return r.noted(rec)
@@ -350,10 +377,17 @@ type reader struct {
 	extra  []byte   // _extra of the record
 	text   []byte   // unescaped text
 	spare  []byte   // second buffer, for names
+	utf8   []byte   // a record that was not UTF-8
+	gb     transform.Transformer
+	typed  bool  // a person wrote the record, in UTF-8
+	marked bool  // it began with a byte order mark
+	boms   int64 // records kept that did
 
 	offset int64             // of the record
 	absent []Absent          // per column
 	odd    map[string]*int64 // fields the version does not know
+
+	registry *registry // of a registry's format
 
 	// Of change feeds.
 	hints     []hint   // how values are written, by column; nil for plain records
@@ -372,7 +406,11 @@ func (r *reader) read(v []byte) *fault {
 	if v == nil {
 		return &fault{class: ClassTombstone, reason: "消息没有内容(删除标记)，且消息键不是含全部主键字段的 JSON 对象，无法判断删除哪一行；请以主键的 JSON 对象作消息键，或改为发送带状态字段的记录"}
 	}
-	if f := vet(v); f != nil {
+	if r.registry != nil {
+		return r.readRegistered(v)
+	}
+	v, f := r.plainText(v)
+	if f != nil {
 		return f
 	}
 	r.begin()
@@ -415,6 +453,9 @@ func (r *reader) finish() *fault {
 	x.putString(r.extra)
 	for _, c := range r.marks {
 		r.counts[c]++
+	}
+	if r.marked {
+		r.boms++
 	}
 	return nil
 }

@@ -344,7 +344,15 @@ func (r *reader) readKeys(objects ...[]byte) (named bool, f *fault) {
 // tombstone reads a message without a value: a deletion, if its key is an object
 // that has the whole business key.
 func (r *reader) tombstone(key []byte) *fault {
-	if i := blank(key, 0); i >= len(key) || key[i] != '{' || vet(key) != nil {
+	if r.registry != nil && len(key) > 0 && key[0] == 0 {
+		var f *fault
+		if _, key, f = r.unfold(key); f != nil {
+			return &fault{class: ClassTombstone, field: f.field, reason: "消息没有内容(删除标记)，其消息键读不出：" + f.reason}
+		}
+		r.typed = true // it is UTF-8 by now
+	}
+	key, f := r.plainText(key)
+	if i := blank(key, 0); f != nil || i >= len(key) || key[i] != '{' {
 		return r.read(nil)
 	}
 	named, f := r.readKeys(key)

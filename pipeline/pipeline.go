@@ -107,6 +107,10 @@ func (l *Lane) Step(ctx context.Context) error {
 		return fmt.Errorf("plan batch %s: %w", plan.BatchID, err)
 	}
 	l.passed(Planned)
+	// What a schema registry did not know stays so for this range.
+	if err := version.Decoder.Note(batch, decoded); err != nil {
+		return fmt.Errorf("note schemas of batch %s: %w", plan.BatchID, err)
+	}
 	// Keyed by position, replacing themselves: stored again without harm. They go
 	// before the data, so that no row can be missing from both.
 	if err := l.Library.StoreRejects(ctx, rejects); err != nil {

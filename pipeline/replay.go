@@ -261,7 +261,7 @@ func divide(ds *mulu.Dataset, items []*item) []*load {
 
 // batch is the load as the decoder takes it.
 func (l *load) batch() *ingest.Batch {
-	b := &ingest.Batch{Plan: l.plan}
+	b := &ingest.Batch{Plan: l.plan, Mended: true}
 	for _, it := range l.items {
 		v := it.reject.Value
 		switch {
@@ -270,7 +270,7 @@ func (l *load) batch() *ingest.Batch {
 		case it.reject.Class == ingest.ClassTombstone:
 			v = nil // kept as no bytes
 		}
-		b.Records = append(b.Records, mulu.Record{Offset: it.reject.Offset, Key: it.reject.Key, Value: v, Time: it.reject.Time})
+		b.Records = append(b.Records, mulu.Record{Offset: it.reject.Offset, Key: it.reject.Key, Value: v, Time: it.reject.Time, Edited: it.edited})
 	}
 	return b
 }

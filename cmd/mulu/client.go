@@ -144,9 +144,13 @@ func (c *client) openAs(ctx context.Context, method, path, kind string, body io.
 		return resp, nil
 	}
 	defer resp.Body.Close()
-	var p struct{ Title, Detail, Mend string }
+	var p struct{ Title, Detail, Mend, Message string }
 	b, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
-	if json.Unmarshal(b, &p) != nil || p.Title == "" {
+	err = json.Unmarshal(b, &p)
+	if p.Message != "" { // the schema registry's form
+		p.Title = p.Message
+	}
+	if err != nil || p.Title == "" {
 		return nil, fmt.Errorf("%s %s: %s", method, path, resp.Status)
 	}
 	msg := p.Title

@@ -58,7 +58,7 @@ func newRoot() *cobra.Command {
 	})
 	root.AddCommand(
 		newUp(), newDemo(), newServe(), newBroker(), newDoctor(), newApply(), newAccount(), newSample(),
-		newIngest(), newPackage(), newQuality(), newCatalog(), newShare(), newLedger(),
+		newIngest(), newPackage(), newRegistry(), newQuality(), newCatalog(), newShare(), newLedger(),
 		newTorture(), newBench(),
 	)
 	strict(root)

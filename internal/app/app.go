@@ -30,6 +30,7 @@ import (
 	"mulu/ingest"
 	"mulu/ingest/packages"
 	"mulu/ingest/post"
+	"mulu/ingest/registry"
 	"mulu/ingest/submit"
 	"mulu/ingest/table"
 	"mulu/internal/auth"
@@ -82,6 +83,7 @@ type App struct {
 	intake   *post.Intake
 	shelf    *packages.Shelf
 	seal     *packages.Seal
+	schemas  *registry.Book
 	admin    *kadm.Client
 	rules    *versions
 	weights  atomic.Pointer[quality.Weights]
@@ -273,6 +275,9 @@ func (a *App) openStore(ctx context.Context) (err error) {
 	}
 	a.submit = submit.NewDesk(a.db, a.cfg.Seeds(), time.Now)
 	a.tables = table.New(a.db, a.submit, time.Now)
+	if err = a.openSchemas(); err != nil {
+		return err
+	}
 	return outbox.Migrate(ctx, a.db)
 }
 

@@ -31,6 +31,7 @@ type versions struct {
 	// may use.
 	plain, synthetic *codes.Tables
 	catalog          *catalog.Catalog
+	schemas          ingest.Schemas
 }
 
 type versionKey struct {
@@ -70,6 +71,7 @@ func (v *versions) of(code mulu.DatasetCode, version uint32) (*pipeline.Version,
 	if p.Decoder, err = ingest.NewDecoder(ds); err != nil {
 		return nil, err
 	}
+	p.Decoder.With(v.schemas)
 	if p.Rules, err = quality.Compile(ds, tables); err != nil {
 		return nil, err
 	}
@@ -83,6 +85,7 @@ func (a *App) declare(ctx context.Context) (err error) {
 	if a.rules, err = newVersions(a.catalog); err != nil {
 		return err
 	}
+	a.rules.schemas = a.schemas
 	if err := a.weigh(ctx); err != nil {
 		return err
 	}

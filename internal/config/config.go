@@ -34,9 +34,11 @@ type Config struct {
 
 	House  House  `yaml:"house"`
 	Broker Broker `yaml:"broker"`
-	Engine Engine `yaml:"engine"`
-	Ingest Ingest `yaml:"ingest"`
-	Ledger Ledger `yaml:"ledger"`
+	// Registry is where the schemas of avro, json_schema and protobuf records are.
+	Registry Registry `yaml:"registry"`
+	Engine   Engine   `yaml:"engine"`
+	Ingest   Ingest   `yaml:"ingest"`
+	Ledger   Ledger   `yaml:"ledger"`
 	// Connections are exchange databases of departments (前置库), by the name that a
 	// dataset's way calls them.
 	Connections map[string]Connection `yaml:"connections"`
@@ -74,6 +76,19 @@ type Broker struct {
 	// RetainMB bounds what the embedded broker keeps on disk, over all topics: it
 	// reads its whole log into memory after a crash.
 	RetainMB int64 `yaml:"retain_mb"`
+}
+
+// Registry is a schema registry of Confluent's REST interface.
+type Registry struct {
+	// URLs of one outside registry, as many as it has; empty is the embedded one, which is
+	// at /registry of Listen.
+	URLs []string `yaml:"urls"`
+	// User and Password, or Token, are shown to the outside registry.
+	User     string `yaml:"user"`
+	Password string `yaml:"password"`
+	Token    string `yaml:"token"`
+	// CA is a PEM file of the certificates it is known by; empty is the system's.
+	CA string `yaml:"ca"`
 }
 
 // Engine is the library's ClickHouse.
@@ -193,6 +208,14 @@ func (c *Config) Validate() error {
 		if u, err := url.Parse(c.Engine.URL); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 			bad("engine.url: %q 应为 http(s)://host:port / want http(s)://host:port", c.Engine.URL)
 		}
+	}
+	for _, s := range c.Registry.URLs {
+		if u, err := url.Parse(s); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+			bad("registry.urls: %q 应为 http(s)://host:port / want http(s)://host:port", s)
+		}
+	}
+	if c.Registry.Token != "" && c.Registry.User != "" {
+		bad("registry: user 与 token 只能填一种 / either user or token")
 	}
 	if c.Ingest.BatchRows < 1 || c.Ingest.BatchRows > 1_000_000 {
 		bad("ingest.batch_rows: %d 应在 1 到 1000000 之间：一批必须是引擎的一个数据块 / want 1 to 1000000, a batch must be one block", c.Ingest.BatchRows)

@@ -57,7 +57,7 @@ func TestExample(t *testing.T) {
 	}
 	want := config.Default()
 	want.Sample = "none"
-	c.Broker.Seeds = nil
+	c.Broker.Seeds, c.Registry.URLs = nil, nil
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("example is\n%+v\nwant\n%+v", c, want)
 	}

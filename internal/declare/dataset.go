@@ -23,6 +23,12 @@ func (l *loader) dataset(d *document, b *datasetDoc) {
 		Owner: mulu.OrgCode(b.Owner), System: b.System, Library: b.Library, Topic: b.Topic, Format: b.Format,
 		Key: b.Key, History: b.History == nil || *b.History, Cycle: cycles[b.Cycle], Grace: grace, Sample: b.Sample,
 	}
+	if b.Encoding == mulu.EncodingGB18030 { // utf-8 is what is not said
+		m.Encoding = b.Encoding
+		if b.Format != mulu.FormatJSON && b.Format != mulu.FormatCSV {
+			d.fault("encoding", "只有 json 和 csv 格式可以写 encoding: gb18030；%s 的文本必须是 UTF-8，请删去 encoding", b.Format)
+		}
+	}
 	for _, c := range b.Columns {
 		m.Columns = append(m.Columns, mulu.Column{Name: c.Name, Path: c.Path, Title: c.Title, Type: mulu.Type(c.Type), Length: c.Length,
 			Scale: c.Scale, Required: c.Required, Codes: c.Codes, Level: levelOf(c.Level), PI: c.PI, Unit: c.Unit})

@@ -152,6 +152,33 @@ func fault(t *testing.T, old, new string, line int, path, words string) {
 	}
 }
 
+func TestLoadFormat(t *testing.T) {
+	for _, format := range []string{"avro", "json_schema", "protobuf"} {
+		set, err := load(strings.Replace(dataset, "format: json", "format: "+format, 1))
+		if err != nil || set.Dataset("thing").Format != format {
+			t.Errorf("%s: %v", format, err)
+		}
+		fault(t, "format: json", "format: "+format+"\nencoding: gb18030", 11, "encoding", "只有 json 和 csv")
+		fault(t, "format: json", "format: "+format+"\nways: [{kind: file}]", 11, "ways[0].kind", "UTF-8 的 JSON")
+	}
+	fault(t, "format: json", "format: json\nencoding: gbk", 11, "encoding", "gb18030")
+	fault(t, "format: json", "format: json\nencoding: gb18030\nways: [{kind: file}]", 12, "ways[0].kind", "不写 encoding")
+	plain, err := load(dataset)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for encoding, want := range map[string]string{"utf-8": "", "gb18030": "gb18030"} {
+		set, err := load(strings.Replace(dataset, "format: json", "format: json\nencoding: "+encoding, 1))
+		if err != nil || set.Dataset("thing").Encoding != want || (set.Dataset("thing").Digest == plain.Dataset("thing").Digest) != (want == "") {
+			t.Errorf("%s: %v", encoding, err)
+		}
+	}
+	// A version without one keeps the digest it had before there were any.
+	if raw, err := json.Marshal(mulu.Dataset{Code: "n"}); err != nil || strings.Contains(string(raw), "Encoding") {
+		t.Errorf("no encoding is in the digest: %s, %v", raw, err)
+	}
+}
+
 func TestFaults(t *testing.T) {
 	fault(t, "kind: Dataset", "kind: Datasets", 1, "kind", "Organisation、System、Duty、Dataset、Scenario、Weights")
 	fault(t, "title: 事项", "titel: 事项\ntitle: 事项", 3, "titel", `是否应为 "title"？`)

@@ -45,7 +45,8 @@ type datasetDoc struct {
 	System   string       `yaml:"system" validate:"required"`
 	Library  string       `yaml:"library" validate:"required,table,max=40"`
 	Topic    string       `yaml:"topic" validate:"required,topic,max=200"`
-	Format   string       `yaml:"format" validate:"required,oneof=json csv changes debezium canal maxwell"`
+	Format   string       `yaml:"format" validate:"required,oneof=json csv changes debezium canal maxwell avro json_schema protobuf"`
+	Encoding string       `yaml:"encoding" validate:"omitempty,oneof=utf-8 gb18030"`
 	Key      []string     `yaml:"key" validate:"min=1,unique"`
 	History  *bool        `yaml:"history"` // default true, design invariant 5
 	Cycle    string       `yaml:"cycle" validate:"required,cycle"`

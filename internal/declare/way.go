@@ -20,8 +20,8 @@ func (l *loader) ways(d *document, b *datasetDoc, ds *Dataset) {
 			d.fault(at+".name", "报送方式 %s/%s 与第 %d 种重名；请改名", w.Kind, way.Name, j+1)
 		}
 		first[w.Kind+"/"+way.Name] = i
-		if b.Format != mulu.FormatJSON {
-			d.fault(at+".kind", "只有 format: json 的数据集可以另有报送方式：各种方式都以 JSON 记录发往主题，现在是 %s", b.Format)
+		if !ds.OtherWays() {
+			d.fault(at+".kind", "只有 format: json 且不写 encoding 的数据集可以另有报送方式：各种方式都以 UTF-8 的 JSON 记录发往主题，现在是 %s %s", b.Format, ds.Encoding)
 		}
 		for source, column := range w.Map {
 			if ds.Column(column) < 0 {

@@ -104,6 +104,9 @@ func (h *house) identify(r *http.Request, p *pass) error {
 	var err error
 	if bearer := r.Header.Get("Authorization"); bearer != "" {
 		key, ok := strings.CutPrefix(bearer, "Bearer ")
+		if _, password, basic := r.BasicAuth(); basic && ofRegistry(r) {
+			key, ok = password, true
+		}
 		if !ok {
 			return fmt.Errorf("请以 Authorization: Bearer 密钥 的形式提交: %w", errUnknown)
 		}

@@ -220,7 +220,11 @@ func (h datasetRoom) ListRejects(ctx context.Context, req api.ListRejectsRequest
 		page.Total += c.Rows
 	}
 	for i := range list {
-		page.Items = append(page.Items, rejectOf(&list[i], raw))
+		item := rejectOf(&list[i], raw)
+		if raw {
+			item.Readable = h.readable(ctx, &list[i])
+		}
+		page.Items = append(page.Items, item)
 	}
 	return api.ListRejects200JSONResponse(page), nil
 }

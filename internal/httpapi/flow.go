@@ -55,7 +55,7 @@ func (h ingestRoom) GetFlow(ctx context.Context, _ api.GetFlowRequestObject) (ap
 	}
 	for _, ds := range datasets {
 		f := api.FlowDataset{
-			Code: string(ds.Code), Title: ds.Title, OwnerName: orgName(orgs, ds.Owner), Library: ds.Library, Topic: ds.Topic,
+			Code: string(ds.Code), Title: ds.Title, OwnerName: orgName(orgs, ds.Owner), Library: ds.Library, Topic: ds.Topic, Format: strings.TrimSpace(ds.Format + " " + ds.Encoding),
 			Series: series[ds.Code], Balanced: true, Partitions: []api.FlowPartition{},
 			State: api.FlowState(ingest.StateOf(status[ds.Code])), Rejects: classes[ds.Code], Pause: pauses[ds.Code],
 		}

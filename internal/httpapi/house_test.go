@@ -19,6 +19,7 @@ import (
 	"mulu/ingest"
 	"mulu/ingest/packages"
 	"mulu/ingest/post"
+	"mulu/ingest/registry"
 	"mulu/ingest/submit"
 	"mulu/ingest/table"
 	"mulu/internal/auth"
@@ -161,7 +162,7 @@ func openHouse(t *testing.T) *house {
 	h.mender = &pipeline.Mender{Library: h.lib, Journal: h.journal, Version: version, Now: time.Now}
 	h.lane = pipeline.Lane{Library: h.lib, Journal: h.journal, Version: version, Now: time.Now}
 	h.Handler = need[http.Handler](t)(httpapi.New(httpapi.Deps{
-		Auth: h.auth, Library: h.lib, Journal: h.journal, Desk: h.desk, Submit: h.submissions, Tables: h.tables, Intake: post.New(post.Options{Desk: h.submissions, Dir: filepath.Join(dir, "posts"), MaxBody: 1 << 20, MemoryBytes: 64 << 20}),
+		Auth: h.auth, Library: h.lib, Journal: h.journal, Desk: h.desk, Submit: h.submissions, Tables: h.tables, Registry: registry.NewDesk(db, time.Now), Intake: post.New(post.Options{Desk: h.submissions, Dir: filepath.Join(dir, "posts"), MaxBody: 1 << 20, MemoryBytes: 64 << 20}),
 		Shelf: &packages.Shelf{Desk: h.submissions, Dir: filepath.Join(dir, "packages"), Dataset: func(ctx context.Context, code mulu.DatasetCode) (*mulu.Dataset, error) {
 			return h.lib.Dataset(code), nil
 		}},

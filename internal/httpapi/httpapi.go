@@ -23,6 +23,7 @@ import (
 	"mulu/ingest"
 	"mulu/ingest/packages"
 	"mulu/ingest/post"
+	"mulu/ingest/registry"
 	"mulu/ingest/submit"
 	"mulu/ingest/table"
 	"mulu/internal/auth"
@@ -59,10 +60,14 @@ type Deps struct {
 	Intake  *post.Intake                    // of rows that are posted
 	Shelf   *packages.Shelf                 // of packages that come in
 	Seal    *packages.Seal                  // of packages that go out
-	Share   *share.Service
-	Catalog *catalog.Catalog
-	Ledger  *tilelog.Log
-	Relay   *outbox.Relay
+	// Registry is the embedded schema registry, Schemas what ingest reads records with.
+	// Optional.
+	Registry *registry.Desk
+	Schemas  ingest.Schemas
+	Share    *share.Service
+	Catalog  *catalog.Catalog
+	Ledger   *tilelog.Log
+	Relay    *outbox.Relay
 	// What people do about what came in.
 	Mender     *pipeline.Mender
 	Withdrawer *pipeline.Withdrawer
@@ -130,6 +135,7 @@ func New(d Deps) (http.Handler, error) {
 	}
 	door := &door{house: h, mux: http.NewServeMux(), seen: map[string]bool{}}
 	h.mount(door)
+	h.mountRegistry(door)
 	if err := door.complete(); err != nil {
 		return nil, err
 	}

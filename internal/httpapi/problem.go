@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"mulu"
+	"mulu/ingest/registry"
 	"mulu/ledger"
 	"mulu/share"
 )
@@ -135,6 +136,10 @@ func (h *house) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	for _, name := range []string{"Content-Length", "Content-Disposition", "X-Mulu-Rows", "X-Mulu-Digest", "X-Mulu-Score", "X-Mulu-Grade", "X-Mulu-Low", "X-Mulu-Notice"} {
 		w.Header().Del(name) // of a result that had been announced
+	}
+	if ofRegistry(r) {
+		registry.WriteError(w, p.Status, p.Status, p.Title+"："+p.Detail+" / "+p.Type)
+		return
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)

@@ -39,6 +39,7 @@ func TestDoor(t *testing.T) {
 	t.Run("the way in as it is seen", func(t *testing.T) { testFlow(t, h) })
 	t.Run("ways", func(t *testing.T) { testWays(t, h) })
 	t.Run("metrics", func(t *testing.T) { testMetrics(t, h) })
+	t.Run("the schema registry", func(t *testing.T) { testRegistry(t, h) })
 	t.Run("pages and problems", func(t *testing.T) { testPages(t, h) })
 	if strings.Contains(h.log.String(), "level=ERROR") {
 		t.Errorf("the house failed:\n%s", h.log.String())

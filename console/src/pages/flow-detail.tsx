@@ -47,6 +47,7 @@ function Facts({ d }: { d: FlowDataset }) {
       items={[
         { key: 'state', label: t('状态', 'State'), children: <Reading d={d} /> },
         { key: 'last', label: t('最近一批', 'Last batch'), children: `${when(d.last_at)}${d.batch_rows_last ? t(`，${count(d.batch_rows_last)} 行`, `, ${count(d.batch_rows_last)} rows`) : ''}` },
+        { key: 'topic', label: t('主题、格式', 'Topic, format'), children: <span className="mono">{`${d.topic} · ${d.format}`}</span> },
         { key: 'recent', label: t('时延 p50 / p99，10 分钟', 'Latency p50 / p99, 10 min'), children: pair(d.p50_ms, d.p99_ms) },
         { key: 'all', label: t('时延 p50 / p99，本次启动以来', 'Latency p50 / p99, since start'), children: pair(d.p50_all_ms, d.p99_all_ms) },
       ]}

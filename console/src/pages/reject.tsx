@@ -41,6 +41,7 @@ export function Record({ r, mends, done }: { r: Reject; mends: boolean; done: ()
             <span className="quiet small">{bytes(value.size)}{value.binary ? t(' · 非 UTF-8，按十六进制显示', ' · not UTF-8, shown in hex') : ''}</span>
           </div>
           <pre className="bytes mono" tabIndex={0}>{value.text}</pre>
+          {value.binary && r.readable !== undefined ? <pre className="bytes mono" tabIndex={0}>{r.readable}</pre> : null}
         </>
       )}
       {mends && !r.masked && (r.state === 'open' || r.state === 'draft') ? <Editor r={r} done={done} /> : null}
@@ -75,7 +76,8 @@ function Past({ r }: { r: Reject }) {
 function Editor({ r, done }: { r: Reject; done: () => void }) {
   const t = useT()
   const { busy, act } = useAct()
-  const start = original(r.mend?.edited && r.mend.value ? r.mend.value : r.value)
+  const kept = original(r.mend?.edited && r.mend.value ? r.mend.value : r.value)
+  const start = kept.binary && r.readable !== undefined ? { ...kept, text: r.readable, binary: false } : kept
   const [text, setText] = useState(start.binary ? '' : start.text)
   const [laid, lay] = useState(false)
   const [why, setWhy] = useState('')

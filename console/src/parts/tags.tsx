@@ -94,7 +94,8 @@ export function RejectState({ state }: { state: string }) {
 
 const classes: Record<string, [string, string]> = {
   decode: ['无法解析', 'Undecodable'],
-  encoding: ['编码有误', 'Not UTF-8'],
+  encoding: ['编码有误', 'Wrong encoding'],
+  schema: ['模式不符', 'Schema'],
   type: ['类型不符', 'Wrong type'],
   key: ['主键缺失', 'Key missing'],
   tombstone: ['删除标记', 'Tombstone'],

@@ -327,6 +327,9 @@ type Reject struct {
 	Offset    int64 `json:"offset"`
 	Partition int32 `json:"partition"`
 
+	// Readable 原始字节不是 UTF-8 文字时供阅读和更正的形式：登记处格式为 JSON（读不出时为空对象），GB 18030 为 UTF-8；其他或 masked 时没有
+	Readable *string `json:"readable,omitempty"`
+
 	// Reason 原因与处理办法；masked 时略去其中引用的原值
 	Reason string `json:"reason"`
 

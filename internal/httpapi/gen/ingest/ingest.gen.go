@@ -293,6 +293,9 @@ type FlowDataset struct {
 	// Control 控制记录
 	Control int64 `json:"control"`
 
+	// Format 记录的格式，如 json、avro；非 UTF-8 时后面有编码
+	Format string `json:"format"`
+
 	// Good 入库
 	Good int64 `json:"good"`
 
