@@ -214,13 +214,25 @@ func (d *Desk) Report(ctx context.Context, id string, report json.RawMessage) er
 	return nil
 }
 
+// Expect keeps how many rows are to come.
+func (d *Desk) Expect(ctx context.Context, id string, rows int64) error {
+	err := d.db.Tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE ingest_submission SET total = $1 WHERE id = $2`, rows, id)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("keep size of submission %s: %w", id, err)
+	}
+	return nil
+}
+
 func (d *Desk) end(ctx context.Context, id, state, reason string, report json.RawMessage) error {
 	now := store.Micros(d.now())
 	err := d.db.Tx(ctx, func(tx *sql.Tx) error {
 		landed := int64(0)
 		guard := ""
 		if state == Refused {
-			landed, guard = now, ` AND chunks = 0`
+			landed, guard = now, ` AND chunks = 0 AND NOT EXISTS (SELECT 1 FROM ingest_chunk WHERE submission = $6)`
 		}
 		res, err := tx.ExecContext(ctx, `UPDATE ingest_submission SET state = $1, reason = $2, sent_at = $3, landed_at = $4,
 			report = CASE WHEN $5 = '' THEN report ELSE $5 END WHERE id = $6 AND state = 'open'`+guard, state, reason, now, landed, string(report), id)
