@@ -142,6 +142,19 @@ type RuleCount struct {
 	Count    int64       `json:"count"`
 }
 
+// FileFault is something wrong with a cell, or with a row as a whole.
+type FileFault struct {
+	Sheet   string `json:"sheet"`
+	Row     int    `json:"row"`
+	Column  int    `json:"column"` // 0 for the row
+	Cell    string `json:"cell"`   // "C5"
+	Heading string `json:"heading"`
+	Class   string `json:"class"`
+	Field   string `json:"field"`
+	Rule    string `json:"rule"`
+	Reason  string `json:"reason"`
+}
+
 // FilePreview is what whoever handed a file in sees before it is sent. Columns have
 // samples of values.
 type FilePreview struct {
@@ -157,7 +170,7 @@ type FilePreview struct {
 	Columns   []file.Column `json:"columns"`
 	Missing   []string      `json:"missing"`
 	Notes     []string      `json:"notes"`
-	First     []file.Fault  `json:"faults"` // the first of them
+	First     []FileFault   `json:"faults"` // the first of them
 	Sendable  bool          `json:"sendable"`
 	EarlierID string        `json:"earlier,omitempty"` // this content was submitted before
 }

@@ -13,7 +13,6 @@ import (
 
 	"mulu"
 	"mulu/ingest/drop"
-	"mulu/ingest/file"
 	"mulu/ingest/submit"
 	"mulu/internal/clock"
 )
@@ -135,7 +134,7 @@ type FileReceipt struct {
 	LandedAt string       `json:"landed_at,omitempty"`
 	ByClass  []ClassCount `json:"by_class"`
 	ByRule   []RuleCount  `json:"by_rule"`
-	Faults   []file.Fault `json:"faults"` // the first of them; the marked file has more
+	Faults   []FileFault  `json:"faults"` // the first of them; the marked file has more
 }
 
 // answer writes the receipt beside the department's folder, and the marked file if there
@@ -143,7 +142,7 @@ type FileReceipt struct {
 func (f *Files) answer(ctx context.Context, s *submit.Submission, rep *FileReport, refused string) error {
 	c := rep.Counts
 	r := FileReceipt{ID: s.ID, Dataset: string(s.Dataset), File: s.Source, Digest: s.Digest, State: s.State, Rows: c.Rows, Good: s.Good, Rejected: s.Rejected, Soft: c.Soft,
-		Note: rep.Note, OpenedAt: stamp(s.OpenedAt), SentAt: stamp(s.SentAt), LandedAt: stamp(s.LandedAt), ByClass: c.ByClass, ByRule: c.ByRule, Faults: []file.Fault{}}
+		Note: rep.Note, OpenedAt: stamp(s.OpenedAt), SentAt: stamp(s.SentAt), LandedAt: stamp(s.LandedAt), ByClass: c.ByClass, ByRule: c.ByRule, Faults: []FileFault{}}
 	if ds := f.Newest(s.Dataset); ds != nil {
 		r.Title = ds.Title
 	}

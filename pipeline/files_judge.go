@@ -308,7 +308,9 @@ func (j *judging) end() {
 	if out.Refusal != "" { // nothing is taken: half a judgement would mislead
 		out.Rows, out.Good, out.Bad, out.Soft, out.Faults, j.faults, j.classes, j.rules = 0, 0, 0, 0, 0, nil, nil, nil
 	}
-	out.First = j.faults[:min(len(j.faults), firstFaults)]
+	for _, x := range j.faults[:min(len(j.faults), firstFaults)] {
+		out.First = append(out.First, FileFault(x))
+	}
 	for class, n := range j.classes {
 		out.ByClass = append(out.ByClass, ClassCount{class, cmp.Or(file.Title(class), classTitles[class], class), n})
 	}

@@ -124,10 +124,15 @@ func (c *client) open(ctx context.Context, method, path string, body io.Reader) 
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}
-	req.Header.Set("X-Mulu", "cli")
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	return c.ask(req)
+}
+
+// ask sends one request as whoever is signed in.
+func (c *client) ask(req *http.Request) (*http.Response, error) {
+	req.Header.Set("X-Mulu", "cli")
 	if c.key != "" {
 		req.Header.Set("Authorization", "Bearer "+c.key)
 	}
@@ -142,7 +147,7 @@ func (c *client) open(ctx context.Context, method, path string, body io.Reader) 
 	var p struct{ Title, Detail, Mend string }
 	b, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
 	if json.Unmarshal(b, &p) != nil || p.Title == "" {
-		return nil, fmt.Errorf("%s %s: %s", method, path, resp.Status)
+		return nil, fmt.Errorf("%s %s: %s", req.Method, req.URL.Path, resp.Status)
 	}
 	msg := p.Title
 	for _, s := range []string{p.Detail, p.Mend} {

@@ -75,6 +75,8 @@ type App struct {
 	seen     *ingest.Seen
 	desk     *pipeline.Desk
 	submit   *submit.Desk
+	files    *pipeline.Files
+	sftp     string // address of its door
 	admin    *kadm.Client
 	rules    *versions
 	weights  atomic.Pointer[quality.Weights]
@@ -165,6 +167,9 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	a.startWorkers()
+	if err := a.openDoor(); err != nil {
+		return err
+	}
 	// Registered last, so removed first; and never by a start that found the directory
 	// held, since the file is then another process's.
 	a.onClose("run file", func(context.Context) error { return os.Remove(filepath.Join(a.cfg.Data, RunFileName)) })
@@ -399,6 +404,7 @@ func (a *App) openIngest(ctx context.Context) error {
 	}
 	a.onClose("ingest", func(context.Context) error { a.source.Close(); return nil })
 	a.openDesk()
+	a.openFiles()
 	a.onClose("workers", a.stopWorkers) // before what they stand on
 	return nil
 }

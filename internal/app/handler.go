@@ -15,7 +15,7 @@ import (
 func (a *App) handler() (http.Handler, error) {
 	d := httpapi.Deps{
 		Auth: a.auth, Library: a.lib, Source: a.source, Seen: a.seen, Journal: a.journal, Share: a.share, Catalog: a.catalog, Ledger: a.chain, Relay: a.relay,
-		Desk: a.desk, Submit: a.submit, Mender: a.mender, Withdrawer: a.withdrawer,
+		Desk: a.desk, Submit: a.submit, Files: a.files, FileBytes: a.cfg.Ingest.FileMB << 20, Mender: a.mender, Withdrawer: a.withdrawer,
 		Components: []httpapi.Component{
 			{Name: a.brokerName(), Probe: a.probeBroker},
 			{Name: a.storeName(), Probe: a.probeStore},

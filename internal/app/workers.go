@@ -50,6 +50,7 @@ func (a *App) startWorkers() {
 		_, err := a.submit.Land(ctx, a.lib)
 		return err
 	})
+	a.startFiles()
 	a.every(correctEvery, "finish corrections", a.finishCorrections)
 	a.every(expireEvery, "expire grants", func(ctx context.Context) error {
 		_, err := a.share.Expire(ctx)

@@ -109,6 +109,8 @@ type Ingest struct {
 	ReconcileMB    int64         `yaml:"reconcile_mb"`
 	// StatementDays is how long statements are kept.
 	StatementDays int64 `yaml:"statement_days"`
+
+	Files `yaml:",inline"`
 }
 
 // Ledger is the directory chain.
@@ -133,7 +135,7 @@ func Default() Config {
 		},
 		Broker: Broker{Listen: "127.0.0.1:19092", RetainMB: 1024},
 		Ingest: Ingest{BatchRows: 100_000, Linger: time.Second, MemoryMB: 288, HoldShare: 0.5, HoldLeast: 20,
-			ReconcileEvery: time.Hour, ReconcileMB: 4096, StatementDays: 1095},
+			ReconcileEvery: time.Hour, ReconcileMB: 4096, StatementDays: 1095, Files: defaultFiles},
 		Engine: Engine{HistoryDays: 1095},
 		Ledger: Ledger{Origin: "mulu.local/directory", AnchorEvery: 10 * time.Second},
 	}
@@ -198,6 +200,7 @@ func (c *Config) Validate() error {
 	if c.Ingest.ReconcileEvery < time.Minute || c.Ingest.ReconcileMB < 64 || c.Ingest.StatementDays < 366 {
 		bad("ingest: reconcile_every 至少 1m，reconcile_mb 至少 64，statement_days 至少 366（对账单至少保存一年）/ at least 1m, 64 and 366")
 	}
+	c.Ingest.Files.validate(bad)
 	for name, f := range map[string]Founder{"house.bureau": c.House.Bureau, "house.center": c.House.Center} {
 		if len(f.Code) != 18 || f.Name == "" {
 			bad("%s: 需要 18 位统一社会信用代码和名称 / a social credit code of 18 characters and a name are needed", name)

@@ -51,6 +51,7 @@ type Deps struct {
 	Broker  func(ctx context.Context) error // optional: whether the broker answers
 	Desk    *pipeline.Desk                  // reconciliation
 	Submit  *submit.Desk                    // what comes in by other ways than Kafka
+	Files   *pipeline.Files                 // those of them that are files
 	Share   *share.Service
 	Catalog *catalog.Catalog
 	Ledger  *tilelog.Log
@@ -61,6 +62,7 @@ type Deps struct {
 	// Components are further parts to be asked by /readyz and the status page
 	// (broker, control store); engine and chain are asked anyway. Optional.
 	Components []Component
+	FileBytes  int64                // longest file that is taken
 	Sample     func() bool          // demonstration data is present; optional
 	Version    string               // of the binary
 	Console    fs.FS                // optional: the console built into the binary

@@ -100,6 +100,13 @@ GET /v1/ingest/reconciliations/{id}/file s o p u
 GET /v1/ways                             s o p u
 GET /v1/submissions                      s o p u y
 GET /v1/submissions/{id}                 s o p u y
+POST /v1/submissions/files               s o y
+GET /v1/submissions/{id}/preview         s o y
+POST /v1/submissions/{id}/preview        s o y
+POST /v1/submissions/{id}/send           s o y
+POST /v1/submissions/{id}/discard        s o y
+GET /v1/submissions/{id}/marked          s o y
+GET /v1/datasets/{code}/template         s o p u y
 GET /v1/datasets                         s o a u
 GET /v1/datasets/{code}                  s o a u
 GET /v1/datasets/{code}/score            s o a u
