@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/xuri/excelize/v2"
+
 	"mulu"
 	"mulu/ingest"
 	"mulu/ingest/drop"
@@ -115,7 +117,6 @@ type judging struct {
 	rules   map[mulu.RuleID]int64
 	rows    []file.Row // of the batch
 	bytes   int
-	given   int64 // offsets that were given to rows
 }
 
 // read judges every row.
@@ -182,41 +183,68 @@ func fit(r file.Row) file.Row {
 	return r
 }
 
-// flush judges what was added. A damaged row is a reject as it stands; what else is
-// wrong with it is found by judging it without its damaged cells.
+// flush judges what was added as ingest will: a row with a note is a reject as it
+// stands, every other is decoded and checked. What else is wrong with a damaged row is
+// found by judging it once more without its damaged cells.
 func (j *judging) flush() error {
-	records := make([]mulu.Record, len(j.rows))
-	for i, r := range j.rows {
-		records[i] = mulu.Record{Offset: j.given + int64(i), Key: r.Key, Value: whole(r), Time: j.asOf}
+	var plain, damaged []int
+	var asIs, rest []mulu.Record
+	for i := range j.rows {
+		r := &j.rows[i]
+		if !noted(r) {
+			plain, asIs = append(plain, i), append(asIs, mulu.Record{Offset: int64(len(asIs)), Key: r.Key, Value: r.Value, Time: j.asOf})
+		}
+		if len(r.Faults) > 0 {
+			damaged, rest = append(damaged, i), append(rest, mulu.Record{Offset: int64(len(rest)), Key: r.Key, Value: sound(r), Time: j.asOf})
+		}
 	}
-	found, soft, err := j.judge(records)
+	bad, soft := make([][]file.Fault, len(j.rows)), make([][]mulu.RuleID, len(j.rows))
+	found, broken, err := j.judge(asIs)
 	if err != nil {
 		return err
 	}
-	for i := range j.rows {
-		r := &j.rows[i]
-		all := r.Faults
-		if r.Note != nil && r.Note.Class != "" && len(all) == 0 { // a note is always said
-			all = []file.Fault{{Sheet: j.layout.Sheet, Row: r.Number, Class: r.Note.Class, Field: r.Note.Field, Reason: r.Note.Reason}}
-		}
-		damaged := len(all) > 0
-		for _, x := range found[i] {
-			if !slices.ContainsFunc(all, func(y file.Fault) bool { return y.Field == x.Field }) || !damaged {
-				all = append(all, j.place(x, r.Number))
-			}
-		}
-		j.count(all, soft[i])
+	for n, i := range plain {
+		bad[i], soft[i] = found[n], broken[n]
 	}
-	j.given += int64(len(j.rows))
+	if found, _, err = j.judge(rest); err != nil {
+		return err
+	}
+	for n, i := range damaged {
+		if noted(&j.rows[i]) || len(bad[i]) > 0 {
+			bad[i] = append(bad[i], found[n]...)
+		}
+	}
+	for i := range j.rows {
+		j.count(j.all(&j.rows[i], bad[i]), soft[i])
+	}
 	j.rows, j.bytes = j.rows[:0], 0
 	return j.tell(j.out.Rows)
 }
 
-// whole is a row's value without its damaged cells.
-func whole(r file.Row) []byte {
-	if len(r.Faults) == 0 {
-		return r.Value
+// noted says whether a row is a reject as it stands.
+func noted(r *file.Row) bool { return r.Note != nil && r.Note.Class != "" }
+
+// all is everything that is wrong with a row: of a damaged cell its damage, and not also
+// what the damage makes it break.
+func (j *judging) all(r *file.Row, found []file.Fault) []file.Fault {
+	if !noted(r) && len(found) == 0 {
+		return nil
 	}
+	all := slices.Clip(r.Faults)
+	if noted(r) && len(all) == 0 {
+		all = append(all, j.place(file.Fault{Class: r.Note.Class, Field: r.Note.Field, Reason: r.Note.Reason}, r.Number))
+	}
+	for _, x := range found {
+		known := func(y file.Fault) bool { return y.Field == x.Field && (y.Rule == x.Rule || y.Rule == "") }
+		if !slices.ContainsFunc(all, known) {
+			all = append(all, j.place(x, r.Number))
+		}
+	}
+	return all
+}
+
+// sound is a row's value without its damaged cells.
+func sound(r *file.Row) []byte {
 	var cells map[string]json.RawMessage
 	if json.Unmarshal(r.Value, &cells) != nil {
 		return r.Value
@@ -231,7 +259,7 @@ func whole(r file.Row) []byte {
 	return b
 }
 
-// judge decodes records and runs the rules as ingest does; it gives what is wrong with
+// judge decodes records, whose offsets count from 0, and runs the rules as ingest does; it gives what is wrong with
 // each and which soft rules it breaks.
 func (j *judging) judge(records []mulu.Record) (faults [][]file.Fault, soft [][]mulu.RuleID, err error) {
 	faults, soft = make([][]file.Fault, len(records)), make([][]mulu.RuleID, len(records))
@@ -246,7 +274,7 @@ func (j *judging) judge(records []mulu.Record) (faults [][]file.Fault, soft [][]
 	}
 	defer decoded.Release()
 	for _, r := range decoded.Rejects {
-		i := r.Offset - records[0].Offset
+		i := r.Offset
 		faults[i] = append(faults[i], file.Fault{Class: r.Class, Field: r.Field, Reason: r.Reason})
 	}
 	checked, err := j.version.Rules.CheckChanges(decoded.Record, decoded.Offsets, decoded.Deleted, j.asOf)
@@ -271,8 +299,11 @@ func (j *judging) judge(records []mulu.Record) (faults [][]file.Fault, soft [][]
 func (j *judging) place(x file.Fault, row int) file.Fault {
 	x.Sheet, x.Row = j.layout.Sheet, row
 	if i, ok := j.column[x.Field]; ok {
+		var err error
 		x.Column, x.Heading = i+1, j.layout.Columns[i].Heading
-		x.Cell = file.CellName(i+1, row)
+		if x.Cell, err = excelize.CoordinatesToCellName(i+1, row); err != nil {
+			x.Cell = ""
+		}
 	}
 	return x
 }

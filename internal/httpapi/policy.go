@@ -108,7 +108,7 @@ var policy = map[string]Rule{
 	"POST /v1/submissions/{id}/send":    {Roles: deliverers, Own: held, Within: exportTime},
 	"POST /v1/submissions/{id}/discard": {Roles: deliverers, Own: held},
 	"GET /v1/submissions/{id}/marked":   {Roles: deliverers, Own: held, Within: exportTime},
-	"GET /v1/datasets/{code}/template":  {Roles: submitters, Own: held},
+	"GET /v1/datasets/{code}/template":  {Roles: submitters}, // no row is in it
 
 	"GET /v1/datasets":                {Roles: roles(steward, officer, approver, auditor)},
 	"GET /v1/datasets/{code}":         {Roles: roles(steward, officer, approver, auditor)},
