@@ -72,6 +72,10 @@ func NewDesk(db *store.DB, seeds []string, now func() time.Time, opts ...kgo.Opt
 	return &Desk{db: db, seeds: seeds, now: now, opts: opts, passed: func(string) {}}
 }
 
+// OnPassed makes f be told each stage of a chunk that has just been made durable:
+// "planned", "uncommitted", "produced". Call it before anything is sent.
+func (d *Desk) OnPassed(f func(stage string)) { d.passed = f }
+
 const columns = `id, dataset, way, name, unique_key, source, digest, period, actor, state, reason, report, cursor, total, sent_rows, good, rejected, opened_at, sent_at, landed_at`
 
 // Open registers a submission, or finds the one that its key names; fresh says which.
