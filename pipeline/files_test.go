@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -569,5 +570,100 @@ func land(t *testing.T, r *filesRig) {
 	}
 	if _, err := r.Desk.Land(t.Context(), k); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// manyRows is a CSV of so many rows that is made as it is read; one in a thousand is bad.
+type manyRows struct {
+	rows, next int
+	left       []byte
+}
+
+func (m *manyRows) Read(b []byte) (int, error) {
+	for len(m.left) < len(b) && m.next <= m.rows {
+		if m.next == 0 {
+			m.left = append(m.left, "编号,姓名,数量,性别\n"...)
+		} else {
+			n := m.next
+			if n%1000 == 0 {
+				n = -n
+			}
+			m.left = fmt.Appendf(m.left, "k%08d,居民%d,%d,%d\n", m.next, m.next, n, m.next%2+1)
+		}
+		m.next++
+	}
+	if len(m.left) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b, m.left)
+	m.left = append(m.left[:0], m.left[n:]...)
+	return n, nil
+}
+
+// A million rows are judged and sent with memory that does not grow with them.
+func TestMillionRows(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a million rows")
+	}
+	r := newFilesRig(t)
+	const rows, most = 1_000_000, 96 << 20
+	runtime.GC()
+	peak := watchHeap(t)
+	p := func() *pipeline.FilePreview {
+		p, err := r.Take(t.Context(), pipeline.Handed{Dataset: "people", Name: "many.csv", Body: &manyRows{rows: rows}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}()
+	if got := peak(); got > most {
+		t.Errorf("judging held %d MiB, want at most %d", got>>20, most>>20)
+	}
+	if p.Rows != rows || p.Bad != rows/1000 || p.Faults != rows/1000 || len(p.First) != 200 {
+		t.Fatalf("preview %+v", p.FileCounts)
+	}
+	if _, err := r.Send(t.Context(), p.ID, pipeline.Telling{}); err != nil {
+		t.Fatal(err)
+	}
+	r.turn()
+	s := r.submission(p.ID)
+	_, runs, err := r.Desk.Runs(t.Context(), p.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sent int64
+	for _, run := range runs {
+		sent += run.Last - run.First + 1
+	}
+	if s.State != submit.Sent || s.Rows != rows || sent != rows {
+		t.Errorf("%d offsets, submission %+v", sent, s)
+	}
+}
+
+// watchHeap looks at the live heap until it is asked for the most it saw.
+func watchHeap(t *testing.T) (peak func() uint64) {
+	t.Helper()
+	stop, done := make(chan struct{}), make(chan uint64)
+	go func() {
+		var most uint64
+		tick := time.NewTicker(50 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				done <- most
+				return
+			case <-tick.C:
+				var m runtime.MemStats
+				runtime.ReadMemStats(&m)
+				most = max(most, m.HeapInuse)
+			}
+		}
+	}()
+	return func() uint64 {
+		close(stop)
+		most := <-done
+		t.Logf("most of the heap: %d MiB", most>>20)
+		return most
 	}
 }
