@@ -80,8 +80,11 @@ func submitFile(c *cobra.Command, f *clientFlags, path string, ask *fileAsk) err
 	if err != nil {
 		return err
 	}
+	if p.Earlier != "" {
+		return fmt.Errorf("没有再报送：%s / it was submitted before", p.Refusal)
+	}
 	printPreview(out, p)
-	if ask.marked != "" && p.FaultCount > 0 && p.Earlier == "" {
+	if ask.marked != "" && p.FaultCount > 0 {
 		if err := download(ctx, cl, "/v1/submissions/"+url.PathEscape(p.Id)+"/marked", ask.marked); err != nil {
 			return err
 		}
@@ -89,7 +92,7 @@ func submitFile(c *cobra.Command, f *clientFlags, path string, ask *fileAsk) err
 	}
 	switch {
 	case !p.Sendable:
-		return fmt.Errorf("没有报送任何一行：%s / nothing was sent", p.Refusal)
+		return errors.Join(fmt.Errorf("没有报送任何一行：%s / nothing was sent", p.Refusal), discard(ctx, cl, p.Id))
 	case ask.clean && p.Bad > 0:
 		return errors.Join(fmt.Errorf("没有报送任何一行：%s 行不合格，而要求全部合格 / nothing was sent", count(p.Bad)), discard(ctx, cl, p.Id))
 	case !ask.yes && !confirmed(out, p):
@@ -286,7 +289,9 @@ func printPreview(out io.Writer, p *submission.FilePreview) {
 		what += "，工作表 " + p.Sheet
 	}
 	t.add("格式 format", fmt.Sprintf("%s，标题在第 %d 行", orDash(what), p.Header))
-	t.add("行数 rows", fmt.Sprintf("%s：合格 %s，不合格 %s（%s 处），弱规则提示 %s", count(p.Rows), count(p.Good), count(p.Bad), count(p.FaultCount), count(p.Soft)))
+	if p.Sendable {
+		t.add("行数 rows", fmt.Sprintf("%s：合格 %s，不合格 %s（%s 处），弱规则提示 %s", count(p.Rows), count(p.Good), count(p.Bad), count(p.FaultCount), count(p.Soft)))
+	}
 	t.write(out)
 	if len(p.Columns) > 0 {
 		fmt.Fprintln(out)
@@ -307,6 +312,18 @@ func printPreview(out io.Writer, p *submission.FilePreview) {
 		t = newTable("问题类别", "~说明", ">处数")
 		for _, c := range p.ByClass {
 			t.add(c.Class, c.Title, count(c.Count))
+		}
+		t.write(out)
+	}
+	if len(p.ByRule) > 0 {
+		fmt.Fprintln(out)
+		t = newTable("规则", "~名称", "强弱", ">行数")
+		for _, r := range p.ByRule {
+			strength := "弱，只提示"
+			if r.Blocking {
+				strength = "强，成为问题数据"
+			}
+			t.add(r.Rule, r.Title, strength, count(r.Count))
 		}
 		t.write(out)
 	}
