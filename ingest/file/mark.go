@@ -261,17 +261,22 @@ func (m *marker) row(l *line) error {
 		style = m.styles[headStyle]
 	}
 	m.values = m.values[:0]
+	raw := ""
 	if l.fault != nil && len(mine) > 0 {
-		m.put(0, excelize.Cell{StyleID: m.styles[badText], Value: l.raw}) // it can not be told which column is which
+		// It can not be told which column is which: the row stays without a key, so that it is
+		// not taken as long as nobody has mended it.
+		raw = "原行：" + l.raw
+		m.put(0, excelize.Cell{StyleID: m.styles[badText]})
 	} else {
 		for i := range l.cells {
 			at := i
-			if i >= m.width && m.noteAt > m.width {
+			switch {
+			case m.noteAt > m.width && i >= m.width:
 				at++ // what has no heading makes room
+			case i+1 == m.noteAt:
+				continue // what an earlier marking said
 			}
-			if i+1 != m.noteAt {
-				m.put(at, m.cell(&l.cells[i], m.faultOf(mine, i), style))
-			}
+			m.put(at, m.cell(&l.cells[i], m.faultOf(mine, i), style))
 		}
 		for _, i := range mine { // empty cells that a row does not have
 			if at := m.faults[i].Column - 1; at >= 0 && at >= len(l.cells) && at < maxColumns-1 {
@@ -283,7 +288,7 @@ func (m *marker) row(l *line) error {
 	case m.last == top && heading:
 		m.put(m.noteAt-1, excelize.Cell{StyleID: style, Value: faultHeading})
 	case len(mine) > 0:
-		m.put(m.noteAt-1, excelize.Cell{StyleID: m.styles[badNote], Value: m.says(&m.faults[mine[0]])})
+		m.put(m.noteAt-1, excelize.Cell{StyleID: m.styles[badNote], Value: m.says(&m.faults[mine[0]]) + raw})
 	}
 	return m.sw.SetRow(at(1, m.last), m.values)
 }

@@ -281,16 +281,10 @@ func (w *workbook) survey(part string) (rows int64, merges []area, err error) {
 		if err != nil && !end {
 			return 0, nil, err
 		}
-		stop := bytes.Index(b, []byte("</sheetData>"))
-		if stop < 0 {
-			stop = bytes.Index(b, []byte(":sheetData>"))
-			if stop >= 0 && (stop < 2 || !closes(b[:stop])) {
-				stop = -1
-			}
-		}
+		stop := rowsEnd(b)
 		if stop >= 0 {
 			rows += int64(bytes.Count(b[:stop], []byte("<row ")) + bytes.Count(b[:stop], []byte(":row ")))
-			merges, err = readMerges(newScanner(io.MultiReader(bytes.NewReader(b[bytes.IndexByte(b[stop:], '>')+stop+1:]), r)))
+			merges, err = readMerges(newScanner(io.MultiReader(bytes.NewReader(b[stop:]), r)))
 			return rows, merges, err
 		}
 		if end {
@@ -303,10 +297,20 @@ func (w *workbook) survey(part string) (rows int64, merges []area, err error) {
 	}
 }
 
-// closes says whether the tag that b ends in, of which the rest is cut off, is an end tag.
-func closes(b []byte) bool {
-	at := bytes.LastIndexByte(b, '<')
-	return at >= 0 && at+1 < len(b) && b[at+1] == '/'
+// rowsEnd is where b goes on behind the end of the rows, -1 if that is not in it.
+func rowsEnd(b []byte) int {
+	word := []byte("sheetData>")
+	for from := 0; ; {
+		at := bytes.Index(b[from:], word)
+		if at < 0 {
+			return -1
+		}
+		at += from
+		if open := bytes.LastIndexByte(b[:at], '<'); open >= 0 && open+1 < len(b) && b[open+1] == '/' && at-open < 12 {
+			return at + len(word)
+		}
+		from = at + len(word)
+	}
 }
 
 // readMerges reads the merged areas from behind the rows.
