@@ -209,11 +209,11 @@ func (f *Files) Take(ctx context.Context, h Handed) (*FilePreview, error) {
 		return nil, err
 	}
 	defer os.Remove(tmp) // moved by then, if all is well
-	options, err := f.declared(ctx, h.Dataset, h.Options)
+	options, way, err := f.declared(ctx, h.Dataset, h.Options)
 	if err != nil {
 		return nil, err
 	}
-	s, err := f.open(ctx, submit.Submission{Dataset: h.Dataset, Source: name, Digest: digest, By: h.By}, FileReport{Options: options}, h.Force)
+	s, err := f.open(ctx, submit.Submission{Dataset: h.Dataset, Name: way, Source: name, Digest: digest, By: h.By}, FileReport{Options: options}, h.Force)
 	if err != nil {
 		return nil, err
 	}
@@ -233,7 +233,7 @@ func (f *Files) Take(ctx context.Context, h Handed) (*FilePreview, error) {
 		return nil, err
 	}
 	rep.Options = options
-	return f.judge(ctx, s, rep)
+	return f.judge(ctx, &s, &rep)
 }
 
 // Preview judges an open file again, with other options.
@@ -243,10 +243,10 @@ func (f *Files) Preview(ctx context.Context, id string, o FileOptions) (*FilePre
 		return nil, err
 	}
 	defer release()
-	if rep.Options, err = f.declared(ctx, s.Dataset, o); err != nil {
+	if rep.Options, _, err = f.declared(ctx, s.Dataset, o); err != nil {
 		return nil, err
 	}
-	return f.judge(ctx, s, rep)
+	return f.judge(ctx, &s, &rep)
 }
 
 // Telling is how a file is told to go on.
@@ -271,7 +271,7 @@ func (f *Files) Send(ctx context.Context, id string, t Telling) (submit.Submissi
 	}
 	again := rep.Counts == nil || rep.Counts.Version != ds.Version
 	if t.Options != nil {
-		o, err := f.declared(ctx, s.Dataset, *t.Options)
+		o, _, err := f.declared(ctx, s.Dataset, *t.Options)
 		if err != nil {
 			return s, err
 		}
@@ -279,7 +279,7 @@ func (f *Files) Send(ctx context.Context, id string, t Telling) (submit.Submissi
 		rep.Options = o
 	}
 	if again {
-		if _, err := f.judge(ctx, s, rep); err != nil {
+		if _, err := f.judge(ctx, &s, &rep); err != nil {
 			return s, err
 		}
 	}
@@ -378,11 +378,12 @@ func (f *Files) dataset(code mulu.DatasetCode) (*mulu.Dataset, error) {
 	return ds, nil
 }
 
-// declared fills in what the dataset's own way says of its files, if it has just one.
-func (f *Files) declared(ctx context.Context, code mulu.DatasetCode, o FileOptions) (FileOptions, error) {
+// declared fills in what the dataset's own way says of its files, if it has just one,
+// and names it.
+func (f *Files) declared(ctx context.Context, code mulu.DatasetCode, o FileOptions) (_ FileOptions, name string, err error) {
 	ways, err := f.Desk.Ways(ctx, code)
 	if err != nil {
-		return o, err
+		return o, "", err
 	}
 	var found []mulu.Way
 	for _, w := range ways {
@@ -391,9 +392,9 @@ func (f *Files) declared(ctx context.Context, code mulu.DatasetCode, o FileOptio
 		}
 	}
 	if len(found) == 1 {
-		o = o.over(optionsOf(found[0]))
+		return o.over(optionsOf(found[0])), found[0].Name, nil
 	}
-	return o, nil
+	return o, "", nil
 }
 
 func optionsOf(w mulu.Way) FileOptions {

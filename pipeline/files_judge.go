@@ -35,7 +35,7 @@ const (
 // judge reads the file of an open submission once, judges every row as ingest will, and
 // keeps what it found. What stands against the whole file (no key column, unreadable)
 // is the preview's Refusal; an error means that it could not be judged.
-func (f *Files) judge(ctx context.Context, s submit.Submission, rep FileReport) (*FilePreview, error) {
+func (f *Files) judge(ctx context.Context, s *submit.Submission, rep *FileReport) (*FilePreview, error) {
 	leave, err := slot(ctx, f.looks)
 	if err != nil {
 		return nil, err
@@ -54,11 +54,11 @@ func (f *Files) judge(ctx context.Context, s submit.Submission, rep FileReport) 
 	j.tell = func(rows int64) error {
 		if now := f.Now(); now.Sub(told) >= tellEvery {
 			told, rep.Checked = now, rows
-			return f.keep(ctx, s.ID, rep)
+			return f.keep(ctx, s.ID, *rep)
 		}
 		return nil
 	}
-	err = f.intact(&s)
+	err = f.intact(s)
 	if err == nil {
 		err = j.read(ctx, f.path(s.ID, fileData), s.Source, fileOptions(rep.Options, v.Dataset))
 	}
@@ -75,7 +75,7 @@ func (f *Files) judge(ctx context.Context, s submit.Submission, rep FileReport) 
 	if err := f.Desk.Expect(ctx, s.ID, j.out.Rows); err != nil {
 		return nil, err
 	}
-	return j.out, f.keep(ctx, s.ID, rep)
+	return j.out, f.keep(ctx, s.ID, *rep)
 }
 
 // keepJudged writes the preview and the faults down, and lets go of what was marked
@@ -339,6 +339,7 @@ func (j *judging) end() {
 	if out.Refusal != "" { // nothing is taken: half a judgement would mislead
 		out.Rows, out.Good, out.Bad, out.Soft, out.Faults, j.faults, j.classes, j.rules = 0, 0, 0, 0, 0, nil, nil, nil
 	}
+	out.ByClass, out.ByRule, out.First = []ClassCount{}, []RuleCount{}, []FileFault{}
 	for _, x := range j.faults[:min(len(j.faults), firstFaults)] {
 		out.First = append(out.First, FileFault(x))
 	}

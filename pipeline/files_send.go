@@ -87,7 +87,7 @@ func (f *Files) due(id string) bool {
 	return !f.Now().Before(f.retry[id].at)
 }
 
-// outcome notes how sending ended. What may go better is tried again, ever later.
+// outcome notes how sending or settling ended. What may go better is tried again, ever later.
 func (f *Files) outcome(id string, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -97,7 +97,7 @@ func (f *Files) outcome(id string, err error) {
 	}
 	wait := min(max(2*f.retry[id].wait, retryFirst), retryMost)
 	f.retry[id] = retry{f.Now().Add(wait), wait}
-	f.Log.Warn("file is not sent yet", "submission", id, "again", wait, "error", err)
+	f.Log.Warn("file has to wait", "submission", id, "again", wait, "error", err)
 }
 
 // send walks one file from its disk to the broker: judge, if it is not → refuse, or
@@ -115,11 +115,8 @@ func (f *Files) send(ctx context.Context, id string) error {
 		if _, err := os.Stat(f.path(id, fileData)); err != nil && rep.Drop != nil {
 			return nil // a crash kept it from being brought in: the folder still has it
 		}
-		if _, err := f.judge(ctx, s, rep); err != nil {
+		if _, err := f.judge(ctx, &s, &rep); err != nil {
 			return f.stuck(ctx, id, err)
-		}
-		if s, rep, err = f.reload(ctx, id); err != nil {
-			return err
 		}
 	}
 	if why := rep.refusal(); why != "" && s.Cursor == "" {
@@ -243,19 +240,31 @@ func (f *Files) settleLanded(ctx context.Context, open map[string]bool) error {
 	for i := range sent {
 		f.flight[sent[i].ID], open[sent[i].ID] = true, true
 	}
-	var faults []error
 	for id := range f.flight {
-		if open[id] {
+		if open[id] || !f.due(id) {
+			continue
+		}
+		s, rep, err := f.reload(ctx, id)
+		if err != nil {
+			return err
+		}
+		if s.State == submit.Open || s.State == submit.Sent { // it was sent since the lists were read
+			continue
+		}
+		if s.State != submit.Landed || rep.Settled || rep.Counts == nil {
+			delete(f.flight, id)
 			continue
 		}
 		release, err := f.hold(id)
 		if err != nil {
 			continue
 		}
-		faults = append(faults, f.settleOne(ctx, id))
-		release()
+		f.wg.Go(func() { // a long file is marked for a while
+			defer release()
+			f.outcome(id, f.settle(f.Life, &s, &rep))
+		})
 	}
-	return errors.Join(faults...)
+	return nil
 }
 
 // recall finds what landed before this process began and was not settled.
@@ -282,23 +291,6 @@ func (f *Files) recall(ctx context.Context) error {
 		}
 		before = list[page-1].OpenedAt
 	}
-}
-
-func (f *Files) settleOne(ctx context.Context, id string) error {
-	s, rep, err := f.reload(ctx, id)
-	if err != nil {
-		return err
-	}
-	switch {
-	case s.State == submit.Open || s.State == submit.Sent: // it was sent since the lists were read
-		return nil
-	case s.State == submit.Landed && !rep.Settled && rep.Counts != nil:
-		if err := f.settle(ctx, &s, &rep); err != nil {
-			return err
-		}
-	}
-	delete(f.flight, id)
-	return nil
 }
 
 // settle is done when its last line is: a crash before it writes the same receipt again.

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"mulu"
 	"mulu/ingest/submit"
@@ -99,6 +100,23 @@ func (f Folder) Return(name, src, why string) error {
 	return nil
 }
 
+// Prune removes answers and returned files that were written before a moment.
+func (f Folder) Prune(before time.Time) error {
+	var faults []error
+	for _, sub := range []string{Receipts, Returned} {
+		entries, err := os.ReadDir(f.Path(sub))
+		if err != nil {
+			return fmt.Errorf("prune drop folder: %w", err)
+		}
+		for _, e := range entries {
+			if info, err := e.Info(); err == nil && info.Mode().IsRegular() && info.ModTime().Before(before) {
+				faults = append(faults, os.Remove(f.Path(sub, e.Name())))
+			}
+		}
+	}
+	return errors.Join(faults...)
+}
+
 // Answer writes what came of a file; marked is the path of the marked file, "" for none.
 // Doing it again changes nothing.
 func (f Folder) Answer(name string, receipt []byte, marked string) error {
@@ -148,6 +166,11 @@ func Place(src, dst string) error {
 	// A rename between two names of one file does nothing and leaves both.
 	if same(tmp, dst) {
 		return os.Remove(tmp)
+	}
+	// Its age counts from now on, not from when its department wrote it.
+	now := time.Now()
+	if err := os.Chtimes(tmp, now, now); err != nil {
+		return fmt.Errorf("place file: %w", err)
 	}
 	if err := os.Rename(tmp, dst); err != nil {
 		return fmt.Errorf("place file: %w", err)

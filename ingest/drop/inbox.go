@@ -31,12 +31,14 @@ type Inbox struct {
 	Root   string
 	Ways   Ways
 	Taker  Taker
+	Keep   time.Duration // how long answers and returned files stay
 	Settle time.Duration // how long a file must not change to be taken for complete
 	Now    func() time.Time
 	Log    *slog.Logger
 
-	seen  map[string]sight
-	twice map[string]bool // folders that two ways name, told once
+	seen   map[string]sight
+	pruned time.Time
+	twice  map[string]bool // folders that two ways name, told once
 }
 
 // sight is how a file looked when it was first seen so.
@@ -45,6 +47,9 @@ type sight struct {
 	mtime time.Time
 	since time.Time
 }
+
+// pruneEvery is how often what is old is removed.
+const pruneEvery = time.Hour
 
 // Turn looks once into every folder and hands on what is complete. One goroutine calls it.
 func (b *Inbox) Turn(ctx context.Context) error {
@@ -56,6 +61,10 @@ func (b *Inbox) Turn(ctx context.Context) error {
 		b.seen, b.twice = map[string]sight{}, map[string]bool{}
 	}
 	now, owner := map[string]sight{}, map[string]bool{}
+	prune := b.Now().Sub(b.pruned) >= pruneEvery
+	if prune {
+		b.pruned = b.Now()
+	}
 	var faults []error
 	for i := range ways {
 		w := &ways[i]
@@ -72,6 +81,9 @@ func (b *Inbox) Turn(ctx context.Context) error {
 		}
 		owner[folder.Name] = true
 		faults = append(faults, b.look(ctx, w, folder, now))
+		if prune {
+			faults = append(faults, folder.Prune(b.Now().Add(-b.Keep)))
+		}
 	}
 	b.seen = now
 	return errors.Join(faults...)

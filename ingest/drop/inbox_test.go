@@ -44,7 +44,7 @@ func write(t *testing.T, path, content string) {
 
 func TestInbox(t *testing.T) {
 	root, now, k := t.TempDir(), time.Now(), &taker{t: t}
-	b := &drop.Inbox{Root: root, Taker: k, Settle: 5 * time.Second, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
+	b := &drop.Inbox{Root: root, Taker: k, Settle: 5 * time.Second, Keep: 24 * time.Hour, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
 		Ways: ways{{Dataset: "people", Way: mulu.Way{Kind: mulu.WayFile, Name: "main"}}, {Dataset: "firms", Way: mulu.Way{Kind: mulu.WayFile, Folder: "qiye"}}, {Dataset: "x", Way: mulu.Way{Kind: mulu.WayTable}}}}
 	turn := func() (got []string) {
 		t.Helper()
@@ -99,6 +99,18 @@ func TestInbox(t *testing.T) {
 	k.fail = nil
 	want(turn(), "qiye/f.xlsx")
 	want(turn())
+	old := filepath.Join(root, "people", "回执", "old.csv.receipt.json")
+	write(t, old, "{}")
+	now = now.Add(2 * time.Hour)
+	want(turn())
+	if _, err := os.Stat(old); err != nil {
+		t.Errorf("a fresh receipt is gone: %v", err)
+	}
+	now = now.Add(24 * time.Hour)
+	want(turn())
+	if _, err := os.Stat(old); !os.IsNotExist(err) {
+		t.Errorf("an old receipt is kept: %v", err)
+	}
 	if left, err := os.ReadDir(filepath.Join(root, "qiye")); err != nil || len(left) != 2 {
 		t.Errorf("left in the folder: %v, %v", left, err)
 	}

@@ -57,7 +57,7 @@ func (a *App) codesOf(table string) []file.Code {
 // startFiles runs the file service: sending, drop folders, the SFTP door.
 func (a *App) startFiles() {
 	a.every(filesEvery, "send files", a.files.Turn)
-	inbox := &drop.Inbox{Root: a.files.Inbox, Ways: a.submit, Taker: a.files, Settle: a.cfg.Ingest.InboxSettle, Now: time.Now, Log: a.log}
+	inbox := &drop.Inbox{Root: a.files.Inbox, Ways: a.submit, Taker: a.files, Settle: a.cfg.Ingest.InboxSettle, Keep: a.files.Keep, Now: time.Now, Log: a.log}
 	a.every(inboxEvery, "look into drop folders", inbox.Turn)
 }
 
