@@ -270,6 +270,9 @@ func (a *App) openStore(ctx context.Context) (err error) {
 		return err
 	}
 	a.submit = submit.NewDesk(a.db, a.cfg.Seeds(), time.Now)
+	if a.opt.Passed != nil {
+		a.submit.OnPassed(func(stage string) { a.opt.Passed("submit " + stage) })
+	}
 	return outbox.Migrate(ctx, a.db)
 }
 
