@@ -38,3 +38,26 @@ func Tokens(r io.Reader) ([]string, error) {
 		}
 	}
 }
+
+// FormatOf says what a number format makes of a number: d a day, c a time of day,
+// % a percentage, and to how many digits it fills up.
+func FormatOf(code string) (string, int) {
+	f := readFormat(code)
+	if f == nil {
+		return "", 0
+	}
+	s := ""
+	if f.date {
+		s += "d"
+	}
+	if f.clock {
+		s += "c"
+	}
+	if f.percent {
+		s += "%"
+	}
+	return s, f.zeros
+}
+
+// MemoryBlocks is how many bytes of shared strings are kept in memory.
+const MemoryBlocks = memoryBlocks

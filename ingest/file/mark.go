@@ -1,12 +1,14 @@
 package file
 
 import (
+	"archive/zip"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/klauspost/compress/flate"
 	"github.com/xuri/excelize/v2"
 
 	"mulu"
@@ -44,10 +46,19 @@ func Mark(path, name string, o Options, ds *mulu.Dataset, faults []Fault, w io.W
 	if err := m.write(src, merges); err != nil {
 		return fmt.Errorf("mark %s: %w", name, err)
 	}
-	if _, err := x.WriteTo(w); err != nil {
+	x.SetZipWriter(func(io.Writer) excelize.ZipWriter { return straight(w) })
+	if err := x.Write(io.Discard); err != nil {
 		return fmt.Errorf("mark %s: %w", name, err)
 	}
 	return nil
+}
+
+// straight packs a workbook as it is written, where the library would hold all of it
+// in memory first.
+func straight(w io.Writer) *zip.Writer {
+	z := zip.NewWriter(w)
+	z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.BestSpeed) })
+	return z
 }
 
 // again opens the file from its first row.
