@@ -12,6 +12,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/compress"
+	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	"github.com/xuri/excelize/v2"
 
 	"mulu/ingest/file"
@@ -104,6 +110,42 @@ func bigXLSX(t testing.TB, n int) string {
 	return path
 }
 
+// bigParquet writes n rows, of texts and a few numbers, in row groups of 250 000.
+func bigParquet(t testing.TB, n int) string {
+	path := filepath.Join(t.TempDir(), "big.parquet")
+	f, err := os.Create(path)
+	must(t, err)
+	var fields []arrow.Field
+	for i, h := range strings.Split(strings.TrimSpace(headings), ",") {
+		kind := arrow.DataType(arrow.BinaryTypes.String)
+		if i == 5 {
+			kind = arrow.PrimitiveTypes.Int64
+		}
+		fields = append(fields, arrow.Field{Name: h, Type: kind})
+	}
+	schema := arrow.NewSchema(fields, nil)
+	w, err := pqarrow.NewFileWriter(schema, f, parquet.NewWriterProperties(parquet.WithMaxRowGroupLength(250_000), parquet.WithCompression(compress.Codecs.Snappy)), pqarrow.DefaultWriterProps())
+	must(t, err)
+	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+	defer b.Release()
+	for i := range n {
+		for c, v := range person(i) {
+			if c == 5 {
+				b.Field(c).(*array.Int64Builder).Append(int64(i % 4))
+			} else {
+				b.Field(c).(*array.StringBuilder).Append(v)
+			}
+		}
+		if i%10_000 == 9999 || i == n-1 {
+			rec := b.NewRecordBatch()
+			must(t, w.WriteBuffered(rec))
+			rec.Release()
+		}
+	}
+	must(t, w.Close())
+	return path
+}
+
 // count reads all rows, which must be without fault.
 func count(b testing.TB, path string) (rows int) {
 	r, err := file.Open(path, "big", people(), file.Options{})
@@ -176,7 +218,7 @@ func BenchmarkRead(b *testing.B) {
 // process held meanwhile: go test ./ingest/file -run '^$' -bench Million -benchtime 1x
 func BenchmarkMillion(b *testing.B) {
 	const n = 1_000_000
-	for name, make := range map[string]func(testing.TB, int) string{"csv": bigCSV, "xlsx": bigXLSX} {
+	for name, make := range map[string]func(testing.TB, int) string{"csv": bigCSV, "xlsx": bigXLSX, "parquet": bigParquet} {
 		b.Run(name, func(b *testing.B) {
 			path := make(b, n)
 			b.Run("read", func(b *testing.B) {

@@ -120,18 +120,17 @@ const (
 )
 
 type marker struct {
-	r       *Reader
-	x       *excelize.File
-	sw      *excelize.StreamWriter
-	faults  []Fault
-	order   []int32 // of faults, those that are not written yet
-	styles  [styleCount]int
-	noteAt  int // column of 问题说明, from 1
-	width   int // columns with a heading
-	shift   int // of row numbers: a Parquet's headings are row 0
-	last    int // row that was written
-	comment int
-	values  []any
+	r      *Reader
+	x      *excelize.File
+	sw     *excelize.StreamWriter
+	faults []Fault
+	order  []int32 // of faults, those that are not written yet
+	styles [styleCount]int
+	noteAt int // column of 问题说明, from 1
+	width  int // columns with a heading
+	shift  int // of row numbers: a Parquet's headings are row 0
+	last   int // row that was written
+	values []any
 }
 
 const markSheet = "Sheet1"
