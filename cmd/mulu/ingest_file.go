@@ -59,7 +59,7 @@ The file is uploaded and judged first; nothing is sent before it is confirmed. T
 	c.Flags().BoolVar(&ask.yes, "yes", false, "不询问，直接报送 / do not ask")
 	c.Flags().BoolVar(&ask.clean, "require-clean", false, "全部合格才报送 / only if every row fits")
 	c.Flags().BoolVar(&ask.force, "force", false, "同样的内容已报送过也再报送一次 / also if the same content was submitted before")
-	c.Flags().StringVar(&ask.marked, "marked", "", "把标出问题的 XLSX 存为 / keep the marked file as")
+	c.Flags().StringVar(&ask.marked, "marked", "", "把标注文件（XLSX）存为 / keep the marked file as")
 	c.Flags().BoolVar(&ask.asJSON, "json", false, "在标准输出打印 JSON 回执 / print the receipt as JSON")
 	c.MarkFlagRequired("dataset") //nolint:errcheck // it is there
 	return c
@@ -88,7 +88,7 @@ func submitFile(c *cobra.Command, f *clientFlags, path string, ask *fileAsk) err
 		if err := download(ctx, cl, "/v1/submissions/"+url.PathEscape(p.Id)+"/marked", ask.marked); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "\n标出问题的文件已存为 %s\n", ask.marked)
+		fmt.Fprintf(out, "\n标注文件已存为 %s\n", ask.marked)
 	}
 	switch {
 	case !p.Sendable:
@@ -335,7 +335,7 @@ func printPreview(out io.Writer, p *submission.FilePreview) {
 		}
 		t.write(out)
 		if p.FaultCount > 20 {
-			fmt.Fprintf(out, "共 %s 处，列出前 20 处；全部见 --marked 保存的文件\n", count(p.FaultCount))
+			fmt.Fprintf(out, "共 %s 处，列出前 20 处；全部见 --marked 保存的标注文件\n", count(p.FaultCount))
 		}
 	}
 }

@@ -230,7 +230,7 @@ func (r *Reader) fromText(t *target, s string) value {
 		return c >= 0xFF10 && c <= 0xFF19 || c >= 0xFF21 && c <= 0xFF3A || c >= 0xFF41 && c <= 0xFF5A
 	}):
 		return wrong(ClassFullWidth, "的值“%s”含全角字母或数字；请改为半角后重导", clip(cut, 40))
-	case excelDay.MatchString(cut):
+	case len(cut) <= len("12月31日") && strings.ContainsAny(cut, "-月") && excelDay.MatchString(cut):
 		return wrong(ClassDate, "的值“%s”像是被 Excel 自动变成了日期；%s", cut, advice)
 	case r.o.Check != nil && len(cut) > exactDigits && digits(cut) == len(cut) && strings.Trim(cut[exactDigits:], "0") == "":
 		if ok, applies := r.o.Check(t.column, cut); applies && !ok {
@@ -293,7 +293,8 @@ func (r *Reader) fits(t *target, n numeral, shown string) value {
 	if whole == "0" {
 		whole = ""
 	}
-	fine := n.whole && len(whole) <= 19
+	_, err := strconv.ParseInt(n.plain, 10, 64)
+	fine := err == nil
 	if t.column.Type == mulu.Decimal {
 		fine = len(strings.TrimRight(frac, "0")) <= t.column.Scale && len(whole)+t.column.Scale <= 18
 	}

@@ -76,28 +76,26 @@ func (s *csvSource) more() (bool, error) {
 }
 
 func (s *csvSource) next() (*line, error) {
-	for {
-		n, fault, err := s.record()
-		if err != nil {
-			return nil, err
-		}
-		s.out = line{number: s.lineNo, cells: s.out.cells[:0], fault: fault}
-		raw := s.buf[s.start : s.start+n]
-		s.start += n
-		s.lineNo += lines(raw)
-		if fault != nil {
-			s.out.raw = strings.ToValidUTF8(string(bytes.TrimRight(raw[:min(n, 8<<10)], "\r\n")), "\uFFFD")
-			for _, f := range strings.Split(s.out.raw, string(rune(s.delim))) {
-				s.put(strings.Trim(f, `"`))
-			}
-			return &s.out, nil
-		}
-		s.fields()
-		if s.want > 0 {
-			s.ragged()
+	n, fault, err := s.record()
+	if err != nil {
+		return nil, err
+	}
+	s.out = line{number: s.lineNo, cells: s.out.cells[:0], fault: fault}
+	raw := s.buf[s.start : s.start+n]
+	s.start += n
+	s.lineNo += lines(raw)
+	if fault != nil {
+		s.out.raw = strings.ToValidUTF8(string(bytes.TrimRight(raw[:min(n, 8<<10)], "\r\n")), "\uFFFD")
+		for f := range strings.SplitSeq(s.out.raw, string(rune(s.delim))) {
+			s.put(strings.Trim(f, `"`))
 		}
 		return &s.out, nil
 	}
+	s.fields()
+	if s.want > 0 {
+		s.ragged()
+	}
+	return &s.out, nil
 }
 
 // lines is how many lines a piece of the file ends.

@@ -279,7 +279,7 @@ func TestLayout(t *testing.T) {
 			columns: "id_no>id_no:name birth>birth:name 姓名>:none 曾用名>name:map"},
 		"two for one": {in: "id_no,birth,姓名,name\n1,2026-01-05,a,b\n",
 			columns: "id_no>id_no:name birth>birth:name 姓名>name:title name>name:name", refusal: "“姓名”（C 列）与“name”（D 列）"},
-		"missing": {in: "姓名,民族\na,01\n", columns: "姓名>name:title 民族>nation:title", missing: []string{"id_no", "birth"}, refusal: "公民身份号码（id_no）、出生日期（birth）"},
+		"missing":     {in: "姓名,民族\na,01\n", columns: "姓名>name:title 民族>nation:title", missing: []string{"id_no", "birth"}, refusal: "公民身份号码（id_no）、出生日期（birth）"},
 		"no headings": {in: "1,a,2026-01-05\n2,b,2026-01-05\n", columns: "1>:none a>:none 2026-01-05>:none", missing: []string{"id_no", "birth"}, refusal: "没有找到标题行"},
 		"a map to nowhere": {in: "id_no,birth,x\n1,2026-01-05,a\n", o: file.Options{Map: map[string]string{"x": "nope"}},
 			columns: "id_no>id_no:name birth>birth:name x>:map", refusal: "没有这个字段"},
@@ -576,4 +576,49 @@ func TestNestedAndCSVRecords(t *testing.T) {
 	ds.Format = mulu.FormatCSV
 	_, rows, _ = read(t, write(t, "a.csv", []byte("birth,id_no,name\n20260105,1,\"a,\"\"b\"\n")), ds, file.Options{})
 	want(t, string(rows[0].Value), `1,"a,""b",,,2026-01-05,,,,,`)
+}
+
+func TestFormats(t *testing.T) {
+	for code, want := range map[string]string{
+		"General": "", "G/通用格式": "", "@": "", "0.00": "", "#,##0": "", "0.00E+00": "", `"年度"0`: "", `0_ ;[Red]\-0\ `: "", "[>100]0;0.0": "", "¥#,##0.00": "",
+		"0%": "%", "0.00%": "%", "000000": "6", "0": "",
+		"yyyy-mm-dd": "d", "m/d/yy": "d", `yyyy"年"m"月"d"日";@`: "d", `[$-804]yyyy\-mm\-dd`: "d", "[$-F800]dddd\\, mmmm dd": "d", "aaaa": "d", `[$-404]e"年"m"月"`: "d", "m月": "d", "yyyy/m/d h:mm": "dc",
+		"h:mm:ss": "c", "mm:ss.0": "c", "[h]:mm": "c", "h:mm AM/PM": "c", `上午/下午h"时"mm"分"`: "c", "[$-F400]h:mm:ss": "c",
+	} {
+		got, zeros := file.FormatOf(code)
+		if zeros > 0 {
+			got += fmt.Sprint(zeros)
+		}
+		if got != want {
+			t.Errorf("%s is read as %q, want %q", code, got, want)
+		}
+	}
+}
+
+// TestManyStrings reads more shared strings than are kept in memory, from the last to
+// the first and again.
+func TestManyStrings(t *testing.T) {
+	const size = 32_000
+	n := file.MemoryBlocks/size + 100
+	var shared, rows strings.Builder
+	shared.WriteString("<sst>")
+	for i := range n {
+		fmt.Fprintf(&shared, "<si><t>%06d%s</t></si>", i, strings.Repeat("x", size))
+	}
+	shared.WriteString("</sst>")
+	rows.WriteString(cellsXML(1, "id_no", "birth", "name"))
+	for i := range 2 * n {
+		rows.WriteString(cellsXML(i+2, fmt.Sprint(i), "20260105", fmt.Sprintf(`<c t="s"><v>%d</v></c>`, n-1-i%n)))
+	}
+	path := write(t, "a.xlsx", hand(t, rows.String(), "", "xl/sharedStrings.xml", shared.String()))
+	r, err := file.Open(path, "a", people(), file.Options{})
+	must(t, err)
+	defer r.Close()
+	for i := range 2 * n {
+		row, err := r.Next()
+		must(t, err)
+		if want := fmt.Sprintf("%06d", n-1-i%n); row.Cells[2][:6] != want || len(row.Cells[2]) != size+6 {
+			t.Fatalf("row %d has string %.8s, want %s", row.Number, row.Cells[2], want)
+		}
+	}
 }

@@ -10,10 +10,8 @@ import (
 // format is what a number format makes of a number, as far as it matters here.
 type format struct {
 	date, clock bool // it shows a day, a time of day
-	text        bool // "@"
 	percent     bool
 	zeros       int // it fills up to so many digits, e.g. 6 for "000000"; 0 for no such thing
-	code        string
 }
 
 // builtin are the formats that a workbook names by number only. 27 to 36 and 50 to 58
@@ -26,8 +24,6 @@ func builtin(id int) *format {
 		return &format{date: true, clock: true}
 	case id >= 18 && id <= 21, id >= 32 && id <= 35, id >= 45 && id <= 47, id == 55, id == 56:
 		return &format{clock: true}
-	case id == 49:
-		return &format{text: true}
 	case id == 9, id == 10:
 		return &format{percent: true}
 	}
@@ -37,11 +33,7 @@ func builtin(id int) *format {
 // readFormat reads a format code; nil for one that leaves a number a number.
 func readFormat(code string) *format {
 	first, _, _ := strings.Cut(code, ";")
-	f := &format{code: code}
-	if strings.TrimSpace(first) == "@" {
-		f.text = true
-		return f
-	}
+	f := &format{}
 	digits := false
 	for i := 0; i < len(first); i++ {
 		switch c := first[i]; c {
@@ -65,8 +57,16 @@ func readFormat(code string) *format {
 				f.clock = true
 			}
 			i += end
-		case 'y', 'Y', 'd', 'D', 'a':
+		case 'y', 'Y', 'd', 'D':
 			f.date = true
+		case 'a', 'A': // a weekday, or before and after noon
+			if lower := strings.ToLower(first[i:]); strings.HasPrefix(lower, "aaa") {
+				f.date, i = true, i+2
+			} else if strings.HasPrefix(lower, "am/pm") {
+				f.clock, i = true, i+4
+			} else if strings.HasPrefix(lower, "a/p") {
+				f.clock, i = true, i+2
+			}
 		case 'h', 'H', 's', 'S':
 			f.clock = true
 		case 'e', 'E':
@@ -79,11 +79,10 @@ func readFormat(code string) *format {
 			if !f.clock && !strings.ContainsAny(strings.ToLower(first[i:]), "sh") {
 				f.date = true
 			}
-		case 'A': // AM/PM goes with h
-		case 'G', 'g': // General, or an era
+		case 'G', 'g': // General, which WPS writes as G/通用格式, too, or an era
 			if strings.HasPrefix(strings.ToLower(first[i:]), "general") {
 				i += len("general") - 1
-			} else {
+			} else if i+1 < len(first) && strings.IndexByte("gGeE", first[i+1]) >= 0 {
 				f.date = true
 			}
 		case '%':

@@ -1,12 +1,14 @@
 package file
 
 import (
+	"archive/zip"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/klauspost/compress/flate"
 	"github.com/xuri/excelize/v2"
 
 	"mulu"
@@ -44,10 +46,19 @@ func Mark(path, name string, o Options, ds *mulu.Dataset, faults []Fault, w io.W
 	if err := m.write(src, merges); err != nil {
 		return fmt.Errorf("mark %s: %w", name, err)
 	}
-	if _, err := x.WriteTo(w); err != nil {
+	x.SetZipWriter(func(io.Writer) excelize.ZipWriter { return straight(w) })
+	if err := x.Write(io.Discard); err != nil {
 		return fmt.Errorf("mark %s: %w", name, err)
 	}
 	return nil
+}
+
+// straight packs a workbook as it is written, where the library would hold all of it
+// in memory first.
+func straight(w io.Writer) *zip.Writer {
+	z := zip.NewWriter(w)
+	z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.BestSpeed) })
+	return z
 }
 
 // again opens the file from its first row.
@@ -109,18 +120,17 @@ const (
 )
 
 type marker struct {
-	r       *Reader
-	x       *excelize.File
-	sw      *excelize.StreamWriter
-	faults  []Fault
-	order   []int32 // of faults, those that are not written yet
-	styles  [styleCount]int
-	noteAt  int // column of 问题说明, from 1
-	width   int // columns with a heading
-	shift   int // of row numbers: a Parquet's headings are row 0
-	last    int // row that was written
-	comment int
-	values  []any
+	r      *Reader
+	x      *excelize.File
+	sw     *excelize.StreamWriter
+	faults []Fault
+	order  []int32 // of faults, those that are not written yet
+	styles [styleCount]int
+	noteAt int // column of 问题说明, from 1
+	width  int // columns with a heading
+	shift  int // of row numbers: a Parquet's headings are row 0
+	last   int // row that was written
+	values []any
 }
 
 const markSheet = "Sheet1"

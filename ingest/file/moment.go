@@ -57,6 +57,9 @@ func calendar(y, m, d string) (string, bool) {
 
 func yearHeld(y int) bool { return y >= 1900 && y <= 2299 }
 
+// hourWords are the words of a time of day.
+var hourWords = strings.NewReplacer("时", ":", "点", ":", "分", ":", "秒", "")
+
 // clock reads a time of day: 8:30, 08:30:15.123, 8时30分, 083015, with a zone or
 // without.
 func clock(s string) (string, bool) {
@@ -64,8 +67,7 @@ func clock(s string) (string, bool) {
 	if len(s) == 6 && digits(s) == 6 {
 		s = s[:2] + ":" + s[2:4] + ":" + s[4:]
 	}
-	s = strings.NewReplacer("时", ":", "点", ":", "分", ":", "秒", "").Replace(s)
-	s = strings.TrimSuffix(s, ":")
+	s = strings.TrimSuffix(hourWords.Replace(s), ":")
 	h, rest, ok := upToTwo(s)
 	if !ok || rest == "" || rest[0] != ':' {
 		if ok && rest == "" { // 8时

@@ -13,8 +13,11 @@ import (
 	"mulu/ingest/text"
 )
 
-// lookAhead is how many rows are read to find the headings and samples.
-const lookAhead = headRows + 20
+// How many rows and columns are looked at to find the headings and samples.
+const (
+	lookAhead   = headRows + 20
+	maxHeadings = 2000
+)
 
 // Open opens a file for one version of a dataset and reads it as far as the headings.
 // name is the file's name as people know it, for its extension and for what is said.
@@ -125,7 +128,7 @@ func peek(src source) ([]line, error) {
 			continue
 		}
 		c := *l
-		c.cells = slices.Clone(l.cells)
+		c.cells = slices.Clone(l.cells[:min(len(l.cells), maxHeadings)])
 		out = append(out, c)
 	}
 	return out, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 
@@ -39,7 +40,9 @@ func openParquet(path string) (s *parquetSource, err error) {
 			s, err = nil, damagedParquet(fmt.Errorf("%v", p))
 		}
 	}()
-	f, err := file.OpenParquetFile(path, false)
+	props := parquet.NewReaderProperties(memory.DefaultAllocator)
+	props.BufferedStreamEnabled = true // a column of a row group is not read as a whole
+	f, err := file.OpenParquetFile(path, false, file.WithReadProps(props))
 	if err != nil {
 		return nil, damagedParquet(err)
 	}

@@ -15,6 +15,7 @@ const (
 	memoryBlocks = 24 << 20 // bytes kept in memory
 	keptBlocks   = 512      // blocks kept of those in the file
 	maxString    = 256 << 10
+	maxStrings   = 2 << 30 // bytes of all of them
 )
 
 // sharedStrings are the texts that the cells of a workbook name by number.
@@ -124,7 +125,9 @@ func (s *sharedStrings) flush() error {
 		return nil
 	}
 	s.starts = append(s.starts, s.size)
-	s.size += int64(len(s.block))
+	if s.size += int64(len(s.block)); s.size > maxStrings {
+		return fmt.Errorf("the texts have more than %d bytes", int64(maxStrings))
+	}
 	if s.f == nil && s.size > memoryBlocks {
 		f, err := os.CreateTemp("", "mulu-strings-")
 		if err != nil {

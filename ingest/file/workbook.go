@@ -168,7 +168,7 @@ func (w *workbook) read() error {
 			w.stringsAt = leads(at, r.Target)
 		}
 	}
-	for _, s := range book.Sheets {
+	for _, s := range book.Sheets[:min(len(book.Sheets), maxListed)] {
 		for _, a := range s.Attrs {
 			if part := parts[a.Value]; a.Name.Local == "id" && part != "" { // a chart is no worksheet
 				w.sheets = append(w.sheets, sheetPart{Sheet{Name: s.Name, Rows: w.says(part), Hidden: s.State == "hidden" || s.State == "veryHidden"}, part})
@@ -256,8 +256,9 @@ func cellRef(b []byte) (col, row int, ok bool) {
 	return col, row, col > 0
 }
 
-// What a sheet may have.
+// What a workbook and a sheet may have.
 const (
+	maxListed  = 255
 	maxColumns = 16384
 	maxRows    = 1048576
 )

@@ -38,9 +38,9 @@ func TestGB18030(t *testing.T) {
 		{"\xFE\xA0", "\u9FBB", ""},
 		{"\xFE\x51", "\U00020087", "\x95\x32\x90\x31"}, // the 6: two bytes are read, four are written
 		{"\xFE\x91", "\U000241FE", "\x96\x35\xB6\x30"},
-		{"\xA8\xBC", "\u1E3F", ""},        // since 2005
+		{"\xA8\xBC", "\u1E3F", ""},                 // since 2005
 		{"\xAA\xA1", "\uFFFD", "\x84\x31\xA4\x37"}, // of the user's own area
-		{"\x80", "\u20AC", "\xA2\xE3"},    // the Euro sign of code page 936
+		{"\x80", "\u20AC", "\xA2\xE3"},             // the Euro sign of code page 936
 		{"\xD6\xD0\xCE\xC4", "中文", ""},
 	} {
 		got := decode(t, text.GB18030, c.bytes)

@@ -460,7 +460,7 @@ type ServerInterface interface {
 	// DiscardFile 放弃一个尚未报送的文件
 	// (POST /v1/submissions/{id}/discard)
 	DiscardFile(w http.ResponseWriter, r *http.Request, id string)
-	// DownloadMarked 标出问题的 XLSX：不合格的单元格着色并加批注
+	// DownloadMarked 标注文件（XLSX）：不合格的单元格着色并加批注
 	// (GET /v1/submissions/{id}/marked)
 	DownloadMarked(w http.ResponseWriter, r *http.Request, id string)
 	// GetFilePreview 一个文件最近一次的预检结果
@@ -1442,7 +1442,7 @@ type StrictServerInterface interface {
 	// DiscardFile 放弃一个尚未报送的文件
 	// (POST /v1/submissions/{id}/discard)
 	DiscardFile(ctx context.Context, request DiscardFileRequestObject) (DiscardFileResponseObject, error)
-	// DownloadMarked 标出问题的 XLSX：不合格的单元格着色并加批注
+	// DownloadMarked 标注文件（XLSX）：不合格的单元格着色并加批注
 	// (GET /v1/submissions/{id}/marked)
 	DownloadMarked(ctx context.Context, request DownloadMarkedRequestObject) (DownloadMarkedResponseObject, error)
 	// GetFilePreview 一个文件最近一次的预检结果
