@@ -39,6 +39,9 @@ type Way struct {
 	Folder string `json:"folder,omitempty"`
 	Sheet  string `json:"sheet,omitempty"` // "" is the first
 	Header int    `json:"header,omitempty"`
+	// Policy says what becomes of a file with rows that do not fit: "all" (default) sends
+	// them too and they become problem rows, "clean" takes a file only if every row fits.
+	Policy string `json:"policy,omitempty"`
 }
 
 // WayKind is a kind of way.

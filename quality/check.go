@@ -120,6 +120,18 @@ func (c *Checked) reject() {
 	})
 }
 
+// Broken gives every rule that a row broke, the blocking ones or the soft ones: what a
+// person who mends a file wants to know at once.
+func (c *Checked) Broken(row int, blocking bool) []Fault {
+	var out []Fault
+	for i := range c.rules {
+		if r := &c.rules[i]; r.Blocking == blocking && c.Flags[row]>>i&1 == 1 {
+			out = append(out, Fault{Row: row, Rule: r.ID, Field: r.Columns[0], Reason: r.reason})
+		}
+	}
+	return out
+}
+
 // Findings are the counts of this batch, one per rule, dropped rows included.
 func (c *Checked) Findings(p mulu.Plan) []mulu.Finding {
 	out := make([]mulu.Finding, len(c.rules))

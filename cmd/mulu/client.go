@@ -129,10 +129,15 @@ func (c *client) openAs(ctx context.Context, method, path, kind string, body io.
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}
-	req.Header.Set("X-Mulu", "cli")
 	if body != nil {
 		req.Header.Set("Content-Type", kind)
 	}
+	return c.ask(req)
+}
+
+// ask sends one request as whoever is signed in.
+func (c *client) ask(req *http.Request) (*http.Response, error) {
+	req.Header.Set("X-Mulu", "cli")
 	if c.key != "" {
 		req.Header.Set("Authorization", "Bearer "+c.key)
 	}
@@ -151,7 +156,7 @@ func (c *client) openAs(ctx context.Context, method, path, kind string, body io.
 		p.Title = p.Message
 	}
 	if err != nil || p.Title == "" {
-		return nil, fmt.Errorf("%s %s: %s", method, path, resp.Status)
+		return nil, fmt.Errorf("%s %s: %s", req.Method, req.URL.Path, resp.Status)
 	}
 	msg := p.Title
 	for _, s := range []string{p.Detail, p.Mend} {

@@ -19,7 +19,7 @@ func newIngest() *cobra.Command {
 	f.add(c)
 	c.AddCommand(newIngestStatus(&f), newIngestRejects(&f), newIngestReplay(&f), newIngestBatches(&f), newIngestWithdraw(&f), newIngestWithdrawals(&f),
 		newIngestPause(&f), newIngestResume(&f), newIngestHolds(&f), newIngestRelease(&f), newIngestAccept(&f), newIngestSkip(&f), newIngestNotices(&f),
-		newReconcile(&f), newStatements(&f), newIngestWays(&f), newIngestPull(&f), newIngestNil(&f))
+		newReconcile(&f), newStatements(&f), newIngestWays(&f), newIngestPull(&f), newIngestNil(&f), newIngestFile(&f), newIngestTemplate(&f), newIngestSubmissions(&f))
 	return c
 }
 

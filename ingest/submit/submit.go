@@ -77,7 +77,8 @@ func NewDesk(db *store.DB, seeds []string, now func() time.Time, opts ...kgo.Opt
 	return &Desk{db: db, seeds: seeds, now: now, opts: opts, passed: func(string) {}, patience: groupTime, lines: map[mulu.DatasetCode]*Line{}}
 }
 
-// OnPassed has f told each durable stage of sending; tests of the ways cut there.
+// OnPassed makes f be told each stage of a chunk that has just been made durable:
+// "planned", "uncommitted", "produced". Call it before anything is sent.
 func (d *Desk) OnPassed(f func(stage string)) { d.passed = f }
 
 const columns = `id, dataset, way, name, unique_key, source, digest, period, actor, state, reason, report, cursor, total, sent_rows, good, rejected, opened_at, sent_at, landed_at`
@@ -234,13 +235,25 @@ func (d *Desk) Report(ctx context.Context, id string, report json.RawMessage) er
 	return nil
 }
 
+// Expect keeps how many rows are to come.
+func (d *Desk) Expect(ctx context.Context, id string, rows int64) error {
+	err := d.db.Tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE ingest_submission SET total = $1 WHERE id = $2`, rows, id)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("keep size of submission %s: %w", id, err)
+	}
+	return nil
+}
+
 func (d *Desk) end(ctx context.Context, id, state, reason string, report json.RawMessage) error {
 	now := store.Micros(d.now())
 	err := d.db.Tx(ctx, func(tx *sql.Tx) error {
 		landed := int64(0)
 		guard := ""
 		if state == Refused {
-			landed, guard = now, ` AND chunks = 0`
+			landed, guard = now, ` AND chunks = 0 AND NOT EXISTS (SELECT 1 FROM ingest_chunk WHERE submission = $6)`
 		}
 		res, err := tx.ExecContext(ctx, `UPDATE ingest_submission SET state = $1, reason = $2, sent_at = $3, landed_at = $4,
 			report = CASE WHEN $5 = '' THEN report ELSE $5 END WHERE id = $6 AND state = 'open'`+guard, state, reason, now, landed, string(report), id)

@@ -84,6 +84,8 @@ type App struct {
 	shelf    *packages.Shelf
 	seal     *packages.Seal
 	schemas  *registry.Book
+	files    *pipeline.Files
+	sftp     string // address of its door
 	admin    *kadm.Client
 	rules    *versions
 	weights  atomic.Pointer[quality.Weights]
@@ -174,6 +176,9 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	a.startWorkers()
+	if err := a.openDoor(); err != nil {
+		return err
+	}
 	// Registered last, so removed first; and never by a start that found the directory
 	// held, since the file is then another process's.
 	a.onClose("run file", func(context.Context) error { return os.Remove(filepath.Join(a.cfg.Data, RunFileName)) })
@@ -277,6 +282,9 @@ func (a *App) openStore(ctx context.Context) (err error) {
 	a.tables = table.New(a.db, a.submit, time.Now)
 	if err = a.openSchemas(); err != nil {
 		return err
+	}
+	if a.opt.Passed != nil {
+		a.submit.OnPassed(func(stage string) { a.opt.Passed("submit " + stage) })
 	}
 	return outbox.Migrate(ctx, a.db)
 }
@@ -412,6 +420,7 @@ func (a *App) openIngest(ctx context.Context) error {
 	}
 	a.onClose("ingest", func(context.Context) error { a.source.Close(); return nil })
 	a.openDesk()
+	a.openFiles()
 	a.onClose("workers", a.stopWorkers) // before what they stand on
 	return nil
 }

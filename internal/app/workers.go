@@ -53,6 +53,7 @@ func (a *App) startWorkers() {
 	})
 	a.startTables()
 	a.startIntake()
+	a.startFiles()
 	a.every(correctEvery, "finish corrections", a.finishCorrections)
 	a.every(expireEvery, "expire grants", func(ctx context.Context) error {
 		_, err := a.share.Expire(ctx)

@@ -135,6 +135,8 @@ type Ingest struct {
 	// TrustedPackages are the public keys ("ed25519:…") of houses whose offline packages
 	// are taken, by name.
 	TrustedPackages map[string]string `yaml:"trusted_packages"`
+
+	Files `yaml:",inline"`
 }
 
 // Ledger is the directory chain.
@@ -159,7 +161,7 @@ func Default() Config {
 		},
 		Broker: Broker{Listen: "127.0.0.1:19092", RetainMB: 1024},
 		Ingest: Ingest{BatchRows: 100_000, Linger: time.Second, MemoryMB: 288, HoldShare: 0.5, HoldLeast: 20,
-			ReconcileEvery: time.Hour, ReconcileMB: 4096, StatementDays: 1095, PostMB: 64, PostMemoryMB: 64},
+			ReconcileEvery: time.Hour, ReconcileMB: 4096, StatementDays: 1095, PostMB: 64, PostMemoryMB: 64, Files: defaultFiles},
 		Engine: Engine{HistoryDays: 1095},
 		Ledger: Ledger{Origin: "mulu.local/directory", AnchorEvery: 10 * time.Second},
 	}
@@ -240,6 +242,7 @@ func (c *Config) Validate() error {
 			bad("ingest.trusted_packages: %s 的公钥应为 ed25519: 加 64 位小写十六进制 / want ed25519: and 64 lower-case hex digits", name)
 		}
 	}
+	c.Ingest.Files.validate(bad)
 	for name, f := range map[string]Founder{"house.bureau": c.House.Bureau, "house.center": c.House.Center} {
 		if len(f.Code) != 18 || f.Name == "" {
 			bad("%s: 需要 18 位统一社会信用代码和名称 / a social credit code of 18 characters and a name are needed", name)

@@ -80,6 +80,7 @@ type wayDoc struct {
 	Folder     string            `yaml:"folder" validate:"omitempty,slug,max=60"`
 	Sheet      string            `yaml:"sheet" validate:"max=60"`
 	Header     int               `yaml:"header" validate:"min=0,max=20"`
+	Policy     string            `yaml:"policy" validate:"omitempty,oneof=all clean"`
 }
 
 type columnDoc struct {

@@ -12,7 +12,7 @@ func (l *loader) ways(d *document, b *datasetDoc, ds *Dataset) {
 		every, _ := parseSpan(w.Every) //nolint:errcheck // validate has reported it
 		way := mulu.Way{Kind: mulu.WayKind(w.Kind), Name: w.Name, Map: w.Map, Encoding: w.Encoding,
 			Connection: w.Connection, Table: w.Table, Mode: w.Mode, Column: w.Column, Every: every, Hours: w.Hours, RowsPerSec: w.RowsPerSec, Control: w.Control, Batch: w.Batch, MaxDelete: w.MaxDelete,
-			Folder: w.Folder, Sheet: w.Sheet, Header: w.Header}
+			Folder: w.Folder, Sheet: w.Sheet, Header: w.Header, Policy: w.Policy}
 		if way.Name == "" {
 			way.Name = "main"
 		}

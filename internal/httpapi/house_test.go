@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"mulu/catalog"
 	declared "mulu/deploy/sample"
 	"mulu/ingest"
+	"mulu/ingest/file"
 	"mulu/ingest/packages"
 	"mulu/ingest/post"
 	"mulu/ingest/registry"
@@ -67,6 +69,7 @@ type house struct {
 	lane        pipeline.Lane // without a source
 	submissions *submit.Desk
 	tables      *table.Puller
+	files       *pipeline.Files
 	people      map[string]mulu.Actor
 	keys        map[string]string
 	cookies     map[string]*http.Cookie
@@ -118,9 +121,6 @@ func openHouse(t *testing.T) *house {
 	h.lib = openLibrary(t, filepath.Join(dir, "engine"))
 	h.journal = need[*ingest.Journal](t)(ingest.NewJournal(ctx, db, time.Now))
 	h.submissions = submit.NewDesk(db, []string{"127.0.0.1:1"}, time.Now)
-	sent, _, err := h.submissions.Open(ctx, submit.Submission{Dataset: "resident", Way: mulu.WayFile, Source: "实有人口.xlsx"})
-	check(t, err)
-	theSubmission = sent.ID
 	h.tables = table.New(db, h.submissions, time.Now)
 	check(t, h.submissions.Declare(ctx, "resident", tableWays))
 	h.auth = need[*auth.Service](t)(auth.Open(ctx, db, filepath.Join(dir, "seal.key"), time.Now))
@@ -161,8 +161,10 @@ func openHouse(t *testing.T) *house {
 	}
 	h.mender = &pipeline.Mender{Library: h.lib, Journal: h.journal, Version: version, Now: time.Now}
 	h.lane = pipeline.Lane{Library: h.lib, Journal: h.journal, Version: version, Now: time.Now}
+	h.files = &pipeline.Files{Desk: h.submissions, Version: version, Newest: h.lib.Dataset, Codes: func(string) []file.Code { return nil }, Dir: filepath.Join(dir, "submissions"),
+		Keep: time.Hour, Now: time.Now, Log: quiet, Life: life}
 	h.Handler = need[http.Handler](t)(httpapi.New(httpapi.Deps{
-		Auth: h.auth, Library: h.lib, Journal: h.journal, Desk: h.desk, Submit: h.submissions, Tables: h.tables, Registry: registry.NewDesk(db, time.Now), Intake: post.New(post.Options{Desk: h.submissions, Dir: filepath.Join(dir, "posts"), MaxBody: 1 << 20, MemoryBytes: 64 << 20}),
+		Auth: h.auth, Library: h.lib, Journal: h.journal, Desk: h.desk, Submit: h.submissions, Tables: h.tables, Files: h.files, FileBytes: 1 << 20, Registry: registry.NewDesk(db, time.Now), Intake: post.New(post.Options{Desk: h.submissions, Dir: filepath.Join(dir, "posts"), MaxBody: 1 << 20, MemoryBytes: 64 << 20}),
 		Shelf: &packages.Shelf{Desk: h.submissions, Dir: filepath.Join(dir, "packages"), Dataset: func(ctx context.Context, code mulu.DatasetCode) (*mulu.Dataset, error) {
 			return h.lib.Dataset(code), nil
 		}},
@@ -173,6 +175,7 @@ func openHouse(t *testing.T) *house {
 		Sample: func() bool { return true }, Version: "test", Console: built, Log: log,
 	}))
 	h.declare(machine)
+	theSubmission = need[*pipeline.FilePreview](t)(h.files.Take(ctx, pipeline.Handed{Dataset: "resident", Name: "实有人口.csv", By: "steward", Body: strings.NewReader("公民身份号码,姓名\n1,张三\n")})).ID
 	return h
 }
 
@@ -297,7 +300,10 @@ func (h *house) declare(machine mulu.Actor) {
 func (h *house) call(who, method, path string, body any) *httptest.ResponseRecorder {
 	h.t.Helper()
 	var in io.Reader
-	if body != nil {
+	kind := "application/json"
+	if b, ok := body.([]byte); ok {
+		in, kind = bytes.NewReader(b), "application/octet-stream"
+	} else if body != nil {
 		b, err := json.Marshal(body)
 		check(h.t, err)
 		in = bytes.NewReader(b)
@@ -306,7 +312,7 @@ func (h *house) call(who, method, path string, body any) *httptest.ResponseRecor
 	r.RemoteAddr = "192.0.2.7:40000"
 	r.Header.Set("X-Mulu", "test")
 	if body != nil {
-		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Content-Type", kind)
 	}
 	switch {
 	case who == "":

@@ -57,6 +57,7 @@ type Deps struct {
 	Desk    *pipeline.Desk                  // reconciliation
 	Submit  *submit.Desk                    // what comes in by other ways than Kafka
 	Tables  *table.Puller                   // tables of exchange databases
+	Files   *pipeline.Files                 // those of them that are files
 	Intake  *post.Intake                    // of rows that are posted
 	Shelf   *packages.Shelf                 // of packages that come in
 	Seal    *packages.Seal                  // of packages that go out
@@ -74,6 +75,7 @@ type Deps struct {
 	// Components are further parts to be asked by /readyz and the status page
 	// (broker, control store); engine and chain are asked anyway. Optional.
 	Components []Component
+	FileBytes  int64                // longest file that is taken
 	Sample     func() bool          // demonstration data is present; optional
 	Version    string               // of the binary
 	Console    fs.FS                // optional: the console built into the binary

@@ -57,9 +57,15 @@ var (
 	everybody = roles(steward, officer, approver, operator, auditor, system)
 	// held are those whose organisation is a receiver: they see its share alone.
 	held = roles(officer, system)
+	// deliverers hand files in, and see the values that are in them: departments and their
+	// systems their own, stewards everybody's.
+	deliverers = roles(steward, officer, system)
 	// submitters see what was handed in: departments and their systems their own.
 	submitters = roles(steward, officer, operator, auditor, system)
 )
+
+// anyFile leaves it to the house's own limit how long a file may be.
+const anyFile = 1 << 40
 
 // policy is the whole of it: one line per route of api/openapi.yaml. New refuses to
 // serve a route without a line and a line without a route.
@@ -104,6 +110,14 @@ var policy = map[string]Rule{
 	"PUT /v1/submissions/{id}/parts/{name}": {Roles: roles(officer, operator, system), Own: held, Within: exportTime, Body: packages.MaxPart, Types: []string{"application/octet-stream"}},
 	"GET /v1/packages":                      {Roles: roles(operator, auditor)},
 	"POST /v1/packages":                     {Roles: roles(operator), Body: 4 << 20},
+
+	"POST /v1/submissions/files":        {Roles: deliverers, Own: held, Within: exportTime, Body: anyFile, Types: []string{"application/octet-stream"}},
+	"GET /v1/submissions/{id}/preview":  {Roles: deliverers, Own: held},
+	"POST /v1/submissions/{id}/preview": {Roles: deliverers, Own: held, Within: exportTime},
+	"POST /v1/submissions/{id}/send":    {Roles: deliverers, Own: held, Within: exportTime},
+	"POST /v1/submissions/{id}/discard": {Roles: deliverers, Own: held},
+	"GET /v1/submissions/{id}/marked":   {Roles: deliverers, Own: held, Within: exportTime},
+	"GET /v1/datasets/{code}/template":  {Roles: submitters}, // no row is in it
 
 	"GET /v1/datasets":                {Roles: roles(steward, officer, approver, auditor)},
 	"GET /v1/datasets/{code}":         {Roles: roles(steward, officer, approver, auditor)},

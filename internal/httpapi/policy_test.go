@@ -107,6 +107,13 @@ POST /v1/submissions/packages            o p y
 PUT /v1/submissions/{id}/parts/{name}    o p y
 GET /v1/packages                         p u
 POST /v1/packages                        p
+POST /v1/submissions/files               s o y
+GET /v1/submissions/{id}/preview         s o y
+POST /v1/submissions/{id}/preview        s o y
+POST /v1/submissions/{id}/send           s o y
+POST /v1/submissions/{id}/discard        s o y
+GET /v1/submissions/{id}/marked          s o y
+GET /v1/datasets/{code}/template         s o p u y
 GET /v1/datasets                         s o a u
 GET /v1/datasets/{code}                  s o a u
 GET /v1/datasets/{code}/score            s o a u

@@ -32,6 +32,7 @@ func TestDoor(t *testing.T) {
 	t.Run("statements", func(t *testing.T) { testStatements(t, h) })
 	t.Run("a reject is mended, a batch withdrawn, its holder told", func(t *testing.T) { testMend(t, h) })
 	t.Run("every route as everybody", func(t *testing.T) { testWalk(t, h) })
+	t.Run("a file is handed in", func(t *testing.T) { testFiles(t, h) })
 	t.Run("rejects are raw for the steward alone", func(t *testing.T) { testRejects(t, h) })
 	t.Run("what is decided about the way in", func(t *testing.T) { testControl(t, h) })
 	t.Run("what another site could send is refused", func(t *testing.T) { testForgery(t, h) })
@@ -231,6 +232,9 @@ func testWalk(t *testing.T, h *house) {
 		var body any
 		if method == "POST" {
 			body = map[string]any{"agree": false, "reason": " ", "scenario": "SC-2", "purpose": "", "items": []any{}, "receivers": []any{}, "until": "2020-01-01", "from": 5, "account": "x", "password": "y", "dataset": "resident"}
+		}
+		if route == "POST /v1/submissions/files" {
+			body = []byte("no file")
 		}
 		for _, who := range []string{"", "bad key"} {
 			w := h.call(who, method, path, body)

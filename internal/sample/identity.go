@@ -115,3 +115,8 @@ func pad(n, width int) string {
 	}
 	return s
 }
+
+// IdentityOf gives the nth identity number of nobody born on that day, n below 500.
+func IdentityOf(born time.Time, n int) string {
+	return withCheck(NoDivision + born.Format("20060102") + pad(2*n+1, 3))
+}

@@ -36,8 +36,10 @@ type row struct {
 
 // Table is one code table.
 type Table struct {
-	Name string
-	rows map[string][]row
+	Name  string
+	rows  map[string][]row
+	list  []string // codes in the order of the file
+	names map[string]string
 }
 
 // Tables are all code tables. They are read-only and safe for concurrent use.
@@ -96,7 +98,8 @@ func (t *Tables) add(name string, r io.Reader) error {
 	if code < 0 {
 		return fmt.Errorf("read code table %s: no column code", name)
 	}
-	table := &Table{Name: name, rows: map[string][]row{}}
+	title := slices.Index(head, "name")
+	table := &Table{Name: name, rows: map[string][]row{}, names: map[string]string{}}
 	for {
 		rec, err := c.Read()
 		if err == io.EOF {
@@ -114,6 +117,12 @@ func (t *Tables) add(name string, r io.Reader) error {
 			if len(rec[to]) > 4 && r.to > 0 {
 				r.to++ // a full date ends inside its year: the whole year still counts
 			}
+		}
+		if table.rows[rec[code]] == nil {
+			table.list = append(table.list, rec[code])
+		}
+		if title >= 0 {
+			table.names[rec[code]] = rec[title] // the latest one stands last
 		}
 		table.rows[rec[code]] = append(table.rows[rec[code]], r)
 	}
@@ -146,6 +155,20 @@ func (t *Tables) Table(name string) (*Table, error) {
 		return table, nil
 	}
 	return nil, fmt.Errorf("code table %q: %w", name, mulu.ErrNotFound)
+}
+
+// Code is a value of a table and its name.
+type Code struct{ Code, Name string }
+
+// Codes lists what is in the table at that time, in the table's own order.
+func (t *Table) Codes(at time.Time) []Code {
+	var out []Code
+	for _, c := range t.list {
+		if t.Has(c, at) {
+			out = append(out, Code{c, t.names[c]})
+		}
+	}
+	return out
 }
 
 // Has says whether the code was in the table at that time; a zero time asks

@@ -115,7 +115,9 @@ func (h *house) worker(d death) (*proc, error) {
 		args = append(args, "--brokers", b)
 	}
 	log := filepath.Join(h.o.Dir, "worker.log")
-	h.feed.may.Add(perLife)
+	if h.feed != nil {
+		h.feed.may.Add(perLife)
+	}
 	switch d.at {
 	case atTime:
 		return start(log, nil, h.o.Exe, args...)
@@ -127,8 +129,10 @@ func (h *house) worker(d death) (*proc, error) {
 
 // life runs one worker until it is killed, and notes where, and how long it took to
 // be ready if it lived that long.
-func (h *house) life(ctx context.Context) error {
-	d := h.draw()
+func (h *house) life(ctx context.Context) error { return h.dies(ctx, h.draw()) }
+
+// dies is one life that is to end so.
+func (h *house) dies(ctx context.Context, d death) error {
 	p, err := h.worker(d)
 	if err != nil {
 		return err

@@ -26,8 +26,8 @@ import (
 )
 
 // Declarations are the sample district's, so that the rows under torture have real
-// rules to pass.
-func Declarations() fs.FS { return declared.FS }
+// rules to pass. Residents may come as files, too.
+func Declarations() fs.FS { return withFolder{declared.FS} }
 
 // Options of a run.
 type Options struct {
@@ -85,6 +85,7 @@ func Scenarios() []Scenario {
 		{Name: "disk-full", Title: "数据盘写满，释放后继续 / data disk full, then freed", run: diskFull},
 		{Name: "poison", Title: "毒记录逐条归类，其余照常 / poison records, each a problem row of its class", run: poison},
 		{Name: "updates", Title: "同一批键反复更新，其间被杀 / the same keys over and over across batches and kills", run: updates},
+		{Name: "files", Title: "文件投递与发送途中 kill -9 / kill -9 while dropped files are taken and sent", run: files},
 		{Name: "control", Title: "关掉一道防线，检查必须报错 / with a guard off the count must find it", run: control, expected: true},
 	}
 }

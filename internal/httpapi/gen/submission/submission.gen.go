@@ -18,6 +18,30 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for FileColumnBy.
+const (
+	Map   FileColumnBy = "map"
+	Name  FileColumnBy = "name"
+	None  FileColumnBy = "none"
+	Title FileColumnBy = "title"
+)
+
+// Valid indicates whether the value is a known member of the FileColumnBy enum.
+func (e FileColumnBy) Valid() bool {
+	switch e {
+	case Map:
+		return true
+	case Name:
+		return true
+	case None:
+		return true
+	case Title:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PackageStateState.
 const (
 	PackageStateStateLanded  PackageStateState = "landed"
@@ -177,6 +201,122 @@ type Check struct {
 	Detail string `json:"detail"`
 	Passed bool   `json:"passed"`
 	Title  string `json:"title"`
+}
+
+// FileClass defines model for FileClass.
+type FileClass struct {
+	Class string `json:"class"`
+	Count int64  `json:"count"`
+	Title string `json:"title"`
+}
+
+// FileColumn defines model for FileColumn.
+type FileColumn struct {
+	By FileColumnBy `json:"by"`
+
+	// Column 空为忽略
+	Column  string   `json:"column"`
+	Heading string   `json:"heading"`
+	Samples []string `json:"samples"`
+}
+
+// FileColumnBy defines model for FileColumn.By.
+type FileColumnBy string
+
+// FileFault defines model for FileFault.
+type FileFault struct {
+	// Cell 如 C5
+	Cell  string `json:"cell"`
+	Class string `json:"class"`
+
+	// Column 从 1 起，0 为整行
+	Column  int    `json:"column"`
+	Field   string `json:"field"`
+	Heading string `json:"heading"`
+	Reason  string `json:"reason"`
+	Row     int    `json:"row"`
+	Rule    string `json:"rule"`
+	Sheet   string `json:"sheet"`
+}
+
+// FilePreview 文件的预检结果：逐行按入库时的规则判定，尚未报送
+type FilePreview struct {
+	// Bad 不合格的行，报送后成为问题数据
+	Bad     int64        `json:"bad"`
+	ByClass []FileClass  `json:"by_class"`
+	ByRule  []FileRule   `json:"by_rule"`
+	Columns []FileColumn `json:"columns"`
+	Dataset string       `json:"dataset"`
+
+	// Earlier 同一内容此前的报送编号
+	Earlier    string `json:"earlier"`
+	Encoding   string `json:"encoding"`
+	FaultCount int64  `json:"fault_count"`
+
+	// Faults 前 200 处
+	Faults []FileFault `json:"faults"`
+	File   string      `json:"file"`
+
+	// Format csv、xlsx、parquet；空为无法识别
+	Format string `json:"format"`
+	Good   int64  `json:"good"`
+	Header int    `json:"header"`
+
+	// Id 报送编号
+	Id string `json:"id"`
+
+	// Missing 没有对应标题的必填字段
+	Missing []string `json:"missing"`
+	Notes   []string `json:"notes"`
+
+	// Refusal 为何不能报送
+	Refusal  string      `json:"refusal"`
+	Rows     int64       `json:"rows"`
+	Sendable bool        `json:"sendable"`
+	Sheet    string      `json:"sheet"`
+	Sheets   []FileSheet `json:"sheets"`
+
+	// Soft 合格、但不符合弱规则的行
+	Soft int64 `json:"soft"`
+
+	// Version 判定所用的数据集版本
+	Version int64 `json:"version"`
+}
+
+// FileReading 如何读取文件；空的自动识别
+type FileReading struct {
+	Encoding *string `json:"encoding,omitempty"`
+	Header   *int    `json:"header,omitempty"`
+
+	// Map 标题到字段；字段为空即忽略该列
+	Map   *map[string]string `json:"map,omitempty"`
+	Sheet *string            `json:"sheet,omitempty"`
+}
+
+// FileRule defines model for FileRule.
+type FileRule struct {
+	Blocking bool   `json:"blocking"`
+	Count    int64  `json:"count"`
+	Rule     string `json:"rule"`
+	Title    string `json:"title"`
+}
+
+// FileSending 如何报送；读法不给即按最近一次预检
+type FileSending struct {
+	Encoding *string            `json:"encoding,omitempty"`
+	Header   *int               `json:"header,omitempty"`
+	Map      *map[string]string `json:"map,omitempty"`
+
+	// RequireClean 全部合格才报送
+	RequireClean *bool   `json:"require_clean,omitempty"`
+	Sheet        *string `json:"sheet,omitempty"`
+}
+
+// FileSheet defines model for FileSheet.
+type FileSheet struct {
+	Hidden bool   `json:"hidden"`
+	Name   string `json:"name"`
+	Rows   int64  `json:"rows"`
 }
 
 // NilAsk defines model for NilAsk.
@@ -378,6 +518,29 @@ type ListSubmissionsParamsWay string
 // ListSubmissionsParamsState defines parameters for ListSubmissions.
 type ListSubmissionsParamsState string
 
+// HandInFileParams defines parameters for HandInFile.
+type HandInFileParams struct {
+	Dataset string `form:"dataset" json:"dataset"`
+
+	// Name 文件名
+	Name string `form:"name" json:"name"`
+
+	// Sheet 工作表，空为第一个有数据的
+	Sheet *string `form:"sheet,omitempty" json:"sheet,omitempty"`
+
+	// Header 标题行所在行，空为自动识别
+	Header *int `form:"header,omitempty" json:"header,omitempty"`
+
+	// Encoding CSV 的编码，空为自动识别
+	Encoding *string `form:"encoding,omitempty" json:"encoding,omitempty"`
+
+	// Map 标题对应的字段，形如 标题=字段，字段为空即忽略该列；可多个
+	Map *[]string `form:"map,omitempty" json:"map,omitempty"`
+
+	// Force 内容已报送过也另作一次报送
+	Force *bool `form:"force,omitempty" json:"force,omitempty"`
+}
+
 // SignPackageJSONRequestBody defines body for SignPackage for application/json ContentType.
 type SignPackageJSONRequestBody = PackageManifest
 
@@ -387,11 +550,20 @@ type ReportNilJSONRequestBody = NilAsk
 // OpenPackageJSONRequestBody defines body for OpenPackage for application/json ContentType.
 type OpenPackageJSONRequestBody = PackageAsk
 
+// PreviewFileJSONRequestBody defines body for PreviewFile for application/json ContentType.
+type PreviewFileJSONRequestBody = FileReading
+
+// SendFileJSONRequestBody defines body for SendFile for application/json ContentType.
+type SendFileJSONRequestBody = FileSending
+
 // RunWayJSONRequestBody defines body for RunWay for application/json ContentType.
 type RunWayJSONRequestBody = RunWay
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// DownloadTemplate 数据集的填报模板（XLSX，无宏）
+	// (GET /v1/datasets/{code}/template)
+	DownloadTemplate(w http.ResponseWriter, r *http.Request, code DatasetCode)
 	// ListPackages 本端签发的离线包，最近的在前
 	// (GET /v1/packages)
 	ListPackages(w http.ResponseWriter, r *http.Request, params ListPackagesParams)
@@ -401,6 +573,9 @@ type ServerInterface interface {
 	// ListSubmissions 报送记录，最近的在前
 	// (GET /v1/submissions)
 	ListSubmissions(w http.ResponseWriter, r *http.Request, params ListSubmissionsParams)
+	// HandInFile 上传一个文件（CSV、XLSX、Parquet）并预检；不报送任何一行
+	// (POST /v1/submissions/files)
+	HandInFile(w http.ResponseWriter, r *http.Request, params HandInFileParams)
 	// ReportNil 零报告：本期无变化；同一期再报即同一次报送
 	// (POST /v1/submissions/nil)
 	ReportNil(w http.ResponseWriter, r *http.Request)
@@ -410,9 +585,24 @@ type ServerInterface interface {
 	// GetSubmission 一次报送及其回执
 	// (GET /v1/submissions/{id})
 	GetSubmission(w http.ResponseWriter, r *http.Request, id string)
+	// DiscardFile 放弃一个尚未报送的文件
+	// (POST /v1/submissions/{id}/discard)
+	DiscardFile(w http.ResponseWriter, r *http.Request, id string)
+	// DownloadMarked 标注文件（XLSX）：不合格的单元格着色并加批注
+	// (GET /v1/submissions/{id}/marked)
+	DownloadMarked(w http.ResponseWriter, r *http.Request, id string)
 	// PutPart 送来离线包的一个分卷；次序不限，齐了之后开始发送
 	// (PUT /v1/submissions/{id}/parts/{name})
 	PutPart(w http.ResponseWriter, r *http.Request, id string, name string)
+	// GetFilePreview 一个文件最近一次的预检结果
+	// (GET /v1/submissions/{id}/preview)
+	GetFilePreview(w http.ResponseWriter, r *http.Request, id string)
+	// PreviewFile 换一种读法（列头对应、工作表、标题行、编码）再预检一次
+	// (POST /v1/submissions/{id}/preview)
+	PreviewFile(w http.ResponseWriter, r *http.Request, id string)
+	// SendFile 报送已预检的文件；在后台进行，进度见 rows 与 total
+	// (POST /v1/submissions/{id}/send)
+	SendFile(w http.ResponseWriter, r *http.Request, id string)
 	// ListWays 各数据集声明的报送方式及其最近一次、下一次
 	// (GET /v1/ways)
 	ListWays(w http.ResponseWriter, r *http.Request)
@@ -429,6 +619,32 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(http.Handler) http.Handler
+
+// DownloadTemplate operation middleware
+func (siw *ServerInterfaceWrapper) DownloadTemplate(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code DatasetCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DownloadTemplate(w, r, code)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
 
 // ListPackages operation middleware
 func (siw *ServerInterfaceWrapper) ListPackages(w http.ResponseWriter, r *http.Request) {
@@ -575,6 +791,117 @@ func (siw *ServerInterfaceWrapper) ListSubmissions(w http.ResponseWriter, r *htt
 	handler.ServeHTTP(w, r)
 }
 
+// HandInFile operation middleware
+func (siw *ServerInterfaceWrapper) HandInFile(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params HandInFileParams
+
+	// ------------- Required query parameter "dataset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "dataset", r.URL.Query(), &params.Dataset, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dataset"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dataset", Err: err})
+		}
+		return
+	}
+
+	// ------------- Required query parameter "name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "name", r.URL.Query(), &params.Name, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "name"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "sheet" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sheet", r.URL.Query(), &params.Sheet, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "sheet"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sheet", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "header" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "header", r.URL.Query(), &params.Header, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "header"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "header", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "encoding" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "encoding", r.URL.Query(), &params.Encoding, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "encoding"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "encoding", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "map" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "map", r.URL.Query(), &params.Map, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "map"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "map", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "force" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "force", r.URL.Query(), &params.Force, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "force"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "force", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.HandInFile(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ReportNil operation middleware
 func (siw *ServerInterfaceWrapper) ReportNil(w http.ResponseWriter, r *http.Request) {
 
@@ -629,6 +956,58 @@ func (siw *ServerInterfaceWrapper) GetSubmission(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// DiscardFile operation middleware
+func (siw *ServerInterfaceWrapper) DiscardFile(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DiscardFile(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DownloadMarked operation middleware
+func (siw *ServerInterfaceWrapper) DownloadMarked(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DownloadMarked(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // PutPart operation middleware
 func (siw *ServerInterfaceWrapper) PutPart(w http.ResponseWriter, r *http.Request) {
 
@@ -655,6 +1034,84 @@ func (siw *ServerInterfaceWrapper) PutPart(w http.ResponseWriter, r *http.Reques
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.PutPart(w, r, id, name)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetFilePreview operation middleware
+func (siw *ServerInterfaceWrapper) GetFilePreview(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetFilePreview(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PreviewFile operation middleware
+func (siw *ServerInterfaceWrapper) PreviewFile(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PreviewFile(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SendFile operation middleware
+func (siw *ServerInterfaceWrapper) SendFile(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SendFile(w, r, id)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -851,11 +1308,63 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/v1/submissions/{id}/parts/{name}", wrapper.PutPart)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/packages", wrapper.ListPackages)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/packages", wrapper.SignPackage)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/submissions/files", wrapper.HandInFile)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/submissions/{id}/preview", wrapper.GetFilePreview)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/submissions/{id}/preview", wrapper.PreviewFile)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/submissions/{id}/send", wrapper.SendFile)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/submissions/{id}/discard", wrapper.DiscardFile)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/submissions/{id}/marked", wrapper.DownloadMarked)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/datasets/{code}/template", wrapper.DownloadTemplate)
 
 	return m
 }
 
 type ProblemApplicationProblemPlusJSONResponse Problem
+
+type DownloadTemplateRequestObject struct {
+	Code DatasetCode `json:"code"`
+}
+
+type DownloadTemplateResponseObject interface {
+	VisitDownloadTemplateResponse(w http.ResponseWriter) error
+}
+
+type DownloadTemplate200ApplicationvndOpenxmlformatsOfficedocumentSpreadsheetmlSheetResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response DownloadTemplate200ApplicationvndOpenxmlformatsOfficedocumentSpreadsheetmlSheetResponse) VisitDownloadTemplateResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type DownloadTemplatedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DownloadTemplatedefaultApplicationProblemPlusJSONResponse) VisitDownloadTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
 
 type ListPackagesRequestObject struct {
 	Params ListPackagesParams
@@ -963,6 +1472,46 @@ type ListSubmissionsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListSubmissionsdefaultApplicationProblemPlusJSONResponse) VisitListSubmissionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandInFileRequestObject struct {
+	Params HandInFileParams
+	Body   io.Reader
+}
+
+type HandInFileResponseObject interface {
+	VisitHandInFileResponse(w http.ResponseWriter) error
+}
+
+type HandInFile200JSONResponse FilePreview
+
+func (response HandInFile200JSONResponse) VisitHandInFileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandInFiledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response HandInFiledefaultApplicationProblemPlusJSONResponse) VisitHandInFileResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -1091,6 +1640,84 @@ func (response GetSubmissiondefaultApplicationProblemPlusJSONResponse) VisitGetS
 	return err
 }
 
+type DiscardFileRequestObject struct {
+	Id string `json:"id"`
+}
+
+type DiscardFileResponseObject interface {
+	VisitDiscardFileResponse(w http.ResponseWriter) error
+}
+
+type DiscardFile204Response struct {
+}
+
+func (response DiscardFile204Response) VisitDiscardFileResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DiscardFiledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DiscardFiledefaultApplicationProblemPlusJSONResponse) VisitDiscardFileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DownloadMarkedRequestObject struct {
+	Id string `json:"id"`
+}
+
+type DownloadMarkedResponseObject interface {
+	VisitDownloadMarkedResponse(w http.ResponseWriter) error
+}
+
+type DownloadMarked200ApplicationvndOpenxmlformatsOfficedocumentSpreadsheetmlSheetResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response DownloadMarked200ApplicationvndOpenxmlformatsOfficedocumentSpreadsheetmlSheetResponse) VisitDownloadMarkedResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type DownloadMarkeddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DownloadMarkeddefaultApplicationProblemPlusJSONResponse) VisitDownloadMarkedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type PutPartRequestObject struct {
 	Id   string `json:"id"`
 	Name string `json:"name"`
@@ -1121,6 +1748,125 @@ type PutPartdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response PutPartdefaultApplicationProblemPlusJSONResponse) VisitPutPartResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetFilePreviewRequestObject struct {
+	Id string `json:"id"`
+}
+
+type GetFilePreviewResponseObject interface {
+	VisitGetFilePreviewResponse(w http.ResponseWriter) error
+}
+
+type GetFilePreview200JSONResponse FilePreview
+
+func (response GetFilePreview200JSONResponse) VisitGetFilePreviewResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetFilePreviewdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetFilePreviewdefaultApplicationProblemPlusJSONResponse) VisitGetFilePreviewResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewFileRequestObject struct {
+	Id   string `json:"id"`
+	Body *PreviewFileJSONRequestBody
+}
+
+type PreviewFileResponseObject interface {
+	VisitPreviewFileResponse(w http.ResponseWriter) error
+}
+
+type PreviewFile200JSONResponse FilePreview
+
+func (response PreviewFile200JSONResponse) VisitPreviewFileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewFiledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PreviewFiledefaultApplicationProblemPlusJSONResponse) VisitPreviewFileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendFileRequestObject struct {
+	Id   string `json:"id"`
+	Body *SendFileJSONRequestBody
+}
+
+type SendFileResponseObject interface {
+	VisitSendFileResponse(w http.ResponseWriter) error
+}
+
+type SendFile200JSONResponse Submission
+
+func (response SendFile200JSONResponse) VisitSendFileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendFiledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SendFiledefaultApplicationProblemPlusJSONResponse) VisitSendFileResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -1208,6 +1954,9 @@ func (response RunWaydefaultApplicationProblemPlusJSONResponse) VisitRunWayRespo
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// DownloadTemplate 数据集的填报模板（XLSX，无宏）
+	// (GET /v1/datasets/{code}/template)
+	DownloadTemplate(ctx context.Context, request DownloadTemplateRequestObject) (DownloadTemplateResponseObject, error)
 	// ListPackages 本端签发的离线包，最近的在前
 	// (GET /v1/packages)
 	ListPackages(ctx context.Context, request ListPackagesRequestObject) (ListPackagesResponseObject, error)
@@ -1217,6 +1966,9 @@ type StrictServerInterface interface {
 	// ListSubmissions 报送记录，最近的在前
 	// (GET /v1/submissions)
 	ListSubmissions(ctx context.Context, request ListSubmissionsRequestObject) (ListSubmissionsResponseObject, error)
+	// HandInFile 上传一个文件（CSV、XLSX、Parquet）并预检；不报送任何一行
+	// (POST /v1/submissions/files)
+	HandInFile(ctx context.Context, request HandInFileRequestObject) (HandInFileResponseObject, error)
 	// ReportNil 零报告：本期无变化；同一期再报即同一次报送
 	// (POST /v1/submissions/nil)
 	ReportNil(ctx context.Context, request ReportNilRequestObject) (ReportNilResponseObject, error)
@@ -1226,9 +1978,24 @@ type StrictServerInterface interface {
 	// GetSubmission 一次报送及其回执
 	// (GET /v1/submissions/{id})
 	GetSubmission(ctx context.Context, request GetSubmissionRequestObject) (GetSubmissionResponseObject, error)
+	// DiscardFile 放弃一个尚未报送的文件
+	// (POST /v1/submissions/{id}/discard)
+	DiscardFile(ctx context.Context, request DiscardFileRequestObject) (DiscardFileResponseObject, error)
+	// DownloadMarked 标注文件（XLSX）：不合格的单元格着色并加批注
+	// (GET /v1/submissions/{id}/marked)
+	DownloadMarked(ctx context.Context, request DownloadMarkedRequestObject) (DownloadMarkedResponseObject, error)
 	// PutPart 送来离线包的一个分卷；次序不限，齐了之后开始发送
 	// (PUT /v1/submissions/{id}/parts/{name})
 	PutPart(ctx context.Context, request PutPartRequestObject) (PutPartResponseObject, error)
+	// GetFilePreview 一个文件最近一次的预检结果
+	// (GET /v1/submissions/{id}/preview)
+	GetFilePreview(ctx context.Context, request GetFilePreviewRequestObject) (GetFilePreviewResponseObject, error)
+	// PreviewFile 换一种读法（列头对应、工作表、标题行、编码）再预检一次
+	// (POST /v1/submissions/{id}/preview)
+	PreviewFile(ctx context.Context, request PreviewFileRequestObject) (PreviewFileResponseObject, error)
+	// SendFile 报送已预检的文件；在后台进行，进度见 rows 与 total
+	// (POST /v1/submissions/{id}/send)
+	SendFile(ctx context.Context, request SendFileRequestObject) (SendFileResponseObject, error)
 	// ListWays 各数据集声明的报送方式及其最近一次、下一次
 	// (GET /v1/ways)
 	ListWays(ctx context.Context, request ListWaysRequestObject) (ListWaysResponseObject, error)
@@ -1274,6 +2041,32 @@ type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
 	options     StrictHTTPServerOptions
+}
+
+// DownloadTemplate operation middleware
+func (sh *strictHandler) DownloadTemplate(w http.ResponseWriter, r *http.Request, code DatasetCode) {
+	var request DownloadTemplateRequestObject
+
+	request.Code = code
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DownloadTemplate(ctx, request.(DownloadTemplateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DownloadTemplate")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DownloadTemplateResponseObject); ok {
+		if err := validResponse.VisitDownloadTemplateResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
 }
 
 // ListPackages operation middleware
@@ -1352,6 +2145,34 @@ func (sh *strictHandler) ListSubmissions(w http.ResponseWriter, r *http.Request,
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListSubmissionsResponseObject); ok {
 		if err := validResponse.VisitListSubmissionsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// HandInFile operation middleware
+func (sh *strictHandler) HandInFile(w http.ResponseWriter, r *http.Request, params HandInFileParams) {
+	var request HandInFileRequestObject
+
+	request.Params = params
+
+	request.Body = r.Body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.HandInFile(ctx, request.(HandInFileRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "HandInFile")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(HandInFileResponseObject); ok {
+		if err := validResponse.VisitHandInFileResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -1447,6 +2268,58 @@ func (sh *strictHandler) GetSubmission(w http.ResponseWriter, r *http.Request, i
 	}
 }
 
+// DiscardFile operation middleware
+func (sh *strictHandler) DiscardFile(w http.ResponseWriter, r *http.Request, id string) {
+	var request DiscardFileRequestObject
+
+	request.Id = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DiscardFile(ctx, request.(DiscardFileRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DiscardFile")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DiscardFileResponseObject); ok {
+		if err := validResponse.VisitDiscardFileResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DownloadMarked operation middleware
+func (sh *strictHandler) DownloadMarked(w http.ResponseWriter, r *http.Request, id string) {
+	var request DownloadMarkedRequestObject
+
+	request.Id = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DownloadMarked(ctx, request.(DownloadMarkedRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DownloadMarked")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DownloadMarkedResponseObject); ok {
+		if err := validResponse.VisitDownloadMarkedResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // PutPart operation middleware
 func (sh *strictHandler) PutPart(w http.ResponseWriter, r *http.Request, id string, name string) {
 	var request PutPartRequestObject
@@ -1469,6 +2342,98 @@ func (sh *strictHandler) PutPart(w http.ResponseWriter, r *http.Request, id stri
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(PutPartResponseObject); ok {
 		if err := validResponse.VisitPutPartResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetFilePreview operation middleware
+func (sh *strictHandler) GetFilePreview(w http.ResponseWriter, r *http.Request, id string) {
+	var request GetFilePreviewRequestObject
+
+	request.Id = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetFilePreview(ctx, request.(GetFilePreviewRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetFilePreview")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetFilePreviewResponseObject); ok {
+		if err := validResponse.VisitGetFilePreviewResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PreviewFile operation middleware
+func (sh *strictHandler) PreviewFile(w http.ResponseWriter, r *http.Request, id string) {
+	var request PreviewFileRequestObject
+
+	request.Id = id
+
+	var body PreviewFileJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PreviewFile(ctx, request.(PreviewFileRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PreviewFile")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PreviewFileResponseObject); ok {
+		if err := validResponse.VisitPreviewFileResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SendFile operation middleware
+func (sh *strictHandler) SendFile(w http.ResponseWriter, r *http.Request, id string) {
+	var request SendFileRequestObject
+
+	request.Id = id
+
+	var body SendFileJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SendFile(ctx, request.(SendFileRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SendFile")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SendFileResponseObject); ok {
+		if err := validResponse.VisitSendFileResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

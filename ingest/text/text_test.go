@@ -1,0 +1,186 @@
+package text_test
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+
+	"golang.org/x/text/transform"
+
+	"mulu/ingest/text"
+)
+
+// rare are characters of level 3 (通用规范汉字表 三级字) and of names: of the BMP with four
+// bytes in GB 18030, and beyond the BMP.
+const rare = "𬭊㑇𰻞䶮㛃𫖯𬺈龴䲠𠮷"
+
+func TestGB18030(t *testing.T) {
+	t.Run("rare characters survive both ways", func(t *testing.T) {
+		coded, _, err := transform.String(text.ToGB18030(), rare)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back := decode(t, text.GB18030, coded); back != rare {
+			t.Fatalf("%q came back as %q", rare, back)
+		}
+	})
+	for _, c := range []struct {
+		bytes string
+		want  string
+		again string // how it is written, "" for the same bytes
+	}{
+		{"\xA6\xD9", "\uFE10", ""}, // the 18 of 2022: punctuation for vertical text …
+		{"\xA6\xDA", "\uFE12", ""},
+		{"\xA6\xDB", "\uFE11", ""},
+		{"\xA6\xF3", "\uFE19", ""},
+		{"\xFE\x59", "\u9FB4", ""}, // … and components
+		{"\xFE\xA0", "\u9FBB", ""},
+		{"\xFE\x51", "\U00020087", "\x95\x32\x90\x31"}, // the 6: two bytes are read, four are written
+		{"\xFE\x91", "\U000241FE", "\x96\x35\xB6\x30"},
+		{"\xA8\xBC", "\u1E3F", ""},                 // since 2005
+		{"\xAA\xA1", "\uFFFD", "\x84\x31\xA4\x37"}, // of the user's own area
+		{"\x80", "\u20AC", "\xA2\xE3"},             // the Euro sign of code page 936
+		{"\xD6\xD0\xCE\xC4", "中文", ""},
+	} {
+		got := decode(t, text.GB18030, c.bytes)
+		if got != c.want {
+			t.Errorf("% X reads %U, want %U", c.bytes, []rune(got), []rune(c.want))
+		}
+		if c.again == "" {
+			c.again = c.bytes
+		}
+		coded, _, err := transform.String(text.ToGB18030(), c.want)
+		if err != nil || coded != c.again {
+			t.Errorf("%U is written % X (%v), want % X", []rune(c.want), coded, err, c.again)
+		}
+	}
+	t.Run("a broken byte is seen", func(t *testing.T) {
+		if got := decode(t, text.GB18030, "\xD6\xD0\xFF\xCE\xC4"); !strings.Contains(got, "\uFFFD") || !strings.HasPrefix(got, "中") {
+			t.Errorf("%q hides the broken byte", got)
+		}
+	})
+	t.Run("every character but surrogates and private ones comes back", func(t *testing.T) {
+		var all strings.Builder
+		for c := rune(1); c <= 0x10FFFF; c++ {
+			if c == 0xD800 {
+				c = 0xE000
+			}
+			if c >= 0xE000 && c <= 0xF8FF {
+				continue
+			}
+			all.WriteRune(c)
+		}
+		coded, _, err := transform.String(text.ToGB18030(), all.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		back := decode(t, text.GB18030, coded)
+		if back == all.String() {
+			return
+		}
+		a, b := []rune(all.String()), []rune(back)
+		for i := range a {
+			if i >= len(b) || a[i] != b[i] {
+				t.Fatalf("%U comes back as %U", a[i], b[min(i, len(b)-1)])
+			}
+		}
+	})
+}
+
+func TestDetect(t *testing.T) {
+	long := strings.Repeat("id,name\n310107,张三\n", 30_000) // longer than one piece
+	for name, c := range map[string]struct{ in, want string }{
+		"ASCII":                        {"a,b\n1,2\n", text.UTF8},
+		"empty":                        {"", text.UTF8},
+		"UTF-8":                        {long, text.UTF8},
+		"UTF-8 with mark":              {"\ufeff姓名\n", text.UTF8},
+		"UTF-8 with broken characters": {strings.Repeat("居住地址\n", 50) + "\xe5\x9c\n", text.UTF8},
+		"GBK":                          {encode(t, text.GB18030, long), text.GB18030},
+		"GBK after much ASCII":         {strings.Repeat("0123456789\n", 100_000) + encode(t, text.GB18030, "张三"), text.GB18030},
+		"rare":                         {encode(t, text.GB18030, rare), text.GB18030},
+		"UTF-16LE with mark":           {"\xff\xfe" + encode(t, text.UTF16LE, "姓名\n"), text.UTF16LE},
+		"UTF-16BE with mark":           {"\xfe\xff" + encode(t, text.UTF16BE, "姓名\n"), text.UTF16BE},
+		"UTF-16LE without":             {encode(t, text.UTF16LE, "id,name,phone\n310107,张三,139\n"), text.UTF16LE},
+		"UTF-16BE without":             {encode(t, text.UTF16BE, "id,name,phone\n310107,张三,139\n"), text.UTF16BE},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, err := text.Detect(strings.NewReader(c.in))
+			if err != nil || f.Encoding != c.want {
+				t.Fatalf("found %+v (%v), want %s", f, err, c.want)
+			}
+		})
+	}
+	if f, _ := text.Detect(strings.NewReader(long)); f.Lines != 60_000 {
+		t.Errorf("%d lines", f.Lines)
+	}
+}
+
+func TestReader(t *testing.T) {
+	for _, mark := range []string{"", "\ufeff"} {
+		for _, enc := range []string{text.UTF8, text.GB18030, text.UTF16LE, text.UTF16BE} {
+			in := "姓名,𬭊\n"
+			if got := decode(t, enc, encode(t, enc, mark+in)); got != in {
+				t.Errorf("%s: %q", enc, got)
+			}
+		}
+	}
+	if _, err := text.Reader(nil, "ebcdic"); err == nil {
+		t.Error("an unknown encoding is taken")
+	}
+}
+
+func decode(t *testing.T, enc, s string) string {
+	t.Helper()
+	r, err := text.Reader(iotestOne(s), enc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// iotestOne gives a long text as a whole and a short one byte by byte.
+func iotestOne(s string) io.Reader {
+	if len(s) > 1000 {
+		return strings.NewReader(s)
+	}
+	var rs []io.Reader
+	for i := range len(s) {
+		rs = append(rs, bytes.NewReader([]byte{s[i]}))
+	}
+	return io.MultiReader(rs...)
+}
+
+func encode(t *testing.T, enc, s string) string {
+	t.Helper()
+	switch enc {
+	case text.GB18030:
+		out, _, err := transform.String(text.ToGB18030(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	case text.UTF8:
+		return s
+	}
+	var out []byte
+	for _, c := range s {
+		units := []uint16{uint16(c)}
+		if c > 0xFFFF {
+			c -= 0x10000
+			units = []uint16{0xD800 + uint16(c>>10), 0xDC00 + uint16(c&0x3FF)}
+		}
+		for _, u := range units {
+			if enc == text.UTF16LE {
+				out = append(out, byte(u), byte(u>>8))
+			} else {
+				out = append(out, byte(u>>8), byte(u))
+			}
+		}
+	}
+	return string(out)
+}
