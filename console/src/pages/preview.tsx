@@ -1,5 +1,5 @@
 import { DownloadOutlined } from '@ant-design/icons'
-import { Alert, App, Button, Card, InputNumber, Select, Spin, Tag } from 'antd'
+import { Alert, App, Button, Card, Select, Spin, Tag } from 'antd'
 import type { ColumnsType } from 'antd/es/table'
 import { useEffect, useMemo, useState } from 'react'
 import { Link, Navigate, useNavigate, useParams } from 'react-router'
@@ -57,7 +57,7 @@ function Again({ s, refusal }: { s: Submission; refusal: string }) {
   return (
     <Card size="small">
       <div className="stack">
-        <Alert type="warning" showIcon title={t('这份文件报送过，内容一字不差', 'This very content was delivered before')} description={refusal} />
+        <Alert type="warning" showIcon role="note" title={t('这份文件报送过，内容一字不差', 'This very content was delivered before')} description={refusal} />
         <div className="row">
           <Link to={`/submissions/${s.id}`}>{t('查看那一次的回执', 'Its receipt')}</Link>
           <Button onClick={again}>{t('仍要报送', 'Deliver it once more')}</Button>
@@ -115,9 +115,8 @@ function Shown({ s, p, ask, busy, judge, columns, title }: ShownProps) {
   const name = (column: string) => columns.find((c) => c.name === column)?.title ?? column
   return (
     <>
-      {p.refusal ? <Alert type="error" showIcon role="alert" title={t('这份文件现在不能报送', 'This file can not be sent as it is')} description={p.refusal} /> : null}
-      {lacks.length ? <Alert type="error" showIcon title={t(`必填的数据项没有对应的列：${lacks.map(name).join('、')}`, `Required columns without a heading: ${lacks.join(', ')}`)} description={t('请在下面的对应关系中为它们选择列；文件里确实没有时，请补齐后重新上传。', 'Choose a heading for each below; if the file has none, add it and upload again.')} /> : null}
-      {p.notes?.length ? <Alert type="info" showIcon title={t('请留意', 'To note')} description={<ul className="plain">{p.notes.map((n) => <li key={n}>{n}</li>)}</ul>} /> : null}
+      {p.refusal ? <Alert type="error" showIcon role="note" title={t('这份文件现在不能报送', 'This file can not be sent as it is')} description={p.refusal} /> : null}
+      {lacks.length ? <Alert type="error" showIcon role="note" title={t(`必填的数据项没有对应的列：${lacks.map(name).join('、')}`, `Required columns without a heading: ${lacks.join(', ')}`)} description={t('请在下面的对应关系中为它们选择列；文件里确实没有时，请补齐后重新上传。', 'Choose a heading for each below; if the file has none, add it and upload again.')} /> : null}
       <Figures
         items={[
           { name: t('数据集', 'Dataset'), value: <span style={{ fontSize: 16 }}>{title}</span> },
@@ -170,7 +169,6 @@ const encodings = ['utf-8', 'gb18030', 'utf-16le', 'utf-16be']
 function Reading({ p, ask, busy, judge }: { p: FilePreview; ask: FileAsk; busy: boolean; judge: (ask: FileAsk) => Promise<void> }) {
   const t = useT()
   const { map: _, ...reading } = ask
-  const [header, setHeader] = useState(p.header)
   if (p.format === 'parquet') return null
   const known = p.encoding.toLowerCase()
   return (
@@ -188,12 +186,12 @@ function Reading({ p, ask, busy, judge }: { p: FilePreview; ask: FileAsk; busy: 
           </label>
         )}
         <label className="row">
-          {t('表头在第几行', 'Heading row')}
-          <InputNumber aria-label={t('表头在第几行', 'Heading row')} style={{ width: 80 }} min={1} max={20} precision={0} disabled={busy} value={header} onChange={(v) => setHeader(v ?? p.header)} />
+          {t('表头', 'Headings')}
+          <Select aria-label={t('表头所在行', 'Heading row')} style={{ width: 116 }} disabled={busy} value={p.header} onChange={(header: number) => void judge({ ...reading, header })} options={[...new Set([...Array(20)].map((_, i) => i + 1).concat(p.header))].map((n) => ({ value: n, label: t(`第 ${n} 行`, `row ${n}`) }))} />
         </label>
-        {header !== p.header ? <Button size="small" type="primary" loading={busy} onClick={() => void judge({ ...reading, header })}>{t('重新预检', 'Check again')}</Button> : null}
         {busy ? <span role="status" className="row"><Spin size="small" />{t('正在重新预检……', 'Checking…')}</span> : <span className="quiet small">{t('不对时在这里改，改后自动重新预检。', 'Change it here if it was read wrongly.')}</span>}
       </div>
+      {p.notes?.length ? <ul className="plain quiet small" style={{ marginTop: 8 }} aria-label={t('请留意', 'To note')}>{p.notes.map((n) => <li key={n}>{n}</li>)}</ul> : null}
     </Card>
   )
 }
@@ -215,7 +213,7 @@ function Match({ p, columns, map, set, lacks }: { p: FilePreview; columns: Colum
   const lines: Line[] = [...p.columns, ...lacks.map((c) => ({ heading: '', column: c, by: 'none' as const, samples: [], lacking: c }))]
   const table: ColumnsType<Line> = [
     { title: t('文件中的表头', 'Heading in the file'), key: 'heading', render: (_, c) => (c.lacking ? <span className="broken">{t('缺少', 'missing')}</span> : <span className="wrap">{c.heading}</span>) },
-    { title: t('样例', 'Samples'), key: 'samples', render: (_, c) => <span className="quiet small wrap">{c.samples.join('，') || '–'}</span> },
+    { title: t('样例', 'Samples'), key: 'samples', responsive: ['md'], render: (_, c) => <span className="quiet small wrap">{c.samples.join('，') || '–'}</span> },
     {
       title: t('数据项', 'Column'), key: 'column',
       render: (_, c) => {
@@ -255,7 +253,7 @@ function Faults({ s, p, name }: { s: Submission; p: FilePreview; name: (column: 
     <>
       <Card size="small" title={t('问题分类', 'Faults by class')} extra={<a href={markedURL(s.id)} download><DownloadOutlined aria-hidden /> {t('下载标注文件', 'Marked workbook')}</a>}>
         <ClassBar list={p.by_class.map((c) => ({ class: c.class, rows: c.count }))} to={() => ''} named={8} />
-        {excel.length ? <Alert style={{ marginTop: 12 }} type="warning" showIcon title={t('Excel 改动了数据，丢掉的数字找不回来，系统不会猜', 'Excel changed the data; digits that are gone are not guessed')} description={<Mend classes={excel.map((c) => c.class)} />} /> : null}
+        {excel.length ? <Alert style={{ marginTop: 12 }} type="warning" showIcon role="note" title={t('Excel 改动了数据，丢掉的数字找不回来，系统不会猜', 'Excel changed the data; digits that are gone are not guessed')} description={<Mend classes={excel.map((c) => c.class)} />} /> : null}
       </Card>
       <Card size="small" title={p.fault_count > p.faults.length ? t(`前 ${count(p.faults.length)} 处，共 ${count(p.fault_count)} 处`, `The first ${count(p.faults.length)} of ${count(p.fault_count)}`) : t(`全部 ${count(p.fault_count)} 处`, `All ${count(p.fault_count)}`)} styles={{ body: { padding: 0 } }} extra={p.fault_count > p.faults.length ? <span className="quiet small">{t('其余见标注文件', 'the rest stands in the marked workbook')}</span> : undefined}>
         <Table rowKey={(f) => `${f.sheet} ${f.row} ${f.cell} ${f.class} ${f.rule}`} columns={columns} dataSource={p.faults} pagination={p.faults.length > 10 ? { pageSize: 10, showSizeChanger: false, size: 'small' } : false} />

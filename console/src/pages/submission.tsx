@@ -63,13 +63,14 @@ function State({ s }: { s: Submission }) {
       <Alert
         type="warning"
         showIcon
+        role="note"
         title={t('文件已上传、尚未报送', 'Uploaded and not yet sent')}
         description={t('一行也没有进入消息系统；请看过预检结果后报送或放弃。', 'No row has been sent: look at what was found, then send or discard it.')}
         action={<Link to={`/submissions/upload/${s.id}`}>{t('继续预检', 'Go on')}</Link>}
       />
     )
   }
-  if (s.state === 'refused') return <Alert type="error" showIcon title={t('未接收，一行也没有入库', 'Refused: no row was taken')} description={s.reason} />
+  if (s.state === 'refused') return <Alert type="error" showIcon role="note" title={t('未接收，一行也没有入库', 'Refused: no row was taken')} description={s.reason} />
   if (!moving(s)) return null
   const percent = progress(s)
   return (
@@ -82,7 +83,7 @@ function State({ s }: { s: Submission }) {
             : s.total > 0 ? t(`消息系统已收下 ${count(s.rows)} / ${count(s.total)} 行`, `${count(s.rows)} of ${count(s.total)} rows are on the broker`) : t(`消息系统已收下 ${count(s.rows)} 行`, `${count(s.rows)} rows are on the broker`)}
         </span>
         <span className="quiet small">{t('可以离开本页，报送在后台继续；断电、重启后也会接着发，不重不漏。', 'You may leave: it goes on in the background, also after a restart, without loss or repetition.')}</span>
-        {problem ? <Alert type="warning" showIcon title={t('暂时没有进展', 'It does not go on')} description={problem} /> : null}
+        {problem ? <Alert type="warning" showIcon role="note" title={t('暂时没有进展', 'It does not go on')} description={problem} /> : null}
       </div>
     </Card>
   )

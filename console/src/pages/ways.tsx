@@ -99,8 +99,8 @@ function WayLine({ w, done }: { w: Way; done: () => void }) {
         <div className="quiet small">{t('最近一次', 'Last')}</div>
         {last ? (
           <>
-            <Link to={`/submissions/${last.id}`} title={when(last.opened_at)} aria-label={t(`最近一次报送 ${last.id}`, `The last submission ${last.id}`)}>{ago(last.opened_at, Date.now(), lang)}</Link>{' '}
-            <SubmissionState s={last} />
+            <Link to={`/submissions/${last.id}`} title={when(last.opened_at)} aria-label={t(`最近一次报送 ${last.id}`, `The last submission ${last.id}`)}>{ago(last.opened_at, Date.now(), lang)}</Link>
+            {' '}<SubmissionState s={last} />
             {last.state === 'landed' ? <div className="quiet small">{t(`入库 ${count(last.good)}，问题数据 ${count(last.rejected)}`, `${count(last.good)} good, ${count(last.rejected)} rejected`)}</div> : null}
           </>
         ) : <span className="quiet">{t('还没有', 'none yet')}</span>}
@@ -135,7 +135,7 @@ function Nil({ d, close, done }: { d: Own; close: () => void; done: () => void }
   return (
     <Modal open title={t('本期无变化（零报告）', 'Nothing changed (nil report)')} okText={t(`确认 ${period} 无变化`, `Nothing changed in ${period}`)} cancelText={t('取消', 'Cancel')} okButtonProps={{ loading: busy, disabled: !period.trim() }} onOk={() => void send()} onCancel={close}>
       <div className="stack">
-        <Alert type="info" title={t(`“${d.title}”在 ${period} 没有新增、变更或删除`, `Nothing was added, changed or removed in “${d.title}” in ${period}`)} description={t('计为本期按时报送，不影响已有数据；其后又有变化，照常报送即可。', 'It counts as delivered on time and touches no row. What changes later is delivered as ever.')} />
+        <Alert type="info" role="note" title={t(`“${d.title}”在 ${period} 没有新增、变更或删除`, `Nothing was added, changed or removed in “${d.title}” in ${period}`)} description={t('计为本期按时报送，不影响已有数据；其后又有变化，照常报送即可。', 'It counts as delivered on time and touches no row. What changes later is delivered as ever.')} />
         <label>
           {t('期次', 'Period')}{d.cycle ? <span className="quiet small">{t(`（更新周期：${d.cycle}）`, ` (cycle: ${d.cycle})`)}</span> : null}
           <Input value={period} maxLength={40} onChange={(e) => setPeriod(e.target.value)} />
