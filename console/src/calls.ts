@@ -58,6 +58,17 @@ export const runWay = ({ dataset, name }: Way) => ok(api.POST('/v1/ways/{dataset
 export interface SubmissionQuery { dataset: string; way: Way['kind'] | ''; state: Submission['state'] | ''; before: string; limit: number }
 export const getSubmissions = (q: SubmissionQuery) =>
   ok(api.GET('/v1/submissions', { params: { query: { dataset: given(q.dataset), way: q.way || undefined, state: q.state || undefined, before: given(q.before), limit: q.limit } } }))
+// getLanded gives what has landed of late, newest first; whole says that there is no
+// more before it. The API gives 500 at a time.
+export const getLanded = async (dataset: string, pages: number, since: string) => {
+  const list: Submission[] = []
+  for (let n = 0; n < pages; n++) {
+    const part = await getSubmissions({ dataset, way: '', state: 'landed', before: list[list.length - 1]?.opened_at ?? '', limit: 500 })
+    list.push(...part)
+    if (part.length < 500 || (part[part.length - 1]?.opened_at ?? '') < since) return { list, whole: true }
+  }
+  return { list, whole: false }
+}
 export const getSubmission = (id: string) => ok(api.GET('/v1/submissions/{id}', { params: { path: { id } } }))
 export const previewFile = (id: string, body: FileAsk) => ok(api.POST('/v1/submissions/{id}/preview', { params: { path: { id } }, body }))
 export const sendFile = (id: string, body: FileAsk) => ok(api.POST('/v1/submissions/{id}/send', { params: { path: { id } }, body }))

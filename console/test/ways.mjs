@@ -32,7 +32,7 @@ const ways = () => [
   way('elder_visit', '独居老人走访', 'file', 'main', { source: '投递目录 elder_visit/', last: list.find((s) => s.id === 'S20261127-B8K3NV6D') }),
   way('elder_visit', '独居老人走访', 'table', 'week', { source: '街道前置库 · cy_wl.visit（按键区间）', schedule: '每日 22:00–06:00', next: t(-9 * 3600), behind: 5400, last: list.find((s) => s.dataset === 'elder_visit' && s.way === 'table') }),
   way('disability', '残疾人证信息', 'table', 'main', { source: '残联前置库 · cl.t_card', schedule: '每日 02:00', paused: true }),
-  way('enterprise', '企业登记信息', 'table', 'main', { source: '市场监管前置库 · scjg.v_enterprise（全量比对）', schedule: '每日 01:00–05:00', next: t(-5 * 3600), behind: 2 * day + 4000, failure: '连接 10.12.3.9:1521 被拒绝：请确认前置库已启动、防火墙放行，口令未过期', last: list.find((s) => s.dataset === 'enterprise') }),
+  way('enterprise', '企业登记信息', 'table', 'main', { source: '市场监管前置库 · scjg.v_enterprise（全量比对）', schedule: '每日 01:00–05:00', next: t(-5 * 3600), behind: 2 * day + 4000, failure: '连接 10.12.3.9:1521 被拒绝：请确认前置库已启动、防火墙放行，口令未过期', last: list.find((s) => s.dataset === 'enterprise' && s.way === 'table') }),
   way('housing', '房屋基本信息', 'package', 'main', { source: '离线包 housing-*.mulupkg', last: list.find((s) => s.dataset === 'housing') }),
 ]
 

@@ -115,7 +115,7 @@ function Shown({ s, p, ask, busy, judge, columns, title }: ShownProps) {
   const name = (column: string) => columns.find((c) => c.name === column)?.title ?? column
   return (
     <>
-      {p.refusal ? <Alert type="error" showIcon role="note" title={t('这份文件现在不能报送', 'This file can not be sent as it is')} description={p.refusal} /> : null}
+      {p.refusal && !p.missing.length ? <Alert type="error" showIcon role="note" title={t('这份文件现在不能报送', 'This file can not be sent as it is')} description={p.refusal} /> : null}
       {lacks.length ? <Alert type="error" showIcon role="note" title={t(`必填的数据项没有对应的列：${lacks.map(name).join('、')}`, `Required columns without a heading: ${lacks.join(', ')}`)} description={t('请在下面的对应关系中为它们选择列；文件里确实没有时，请补齐后重新上传。', 'Choose a heading for each below; if the file has none, add it and upload again.')} /> : null}
       <Figures
         items={[

@@ -133,7 +133,7 @@ function Sheet({ s, title }: { s: Submission; title: string }) {
           {s.way === 'nil'
             ? t('零报告计为本期按时报送，已有数据不变。', 'A nil report counts as delivered on time; nothing is changed.')
             : t('“报送”是消息系统收下的行数，等于入库与问题数据之和。问题数据原样保存，更正后重放入库，或改好后重新报送。', 'Delivered is what the broker took: good and rejects together. Rejects are kept as they came, to be mended and replayed or delivered again.')}
-          <span className="print-only"> {t('打印人：', 'Printed by: ')}{session?.org_name} {session?.name}，{when(new Date().toISOString())}</span>
+          <span className="print-only"><br />{t('mulu 公共数据治理与共享。打印人：', 'mulu. Printed by: ')}{session?.org_name} {session?.name}，{when(new Date().toISOString())}</span>
         </p>
       ) : null}
     </>

@@ -1,24 +1,22 @@
 import { UploadOutlined } from '@ant-design/icons'
 import { Button, Card, Select } from 'antd'
 import type { ColumnsType } from 'antd/es/table'
-import { useEffect, useMemo, useState } from 'react'
+import { useEffect, useState } from 'react'
 import { Link, useNavigate, useSearchParams } from 'react-router'
 import { getSubmissions, markedURL } from '../calls'
-import { count, day, when } from '../format'
+import { count, when } from '../format'
 import { useT } from '../lang'
 import { useLive } from '../live'
 import { useOwn, type Own } from '../own'
-import { Chart } from '../parts/chart'
 import { Copied } from '../parts/copied'
 import { Pages, useCursor } from '../parts/cursor'
-import { asked, daily, during, kindOfWay, moving, wayKinds } from '../parts/deliver'
+import { asked, during, kindOfWay, moving, wayKinds } from '../parts/deliver'
 import { Advance, stateWord, SubmissionState, submissionStates } from '../parts/deliver-tags'
 import { Loaded, Nothing, Page } from '../parts/page'
 import { Table } from '../parts/table'
 import { mayOpen } from '../places'
 import { useMay, useSession } from '../session'
 import type { Submission, Way } from '../shapes'
-import { colors } from '../theme'
 import { Updated } from './flow'
 import { Ways } from './ways'
 
@@ -69,7 +67,6 @@ export function Submissions() {
       }
     >
       <Loaded live={own}>{(list) => <Ways datasets={list.filter((d) => !dataset || d.code === dataset)} done={live.reload} />}</Loaded>
-      <Days dataset={dataset} />
       <Loaded live={live}>
         {(list) => (
           <Card
@@ -131,43 +128,4 @@ export function Rejected({ s }: { s: Submission }) {
   }
   if (s.way !== 'file') return <>{count(s.rejected)}</>
   return <a href={markedURL(s.id)} aria-label={t(`下载 ${s.id} 的标注文件`, `The marked workbook of ${s.id}`)}>{count(s.rejected)}</a>
-}
-
-const weeks = 4
-const most = 500
-
-// Days draws what landed by day. What the list can not hold is not drawn.
-function Days({ dataset }: { dataset: string }) {
-  const t = useT()
-  const live = useLive(() => getSubmissions({ dataset, way: '', state: 'landed', before: '', limit: most }), `days ${dataset}`, 60_000)
-  const list = live.data
-  const days = useMemo(() => (list ? daily(list, Date.now(), weeks * 7, list.length < most) : undefined), [list])
-  const option = useMemo(() => days && ({
-    grid: { left: 10, right: 12, top: 30, bottom: 4, containLabel: true },
-    legend: { top: 0, right: 8, itemWidth: 10, itemHeight: 10, textStyle: { color: colors.text } },
-    tooltip: { trigger: 'axis', formatter: (ps: { dataIndex: number }[]) => {
-      const i = ps[0]?.dataIndex ?? 0
-      return `${days.days[i]}\n${t('报送', 'submissions')} ${days.times[i]}\n${t('入库', 'good')} ${count(days.good[i])}\n${t('问题数据', 'rejects')} ${count(days.rejected[i])}`
-    } },
-    xAxis: { type: 'category', data: days.days.map((d) => d.slice(5)), axisTick: { show: false }, axisLine: { lineStyle: { color: '#c5ced8' } }, axisLabel: { color: colors.quiet, hideOverlap: true } },
-    yAxis: { type: 'value', minInterval: 1, axisLabel: { color: colors.quiet, formatter: (v: number) => count(v) }, splitLine: { lineStyle: { color: '#e9edf1' } } },
-    series: [
-      { name: t('入库', 'Good'), type: 'bar', stack: 'rows', barMaxWidth: 18, data: days.good, itemStyle: { color: colors.primary } },
-      // A few rejects of many rows can still be seen.
-      { name: t('问题数据', 'Rejects'), type: 'bar', stack: 'rows', barMaxWidth: 18, barMinHeight: 3, data: days.rejected.map((n) => n || null), itemStyle: { color: colors.error } },
-    ],
-  }), [days, t])
-  if (!days || !option) return null
-  const sum = (ns: number[]) => ns.reduce((a, b) => a + b, 0)
-  if (sum(days.times) === 0) return null
-  const label = t(`近 ${weeks} 周每日报送：入库 ${count(sum(days.good))} 行，问题数据 ${count(sum(days.rejected))} 行`, `Rows by day over ${weeks} weeks: ${count(sum(days.good))} good, ${count(sum(days.rejected))} rejected`)
-  return (
-    <Card
-      size="small"
-      title={t('每日报送', 'By day')}
-      extra={<span className="quiet small">{list && list.length === most ? t(`最近 ${most} 次报送，自 ${day(list[most - 1]?.opened_at)}`, `the last ${most} submissions`) : t(`近 ${weeks} 周，行数`, `rows, the last ${weeks} weeks`)}</span>}
-    >
-      <Chart option={option} height={180} label={label} />
-    </Card>
-  )
 }

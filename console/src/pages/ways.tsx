@@ -1,25 +1,37 @@
 import { DownloadOutlined } from '@ant-design/icons'
 import { Alert, Button, Card, Input, Modal, Tag, Tooltip } from 'antd'
-import { useState } from 'react'
+import { useMemo, useState } from 'react'
 import { Link } from 'react-router'
-import { getWays, reportNil, runWay, templateURL } from '../calls'
-import { ago, count, when } from '../format'
+import { getLanded, getWays, reportNil, runWay, templateURL } from '../calls'
+import { ago, count, day, when } from '../format'
 import { useLang, useT } from '../lang'
 import { useLive } from '../live'
 import type { Own } from '../own'
 import { useAct } from '../parts/act'
-import { kindOfWay, periodOf } from '../parts/deliver'
+import { daily, kindOfWay, periodOf, type Days } from '../parts/deliver'
 import { Light, SubmissionState } from '../parts/deliver-tags'
 import { Loaded, Nothing } from '../parts/page'
 import { mayOpen } from '../places'
 import { useMay, useSession } from '../session'
 import type { Way } from '../shapes'
+import { DayBars, DayChart } from './days'
+
+const length = 28 // days that are drawn
 
 // Ways lists by dataset how it is delivered, and what can be done for it by hand.
 export function Ways({ datasets, done }: { datasets: Own[]; done: () => void }) {
   const t = useT()
   const officer = useMay('officer')
   const live = useLive(getWays, 'ways', 5000)
+  const one = datasets.length === 1 ? (datasets[0]?.code ?? '') : ''
+  // One dataset is looked at more closely: it may have been called a thousand times.
+  const recent = useLive(() => getLanded(one, one ? 4 : 1, new Date(Date.now() - length * 86_400_000).toISOString()), `landed ${one}`, 60_000).data
+  const days = useMemo(() => {
+    if (!recent) return undefined
+    const since = recent.whole ? '' : day(recent.list[recent.list.length - 1]?.opened_at)
+    return new Map([...new Set(recent.list.map((s) => s.dataset))].map((code) => [code, daily(recent.list.filter((s) => s.dataset === code), Date.now(), length, since)]))
+  }, [recent])
+  const single = days?.get(one)
   return (
     <Loaded live={live}>
       {(ways) => {
@@ -27,14 +39,17 @@ export function Ways({ datasets, done }: { datasets: Own[]; done: () => void }) 
         const shown = datasets.filter((d) => officer || datasets.length === 1 || ways.some((w) => w.dataset === d.code))
         const rest = datasets.length - shown.length
         return (
-          <Card size="small" title={t('报送方式', 'Ways of delivery')} styles={{ body: { padding: 0 } }}>
-            {shown.length === 0 ? <None officer={officer} some={datasets.length > 0} /> : (
-              <ul className="delivery" aria-label={t('各数据集的报送方式', 'Ways by dataset')}>
-                {shown.map((d) => <Dataset key={d.code} d={d} ways={ways.filter((w) => w.dataset === d.code)} done={() => { live.reload(); done() }} />)}
-              </ul>
-            )}
-            {rest > 0 && shown.length > 0 ? <p className="delivery-rest quiet small">{t(`另有 ${rest} 个数据集没有声明报送方式，仍可上传文件或调用接口；在上方选择数据集可见。`, `${rest} more datasets declare no way; files and calls are open to them. Choose one above to see it.`)}</p> : null}
-          </Card>
+          <>
+            <Card size="small" title={t('报送方式', 'Ways of delivery')} styles={{ body: { padding: 0 } }}>
+              {shown.length === 0 ? <None officer={officer} some={datasets.length > 0} /> : (
+                <ul className="delivery" aria-label={t('各数据集的报送方式', 'Ways by dataset')}>
+                  {shown.map((d) => <Dataset key={d.code} d={d} ways={ways.filter((w) => w.dataset === d.code)} days={one ? undefined : days?.get(d.code)} done={() => { live.reload(); done() }} />)}
+                </ul>
+              )}
+              {rest > 0 && shown.length > 0 ? <p className="delivery-rest quiet small">{t(`另有 ${rest} 个数据集没有声明报送方式，仍可上传文件或调用接口；在上方选择数据集可见。`, `${rest} more datasets declare no way; files and calls are open to them. Choose one above to see it.`)}</p> : null}
+            </Card>
+            {single ? <DayChart d={single} /> : null}
+          </>
         )
       }}
     </Loaded>
@@ -47,7 +62,7 @@ function None({ officer, some }: { officer: boolean; some: boolean }) {
   return <div style={{ padding: 20 }}><Nothing what={some ? t('没有数据集声明报送方式', 'No dataset declares a way') : t('还没有数据集', 'No dataset yet')} todo={some ? t('在数据集声明中加 ways 一节，用 mulu apply 装入；上传文件和调用接口不需要声明。', 'Add ways to a dataset’s manifest and apply it; files and calls need no declaration.') : t('用 mulu apply -f 目录 声明。', 'Declare some with mulu apply -f DIR.')} /></div>
 }
 
-function Dataset({ d, ways, done }: { d: Own; ways: Way[]; done: () => void }) {
+function Dataset({ d, ways, days, done }: { d: Own; ways: Way[]; days: Days | undefined; done: () => void }) {
   const t = useT()
   const { session } = useSession()
   const delivers = useMay('officer', 'steward')
@@ -59,6 +74,7 @@ function Dataset({ d, ways, done }: { d: Own; ways: Way[]; done: () => void }) {
           {session && mayOpen('/datasets', session.role) ? <Link to={`/datasets/${d.code}`}><b>{d.title}</b></Link> : <b>{d.title}</b>}{' '}
           <span className="quiet small">{[d.owner, d.cycle].filter(Boolean).join(' · ')}</span>
         </div>
+        {days ? <DayBars d={days} /> : null}
         {delivers ? (
           <div className="row">
             <Link to={`/submissions/upload?dataset=${encodeURIComponent(d.code)}`}>{t('上传文件', 'Upload')}</Link>

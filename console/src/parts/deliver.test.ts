@@ -47,9 +47,9 @@ describe('days', () => {
     s({ state: 'landed', opened_at: '2026-10-01T00:00:00Z', good: 7 }), // before the window
   ]
   test('are the district’s, and only what has landed counts', () =>
-    expect(daily(list, now, 3, true)).toEqual({ days: ['2026-11-25', '2026-11-26', '2026-11-27'], good: [0, 5, 10], rejected: [0, 2, 1], times: [0, 1, 1] }))
-  test('a list cut off shows no empty days before its end', () => expect(daily(list.slice(0, 3), now, 28, false).days).toEqual(['2026-11-26', '2026-11-27']))
-  test('nothing is all zero', () => expect(daily([], now, 2, true).good).toEqual([0, 0]))
+    expect(daily(list, now, 3)).toEqual({ days: ['2026-11-25', '2026-11-26', '2026-11-27'], good: [0, 5, 10], rejected: [0, 2, 1], times: [0, 1, 1] }))
+  test('what is not known is not shown as empty', () => expect(daily(list, now, 28, '2026-11-26').days).toEqual(['2026-11-26', '2026-11-27']))
+  test('nothing is all zero', () => expect(daily([], now, 2).good).toEqual([0, 0]))
 })
 
 describe('period', () => {

@@ -60,11 +60,9 @@ export const during = (s: Submission): { from: string; to: string } => ({
 export interface Days { days: string[]; good: number[]; rejected: number[]; times: number[] }
 
 // daily adds up by day of the district what has landed, oldest first, n days to now.
-// With whole false the list was cut off at its end: days before it are not shown,
-// since they would look empty.
-export const daily = (list: Submission[], now: number, n: number, whole: boolean): Days => {
-  const oldest = whole || list.length === 0 ? '' : day(list[list.length - 1]?.opened_at)
-  const days = [...Array(n)].map((_, i) => day(new Date(now - (n - 1 - i) * 86_400_000).toISOString())).filter((d) => d >= oldest)
+// Days before since ("2026-11-01", "" for none) are not known and not given.
+export const daily = (list: Submission[], now: number, n: number, since = ''): Days => {
+  const days = [...Array(n)].map((_, i) => day(new Date(now - (n - 1 - i) * 86_400_000).toISOString())).filter((d) => d >= since)
   const at = new Map(days.map((d, i) => [d, i]))
   const out: Days = { days, good: days.map(() => 0), rejected: days.map(() => 0), times: days.map(() => 0) }
   for (const s of list) {
