@@ -54,7 +54,8 @@ export const reconcile = (body: { dataset?: string; all: boolean }) => ok(api.PO
 export const statementURL = (id: string, format: 'csv' | 'xlsx') => `/v1/ingest/reconciliations/${encodeURIComponent(id)}/file?format=${format}`
 
 export const getWays = () => ok(api.GET('/v1/ways'))
-export const runWay = ({ dataset, name }: Way) => ok(api.POST('/v1/ways/{dataset}/{kind}/{name}/run', { params: { path: { dataset, kind: 'table', name } } }))
+export const runWay = ({ dataset, name }: Way, agree: boolean) =>
+  ok(api.POST('/v1/ways/{dataset}/{kind}/{name}/run', { params: { path: { dataset, kind: 'table', name } }, body: { agree_deletions: agree } }))
 export interface SubmissionQuery { dataset: string; way: Way['kind'] | ''; state: Submission['state'] | ''; before: string; limit: number }
 export const getSubmissions = (q: SubmissionQuery) =>
   ok(api.GET('/v1/submissions', { params: { query: { dataset: given(q.dataset), way: q.way || undefined, state: q.state || undefined, before: given(q.before), limit: q.limit } } }))
@@ -70,8 +71,10 @@ export const getLanded = async (dataset: string, pages: number, since: string) =
   return { list, whole: false }
 }
 export const getSubmission = (id: string) => ok(api.GET('/v1/submissions/{id}', { params: { path: { id } } }))
+export const getPreview = (id: string) => ok(api.GET('/v1/submissions/{id}/preview', { params: { path: { id } } }))
 export const previewFile = (id: string, body: FileAsk) => ok(api.POST('/v1/submissions/{id}/preview', { params: { path: { id } }, body }))
-export const sendFile = (id: string, body: FileAsk) => ok(api.POST('/v1/submissions/{id}/send', { params: { path: { id } }, body }))
+// sendFile sends a file as it was last judged.
+export const sendFile = (id: string) => ok(api.POST('/v1/submissions/{id}/send', { params: { path: { id } }, body: {} }))
 export const discardFile = (id: string) => ok(api.POST('/v1/submissions/{id}/discard', { params: { path: { id } } }))
 export const reportNil = (body: NilAsk) => ok(api.POST('/v1/submissions/nil', { body }))
 export const markedURL = (id: string) => `/v1/submissions/${encodeURIComponent(id)}/marked`

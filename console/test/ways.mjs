@@ -20,19 +20,21 @@ const list = [
   submission('S20261126-Z2D5GY7J', 'disability', 'nil', { period: '2026-11', by: 'officer', ...landed(day, 0, 0), report: { note: '本月无新增、变更和注销' } }),
   submission('S20261126-T6W8LA3E', 'enterprise', 'file', { source: '企业登记信息-全量.csv', digest: 'sha256:' + hex(64, 'b'), by: 'shichang', state: 'refused', reason: '必填的数据项“统一社会信用代码”没有对应的列；请补齐后重新报送', opened_at: t(day + 3000), report: { sending: true } }),
   submission('S20261126-K9P4SB5R', 'housing', 'package', { source: 'housing-20261126.mulupkg', digest: 'sha256:' + hex(64, 'c'), by: 'operator', ...landed(day + 9000, 410_233, 0) }),
+  submission('S20261126-W5N8JD3F', 'vaccination', 'table', { name: 'main', source: 'wj.t_vaccine', ...landed(day + 12_000, 2210, 3), report: { mode: 'compare', read: 1_204_551, same: 1_202_341, withheld: 41_200, known: 1_245_751 } }),
   submission('S20261126-M3F7QC8T', 'elder_visit', 'http', { by: 'caoyang-system', ...landed(day + 20_000, 180, 2) }),
   ...[...Array(60)].map((_, i) => submission(`S2026${1100 + (28 - (i % 28))}-${hex(8, 'p' + i).toUpperCase()}`, ['resident', 'elder_visit', 'enterprise'][i % 3], i % 3 === 1 && i % 4 ? 'file' : 'table', {
     name: i % 3 === 1 && i % 4 ? '' : 'main', source: ['ga_syrk.t_resident', '走访记录.csv', 'scjg.v_enterprise'][i % 3], ...landed(day * (1.5 + i / 2.2), Math.floor(900 + 700 * Math.sin(i / 4) ** 2 * (i % 3 ? 1 : 9)), (i * 7) % 23),
   })),
 ]
 
-const way = (dataset, title, kind, name, over) => ({ dataset, title, owner: '', kind, name, source: '', schedule: '', paused: false, ...over })
+const way = (dataset, title, kind, name, over) => ({ dataset, title, owner: '', kind, name, source: '', schedule: '', paused: false, running: false, asked: false, ...over })
 const ways = () => [
   way('resident', '常住人口基本信息', 'table', 'main', { source: '公安前置库 · ga_syrk.t_resident（增量，upd）', schedule: '每小时', next: t(-1400), behind: 0, last: list.find((s) => s.dataset === 'resident') }),
   way('elder_visit', '独居老人走访', 'file', 'main', { source: '投递目录 elder_visit/', last: list.find((s) => s.id === 'S20261127-B8K3NV6D') }),
   way('elder_visit', '独居老人走访', 'table', 'week', { source: '街道前置库 · cy_wl.visit（按键区间）', schedule: '每日 22:00–06:00', next: t(-9 * 3600), behind: 5400, last: list.find((s) => s.dataset === 'elder_visit' && s.way === 'table') }),
   way('disability', '残疾人证信息', 'table', 'main', { source: '残联前置库 · cl.t_card', schedule: '每日 02:00', paused: true }),
   way('enterprise', '企业登记信息', 'table', 'main', { source: '市场监管前置库 · scjg.v_enterprise（全量比对）', schedule: '每日 01:00–05:00', next: t(-5 * 3600), behind: 2 * day + 4000, failure: '连接 10.12.3.9:1521 被拒绝：请确认前置库已启动、防火墙放行，口令未过期', last: list.find((s) => s.dataset === 'enterprise' && s.way === 'table') }),
+  way('vaccination', '预防接种记录', 'table', 'main', { source: '卫健前置库 · wj.t_vaccine（全量比对）', schedule: '每日 03:00', next: t(-6 * 3600), last: list.find((s) => s.dataset === 'vaccination') }),
   way('housing', '房屋基本信息', 'package', 'main', { source: '离线包 housing-*.mulupkg', last: list.find((s) => s.dataset === 'housing') }),
 ]
 
@@ -48,7 +50,7 @@ const moved = (s) => {
 }
 const shown = ({ began, bad, preview, ...s }) => s
 
-const fault = (row, letter, heading, column, kind, reason, rule = '') => ({ sheet: '走访', row, column, cell: letter ? `${letter}${row}` : '', heading, class: kind, rule, reason })
+const fault = (row, letter, heading, field, kind, reason, rule = '') => ({ sheet: '走访', row, column: letter.charCodeAt(0) - 64, field, cell: letter ? `${letter}${row}` : '', heading, class: kind, rule, reason })
 const damages = [
   (r) => fault(r, 'B', '身份证号', 'id_no', 'excel.rounded', '“310107194501011000”被 Excel 舍入为 15 位有效数字，校验码不符；请把整列改为文本后从源系统重导'),
   (r) => fault(r, 'B', '身份证号', 'id_no', 'excel.scientific', '“3.10107E+17”是科学计数法，原号码已不可知；请把整列改为文本后重导'),
@@ -86,8 +88,8 @@ function judge(s, ask = {}) {
   s.bad = bad
   s.report.options = ask
   return {
-    id: s.id, file: s.source, format: csv ? 'csv' : 'xlsx', encoding: csv ? (ask.encoding ?? 'gb18030') : '', sheets: csv ? [] : [{ name: '走访', rows }, { name: '填表说明', rows: 12 }, { name: '代码表', rows: 2873 }],
-    sheet: csv ? '' : (ask.sheet ?? '走访'), header: ask.header || 2, rows, good: rows - bad, bad, columns: mapped, missing, faults, fault_count: classes.reduce((n, [, c]) => n + c, 0), by_class: classes.map(([c, count]) => ({ class: c, count })),
+    id: s.id, file: s.source, format: csv ? 'csv' : 'xlsx', encoding: csv ? (ask.encoding ?? 'gb18030') : '', sheets: csv ? [] : [{ name: '走访', rows, hidden: false }, { name: '填表说明', rows: 12, hidden: false }, { name: '代码表', rows: 2873, hidden: true }],
+    sheet: csv ? '' : (ask.sheet ?? '走访'), header: ask.header || 2, rows, good: rows - bad, bad, columns: mapped, missing, faults, fault_count: classes.reduce((n, [, c]) => n + c, 0), by_class: classes.map(([c, count]) => ({ class: c, title: '', count })), by_rule: bad ? [{ rule: 'birth.date', title: '出生日期合理', blocking: true, count: 24 }, { rule: 'name.length', title: '姓名 2 至 50 个字', blocking: false, count: 7 }] : [], dataset: s.dataset, version: 1, soft: bad ? 7 : 0, earlier: '',
     sendable: missing.length === 0, refusal: missing.length ? `必填的数据项没有对应的列：${missing.join('、')}` : '', notes: csv ? [] : ['工作表“代码表”是隐藏的，没有读取。', '第 1 行是标题“曹杨新村街道走访登记”，已跳过。'],
   }
 }
@@ -132,6 +134,7 @@ export function answer(method, path, url, who, body, owned) {
   switch (`${method} ${one[2] ?? ''}`) {
     case 'GET ': return [200, shown(moved(s))]
     case 'POST preview': return [200, judge(s, body)]
+    case 'GET preview': return [200, judge(s, s.report.options)]
     case 'POST send': Object.assign(s, { began: Date.now(), report: { ...s.report, sending: true, sent_by: who.account } }); return [200, shown(moved(s))]
     case 'POST discard': Object.assign(s, { state: 'refused', reason: `由 ${who.account} 放弃，没有报送任何一行`, sent_at: t(0), landed_at: t(0) }); return [204]
   }

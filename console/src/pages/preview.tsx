@@ -3,7 +3,7 @@ import { Alert, App, Button, Card, Select, Spin, Tag } from 'antd'
 import type { ColumnsType } from 'antd/es/table'
 import { useEffect, useMemo, useState } from 'react'
 import { Link, Navigate, useNavigate, useParams } from 'react-router'
-import { discardFile, getDataset, getSubmission, markedURL, previewFile, sendFile } from '../calls'
+import { discardFile, getDataset, getPreview, getSubmission, markedURL, previewFile, sendFile } from '../calls'
 import { count } from '../format'
 import { useLang, useT } from '../lang'
 import { useLive } from '../live'
@@ -71,10 +71,11 @@ function Again({ s, refusal }: { s: Submission; refusal: string }) {
 // useJudge keeps the preview and how it was asked for.
 function useJudge(s: Submission, first: FilePreview | undefined) {
   const [state, set] = useState<{ p: FilePreview | undefined; ask: FileAsk; busy: boolean; problem: Problem | undefined }>({ p: first, ask: first ? {} : readBy(s), busy: !first, problem: undefined })
-  const judge = async (ask: FileAsk) => {
+  const judge = (ask: FileAsk) => look(ask, () => previewFile(s.id, ask))
+  const look = async (ask: FileAsk, how: () => Promise<FilePreview>) => {
     set((old) => ({ ...old, busy: true, problem: undefined }))
     try {
-      const p = await previewFile(s.id, ask)
+      const p = await how()
       set({ p, ask, busy: false, problem: undefined })
     } catch (err) {
       set((old) => ({ ...old, busy: false, problem: asProblem(err) }))
@@ -82,7 +83,8 @@ function useJudge(s: Submission, first: FilePreview | undefined) {
   }
   useEffect(() => {
     if (first) cancel() // taken over: who comes back later is to see what was asked last
-    else void judge(state.ask)
+    // What was last found is kept; without it, every row is looked at again.
+    else void look(state.ask, () => getPreview(s.id).catch(() => previewFile(s.id, state.ask)))
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [])
   return { ...state, judge }
@@ -124,6 +126,7 @@ function Shown({ s, p, ask, busy, judge, columns, title }: ShownProps) {
           { name: t('可以入库', 'Would enter'), value: <span className="holds">{count(p.good)}</span> },
           { name: t('有问题的行', 'Rows with faults'), value: <span className={p.bad ? 'broken' : undefined}>{count(p.bad)}</span> },
           { name: t('问题处数', 'Faults'), value: count(p.fault_count) },
+          ...(p.soft ? [{ name: t('入库但有弱项', 'Enter, with soft faults'), value: count(p.soft) }] : []),
         ]}
       />
       {p.rows > 0 ? <Split good={p.good} bad={p.bad} /> : null}
@@ -144,7 +147,7 @@ function Shown({ s, p, ask, busy, judge, columns, title }: ShownProps) {
         <Match p={p} columns={columns} map={map} set={setMap} lacks={lacks} />
       </Card>
       {p.fault_count > 0 ? <Faults s={s} p={p} name={name} /> : null}
-      <Foot s={s} p={p} ask={ask} edited={edited} busy={busy} />
+      <Foot s={s} p={p} edited={edited} busy={busy} />
     </>
   )
 }
@@ -169,7 +172,7 @@ const encodings = ['utf-8', 'gb18030', 'utf-16le', 'utf-16be']
 function Reading({ p, ask, busy, judge }: { p: FilePreview; ask: FileAsk; busy: boolean; judge: (ask: FileAsk) => Promise<void> }) {
   const t = useT()
   const { map: _, ...reading } = ask
-  if (p.format === 'parquet') return null
+  if (p.format !== 'xlsx' && p.format !== 'csv') return null
   const known = p.encoding.toLowerCase()
   return (
     <Card size="small">
@@ -177,7 +180,7 @@ function Reading({ p, ask, busy, judge }: { p: FilePreview; ask: FileAsk; busy: 
         {p.format === 'xlsx' ? (
           <label className="row">
             {t('工作表', 'Sheet')}
-            <Select aria-label={t('工作表', 'Sheet')} style={{ minWidth: 180 }} disabled={busy} value={p.sheet} onChange={(sheet: string) => void judge({ sheet })} options={p.sheets.map((s) => ({ value: s.name, label: s.rows ? t(`${s.name}（${count(s.rows)} 行）`, `${s.name} (${count(s.rows)} rows)`) : s.name }))} />
+            <Select aria-label={t('工作表', 'Sheet')} style={{ minWidth: 180 }} disabled={busy} value={p.sheet} onChange={(sheet: string) => void judge({ sheet })} options={p.sheets.map((s) => ({ value: s.name, label: s.name + (s.rows ? t(`（${count(s.rows)} 行）`, ` (${count(s.rows)} rows)`) : '') + (s.hidden ? t('（隐藏）', ' (hidden)') : '') }))} />
           </label>
         ) : (
           <label className="row">
@@ -191,7 +194,7 @@ function Reading({ p, ask, busy, judge }: { p: FilePreview; ask: FileAsk; busy: 
         </label>
         {busy ? <span role="status" className="row"><Spin size="small" />{t('正在重新预检……', 'Checking…')}</span> : <span className="quiet small">{t('不对时在这里改，改后自动重新预检。', 'Change it here if it was read wrongly.')}</span>}
       </div>
-      {p.notes?.length ? <ul className="plain quiet small" style={{ marginTop: 8 }} aria-label={t('请留意', 'To note')}>{p.notes.map((n) => <li key={n}>{n}</li>)}</ul> : null}
+      {p.notes.length ? <ul className="plain quiet small" style={{ marginTop: 8 }} aria-label={t('请留意', 'To note')}>{p.notes.map((n) => <li key={n}>{n}</li>)}</ul> : null}
     </Card>
   )
 }
@@ -245,7 +248,7 @@ function Faults({ s, p, name }: { s: Submission; p: FilePreview; name: (column: 
   const sheets = new Set(p.faults.map((f) => f.sheet)).size > 1
   const columns: ColumnsType<FileFault> = [
     { title: t('单元格', 'Cell'), key: 'cell', render: (_, f) => <span className="mono">{sheets && f.sheet ? `${f.sheet}!` : ''}{f.cell || t(`第 ${f.row} 行`, `row ${f.row}`)}</span> },
-    { title: t('列', 'Column'), key: 'column', render: (_, f) => <>{f.heading || '–'}{f.column ? <div className="quiet small">{name(f.column)} <span className="mono">{f.column}</span></div> : null}</> },
+    { title: t('列', 'Column'), key: 'column', render: (_, f) => <>{f.heading || '–'}{f.field ? <div className="quiet small">{name(f.field)} <span className="mono">{f.field}</span></div> : null}</> },
     { title: t('类别', 'Class'), key: 'class', render: (_, f) => <>{className(f.class, lang === 'zh')}{f.rule ? <div className="quiet small mono">{f.rule}</div> : null}</> },
     { title: t('原因与整改', 'Reason and mend'), key: 'reason', render: (_, f) => <div style={{ minWidth: 240, maxWidth: 460, whiteSpace: 'normal' }}>{f.reason}</div> },
   ]
@@ -253,6 +256,11 @@ function Faults({ s, p, name }: { s: Submission; p: FilePreview; name: (column: 
     <>
       <Card size="small" title={t('问题分类', 'Faults by class')} extra={<a href={markedURL(s.id)} download><DownloadOutlined aria-hidden /> {t('下载标注文件', 'Marked workbook')}</a>}>
         <ClassBar list={p.by_class.map((c) => ({ class: c.class, rows: c.count }))} to={() => ''} named={8} />
+        {p.by_rule.length ? (
+          <ul className="plain small" style={{ marginTop: 10 }} aria-label={t('按规则', 'By rule')}>
+            {p.by_rule.map((r) => <li key={r.rule}>{r.title || r.rule} <Tag color={r.blocking ? 'error' : 'default'}>{r.blocking ? t('强', 'blocking') : t('弱', 'soft')}</Tag>{t(`${count(r.count)} 行`, `${count(r.count)} rows`)}</li>)}
+          </ul>
+        ) : null}
         {excel.length ? <Alert style={{ marginTop: 12 }} type="warning" showIcon role="note" title={t('Excel 改动了数据，丢掉的数字找不回来，系统不会猜', 'Excel changed the data; digits that are gone are not guessed')} description={<Mend classes={excel.map((c) => c.class)} />} /> : null}
       </Card>
       <Card size="small" title={p.fault_count > p.faults.length ? t(`前 ${count(p.faults.length)} 处，共 ${count(p.fault_count)} 处`, `The first ${count(p.faults.length)} of ${count(p.fault_count)}`) : t(`全部 ${count(p.fault_count)} 处`, `All ${count(p.fault_count)}`)} styles={{ body: { padding: 0 } }} extra={p.fault_count > p.faults.length ? <span className="quiet small">{t('其余见标注文件', 'the rest stands in the marked workbook')}</span> : undefined}>
@@ -289,13 +297,13 @@ function Mend({ classes }: { classes: string[] }) {
 }
 
 // Foot is what is done with the file, in reach wherever one has scrolled.
-function Foot({ s, p, ask = {}, edited = false, busy = false }: { s: Submission; p?: FilePreview; ask?: FileAsk; edited?: boolean; busy?: boolean }) {
+function Foot({ s, p, edited = false, busy = false }: { s: Submission; p?: FilePreview; edited?: boolean; busy?: boolean }) {
   const t = useT()
   const navigate = useNavigate()
   const { modal } = App.useApp()
   const { busy: acting, act } = useAct()
   const send = async () => {
-    if (await act(() => sendFile(s.id, ask), t('已开始报送', 'It is being sent'))) {
+    if (await act(() => sendFile(s.id), t('已开始报送', 'It is being sent'))) {
       cancel()
       void navigate(`/submissions/${s.id}`, { replace: true })
     }

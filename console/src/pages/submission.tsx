@@ -12,7 +12,7 @@ import { SubmissionState } from '../parts/deliver-tags'
 import { Figures, Loaded, Page } from '../parts/page'
 import { Steps } from '../parts/steps'
 import { useOwn } from '../own'
-import { useSession } from '../session'
+import { useMay, useSession } from '../session'
 import type { Submission } from '../shapes'
 import { Rejected } from './submissions'
 
@@ -26,6 +26,7 @@ export function Receipt() {
   const live = useLive(() => getSubmission(id), id, every)
   const own = useOwn()
   const s = live.data
+  const sees = useMay('officer', 'steward') // its cells hold values
   const moves = s ? moving(s) : true
   useEffect(() => setEvery(moves ? 1500 : 0), [moves])
   const title = own.data?.find((d) => d.code === s?.dataset)?.title ?? s?.dataset ?? ''
@@ -36,7 +37,7 @@ export function Receipt() {
       tools={
         <span className="row no-print">
           <Button onClick={() => void navigate('/submissions')}>{t('返回', 'Back')}</Button>
-          {s && s.way === 'file' && s.rejected > 0 ? <Button icon={<DownloadOutlined />} href={markedURL(id)} download>{t('下载标注文件', 'Marked workbook')}</Button> : null}
+          {s && s.way === 'file' && s.rejected > 0 && sees ? <Button icon={<DownloadOutlined />} href={markedURL(id)} download>{t('下载标注文件', 'Marked workbook')}</Button> : null}
           {s?.state === 'landed' ? <Button type="primary" onClick={() => window.print()}>{t('打印', 'Print')}</Button> : null}
         </span>
       }
@@ -140,11 +141,12 @@ function Sheet({ s, title }: { s: Submission; title: string }) {
   )
 }
 
-// notes are what the way itself says in words, where the reader should know it.
+// notes are what the way itself says, where the reader should know it.
 function notes(s: Submission, t: T) {
-  const said: [string, string, string][] = [['note', '说明', 'Note'], ['sent_by', '确认报送', 'Told to send']]
+  const said: [string, string, string][] = [['note', '说明', 'Note'], ['delivered', '本期最近一次数据', 'Rows of this period'], ['sent_by', '确认报送', 'Told to send'], ['batch', '源端批次', 'Batch of the source'], ['deleted', '其中删除', 'Deletions'], ['same', '与上次相同、未重发', 'As before, not sent'], ['withheld', '待同意的删除', 'Deletions withheld'], ['left', '提前结束', 'Ended early']]
   return said.flatMap(([key, zh, en]) => {
     const v = s.report[key]
-    return typeof v === 'string' && v && v !== s.by ? [{ key, label: t(zh, en), children: <span className="wrap">{v}</span> }] : []
+    const words = typeof v === 'number' && v > 0 ? t(`${count(v)} 行`, `${count(v)} rows`) : typeof v === 'string' && v !== s.by ? v : ''
+    return words ? [{ key, label: t(zh, en), children: <span className="wrap">{words}</span> }] : []
   })
 }

@@ -126,6 +126,6 @@ export function Rejected({ s }: { s: Submission }) {
     const query = new URLSearchParams({ dataset: s.dataset, state: 'all', from, to })
     return <Link to={`/rejects?${query}`} aria-label={label}>{count(s.rejected)}</Link>
   }
-  if (s.way !== 'file') return <>{count(s.rejected)}</>
+  if (s.way !== 'file' || session?.role !== 'officer') return <>{count(s.rejected)}</>
   return <a href={markedURL(s.id)} aria-label={t(`下载 ${s.id} 的标注文件`, `The marked workbook of ${s.id}`)}>{count(s.rejected)}</a>
 }

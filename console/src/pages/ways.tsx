@@ -1,5 +1,5 @@
 import { DownloadOutlined } from '@ant-design/icons'
-import { Alert, Button, Card, Input, Modal, Tag, Tooltip } from 'antd'
+import { Alert, App, Button, Card, Input, Modal, Tag, Tooltip } from 'antd'
 import { useMemo, useState } from 'react'
 import { Link } from 'react-router'
 import { getLanded, getWays, reportNil, runWay, templateURL } from '../calls'
@@ -94,10 +94,22 @@ function WayLine({ w, done }: { w: Way; done: () => void }) {
   const { lang } = useLang()
   const { busy, act } = useAct()
   const runs = useMay('steward', 'operator', 'officer') && w.kind === 'table'
-  const run = async () => {
-    await act(() => runWay(w), t('已开始取数', 'Started'))
+  const { modal } = App.useApp()
+  const run = async (agree: boolean) => {
+    await act(() => runWay(w, agree), t('已记下，数秒内开始', 'Noted; it begins within seconds'))
     done()
   }
+  const pulling = w.running || w.asked
+  const withheld = typeof w.last?.report.withheld === 'number' ? w.last.report.withheld : 0
+  const agree = () =>
+    modal.confirm({
+      title: t(`同意删除 ${count(withheld)} 行？`, `Delete ${count(withheld)} rows?`),
+      content: t('源表比上次少了这么多行，超过了上限，所以没有删除。请先与报送单位核实；同意后立即重新取数并删除。', 'So many rows are gone from the source that nothing was deleted. Ask the department first; the table is then pulled again and the rows are deleted.'),
+      okText: t('同意删除', 'Delete them'),
+      okButtonProps: { danger: true },
+      cancelText: t('取消', 'Cancel'),
+      onOk: () => run(true),
+    })
   const last = w.last
   return (
     <div className="way">
@@ -124,11 +136,12 @@ function WayLine({ w, done }: { w: Way; done: () => void }) {
       <div>
         <Light w={w} />
         {w.failure ? <div className="broken-text small wrap">{w.failure}</div> : null}
+        {withheld > 0 && runs ? <Button size="small" danger disabled={w.paused || pulling} onClick={agree}>{t(`同意删除 ${count(withheld)} 行`, `Agree to delete ${count(withheld)} rows`)}</Button> : null}
       </div>
       <div className="way-act">
         {runs ? (
-          <Tooltip title={w.paused ? t('数据集已暂停读取', 'The dataset is paused') : ''}>
-            <Button size="small" loading={busy} disabled={w.paused} onClick={() => void run()} aria-label={t(`立即取数 ${w.dataset} ${w.name}`, `Pull ${w.dataset} ${w.name} now`)}>{t('立即取数', 'Pull now')}</Button>
+          <Tooltip title={w.paused ? t('数据集已暂停读取', 'The dataset is paused') : pulling ? t('正在取数，或已要求取数', 'It is being pulled, or will be at once') : ''}>
+            <Button size="small" loading={busy || pulling} disabled={w.paused || pulling} onClick={() => void run(false)} aria-label={t(`立即取数 ${w.dataset} ${w.name}`, `Pull ${w.dataset} ${w.name} now`)}>{t('立即取数', 'Pull now')}</Button>
           </Tooltip>
         ) : null}
       </div>

@@ -54,7 +54,7 @@ describe('days', () => {
 
 describe('period', () => {
   const at = Date.parse('2026-11-27T20:00:00Z') // the 28th in Shanghai
-  test.each([['每日', '2026-11-28'], ['每周', '2026-W48'], ['每旬', '2026-11-下旬'], ['每月', '2026-11'], ['每季度', '2026-Q4'], ['每半年', '2026-H2'], ['每年', '2026'], ['不定期', '2026-11-28']])('%s', (cycle, want) => expect(periodOf(cycle, at)).toBe(want))
+  test.each([['每小时', '2026-11-28T04'], ['每日', '2026-11-28'], ['每周', '2026-W48'], ['每旬', '2026-11-下旬'], ['每月', '2026-11'], ['每季度', '2026-Q4'], ['每半年', '2026-H2'], ['每年', '2026'], ['不定期', '2026-11-28']])('%s', (cycle, want) => expect(periodOf(cycle, at)).toBe(want))
   test('ISO weeks run over the new year', () => {
     expect(periodOf('每周', Date.parse('2027-01-02T04:00:00Z'))).toBe('2026-W53')
     expect(periodOf('每周', Date.parse('2024-12-30T04:00:00Z'))).toBe('2025-W01')

@@ -1,5 +1,5 @@
 import type { T } from '../lang'
-import { day } from '../format'
+import { day, when } from '../format'
 import type { FileAsk, Submission, Way } from '../shapes'
 
 // What the pages of delivery (报送) say of a way and of a submission, apart from how
@@ -77,10 +77,14 @@ export const daily = (list: Submission[], now: number, n: number, since = ''): D
 
 // periodOf names the period that a nil report of today is for, as the dataset's update
 // cycle (更新周期) counts: a day, an ISO week, a month and so on, in the district's time.
+// Its names are those of submit.PeriodAt, which refuses any other.
 export const periodOf = (cycle: string, now: number): string => {
   const date = day(new Date(now).toISOString())
   const [year = '', month = '', date2 = ''] = date.split('-')
   switch (cycle) {
+    case '实时':
+    case '每小时':
+      return `${date}T${when(new Date(now).toISOString()).slice(11, 13)}`
     case '每周':
       return week(date)
     case '每旬':
