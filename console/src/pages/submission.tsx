@@ -120,7 +120,7 @@ function Sheet({ s, title }: { s: Submission; title: string }) {
             ...(s.source ? [{ key: 'source', label: t('来源', 'Source'), children: <span className="wrap">{s.source}</span> }] : []),
             { key: 'by', label: t('报送人', 'By'), children: s.by || t('定时', 'schedule') },
             { key: 'opened', label: t('开始', 'Started'), children: when(s.opened_at) },
-            ...(s.way === 'nil' ? [] : [
+            ...(s.state === 'refused' ? [{ key: 'ended', label: t('结束', 'Ended'), children: when(s.landed_at ?? s.sent_at) }] : s.way === 'nil' ? [] : [
               { key: 'sent', label: t('全部送达消息系统', 'All on the broker'), children: when(s.sent_at) },
               { key: 'landed', label: t('入库完成', 'Landed'), children: when(s.landed_at) },
             ]),

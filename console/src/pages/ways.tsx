@@ -8,7 +8,7 @@ import { useLang, useT } from '../lang'
 import { useLive } from '../live'
 import type { Own } from '../own'
 import { useAct } from '../parts/act'
-import { daily, kindOfWay, periodOf, type Days } from '../parts/deliver'
+import { daily, kindOfWay, periodOf, withheld, type Days } from '../parts/deliver'
 import { Light, SubmissionState } from '../parts/deliver-tags'
 import { Loaded, Nothing } from '../parts/page'
 import { mayOpen } from '../places'
@@ -100,10 +100,10 @@ function WayLine({ w, done }: { w: Way; done: () => void }) {
     done()
   }
   const pulling = w.running || w.asked
-  const withheld = typeof w.last?.report.withheld === 'number' ? w.last.report.withheld : 0
+  const gone = withheld(w.last)
   const agree = () =>
     modal.confirm({
-      title: t(`同意删除 ${count(withheld)} 行？`, `Delete ${count(withheld)} rows?`),
+      title: t(`同意删除 ${count(gone)} 行？`, `Delete ${count(gone)} rows?`),
       content: t('源表比上次少了这么多行，超过了上限，所以没有删除。请先与报送单位核实；同意后立即重新取数并删除。', 'So many rows are gone from the source that nothing was deleted. Ask the department first; the table is then pulled again and the rows are deleted.'),
       okText: t('同意删除', 'Delete them'),
       okButtonProps: { danger: true },
@@ -136,7 +136,7 @@ function WayLine({ w, done }: { w: Way; done: () => void }) {
       <div>
         <Light w={w} />
         {w.failure ? <div className="broken-text small wrap">{w.failure}</div> : null}
-        {withheld > 0 && runs ? <Button size="small" danger disabled={w.paused || pulling} onClick={agree}>{t(`同意删除 ${count(withheld)} 行`, `Agree to delete ${count(withheld)} rows`)}</Button> : null}
+        {gone > 0 && runs ? <div style={{ marginTop: 4 }}><Button size="small" danger disabled={w.paused || pulling} onClick={agree}>{t(`同意删除 ${count(gone)} 行`, `Agree to delete ${count(gone)} rows`)}</Button></div> : null}
       </div>
       <div className="way-act">
         {runs ? (

@@ -38,6 +38,7 @@ export function Advance({ s }: { s: Submission }) {
 const lights: Record<Health, [string, string]> = {
   failed: ['未成', 'Failing'],
   late: ['逾期', 'Late'],
+  asks: ['待同意删除', 'Deletions to be agreed'],
   ok: ['按时', 'On time'],
   paused: ['暂停', 'Paused'],
   idle: ['尚无报送', 'Nothing yet'],

@@ -15,6 +15,7 @@ describe('health of a way', () => {
   test('a day late is red', () => expect(health({ ...way, behind: 86_400 })).toBe('failed'))
   test('a failure is red though nothing is late yet', () => expect(health({ ...way, failure: '连接被拒绝' })).toBe('failed'))
   test('paused is neither, whatever else', () => expect(health({ ...way, paused: true, failure: 'x', behind: 1e6 })).toBe('paused'))
+  test('deletions that wait for a word are amber', () => expect(health({ ...way, last: s({ way: 'table', state: 'landed', report: { withheld: 12 } }) })).toBe('asks'))
   test('never run is no green', () => expect(health({ ...way, last: undefined })).toBe('idle'))
 })
 

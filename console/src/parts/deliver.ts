@@ -19,7 +19,7 @@ export const wayKinds = Object.keys(kinds) as Way['kind'][]
 export const kindOfWay = (kind: Way['kind'], t: T): string => t(kinds[kind][0], kinds[kind][1])
 
 // Health of a way as a traffic light: what needs a person is red, what is late amber.
-export type Health = 'failed' | 'late' | 'ok' | 'paused' | 'idle'
+export type Health = 'failed' | 'late' | 'asks' | 'ok' | 'paused' | 'idle'
 
 const longLate = 86_400 // a day: nobody should have to look twice
 
@@ -28,8 +28,12 @@ export const health = (w: Pick<Way, 'paused' | 'failure' | 'behind' | 'last' | '
   const behind = w.behind ?? 0
   if (w.failure || behind >= longLate) return 'failed'
   if (behind > 0) return 'late'
+  if (withheld(w.last) > 0) return 'asks'
   return w.last ? 'ok' : 'idle'
 }
+
+// withheld counts the deletions of a table that wait for a person's agreement.
+export const withheld = (s: Submission | undefined): number => (typeof s?.report.withheld === 'number' ? s.report.withheld : 0)
 
 // moving says whether a submission is still on its way, so that its page asks again.
 // A file that waits for a person's word does not move by itself.
