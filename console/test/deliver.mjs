@@ -68,12 +68,20 @@ export async function deliver({ base, asked, check, enter, look }) {
   await page.goto(base + '/submissions/upload?dataset=elder_visit')
   await each(page, 'officer', 'deliver-choose')
   await page.getByLabel('选择要上传的文件').setInputFiles(file('大文件.csv', 'x'.repeat(4_000_000)))
-  await page.getByRole('button', { name: '取消上传' }).waitFor({ timeout: 5000 }).catch(() => {})
-  await look(page, 'officer', 'deliver-uploading')
-  await page.getByRole('link', { name: '报送', exact: true }).first().click()
+  await page.getByText('正在逐行预检').waitFor({ timeout: 10_000 }).catch(() => {})
+  check('officer: while every row is looked at it can be called off', (await page.getByRole('button', { name: '取消上传' }).count()) === 1)
+  if (process.env.SHOTS) for (const width of [1440, ...sizes]) {
+    await page.setViewportSize({ width, height: 844 })
+    await page.screenshot({ path: `${process.env.SHOTS}/officer-deliver_uploading-${width}.png` })
+  }
+  await page.setViewportSize({ width: 1440, height: 900 })
+  const menu = (name) => page.getByRole('navigation', { name: '主菜单' }).getByRole('link', { name, exact: true }).click()
+  await menu('报送')
   await page.getByRole('heading', { name: '报送', exact: true }).waitFor({ timeout: 10_000 })
-  check('officer: leaving the page does not stop it', asked.some((a) => a.query?.includes(encodeURIComponent('大文件.csv'))))
-  await page.getByRole('link', { name: /^S20261127-F/ }).first().waitFor({ timeout: 10_000 }).catch(() => {})
+  await menu('上传文件')
+  await page.waitForURL(/upload\/S/, { timeout: 20_000 }).catch(() => {})
+  await page.getByText('大文件.csv').waitFor({ timeout: 10_000 }).catch(() => {})
+  check('officer: who leaves the page and comes back finds the file looked at', (await page.getByText('大文件.csv').count()) === 1 && asked.filter((a) => a.query?.includes(encodeURIComponent('大文件.csv'))).length === 1)
 
   // Damaged by Excel.
   await give(file('独居老人走访（损坏）.xlsx'))
@@ -148,6 +156,7 @@ export async function deliver({ base, asked, check, enter, look }) {
   await steward.page.goto(base + '/submissions')
   await steward.page.getByText('10.12.3.9:1521').waitFor({ timeout: 10_000 }).catch(() => {})
   await each(steward.page, 'steward', 'deliver-all')
+  check('steward: uploads, but does not say for others that nothing changed', (await steward.page.getByRole('link', { name: '上传文件' }).count()) > 1 && (await steward.page.getByRole('button', { name: /本期无变化/ }).count()) === 0)
   await steward.page.getByRole('button', { name: '同意删除 41,200 行' }).click()
   await look(steward.page, 'steward', 'deliver-withheld')
   await steward.page.locator('.ant-modal-confirm').getByRole('button', { name: '同意删除', exact: true }).click()

@@ -192,7 +192,7 @@ export async function start(port = 0) {
       }
       if (req.method === 'POST') asked.push({ path: url.pathname, body, query: url.search })
       if (raw) {
-        await new Promise((r) => setTimeout(r, 700)) // every row is looked at
+        await new Promise((r) => setTimeout(r, /大文件/.test(url.searchParams.get('name')) ? 6000 : 700)) // every row is looked at
         return send(...ways.upload(url, who, size))
       }
       if (/\/(template|marked)$/.test(url.pathname)) {

@@ -224,7 +224,7 @@ function Match({ p, columns, map, set, lacks }: { p: FilePreview; columns: Colum
           const col = columns.find((x) => x.name === c.lacking)
           return <span className="broken">{col?.title ?? c.lacking} <span className="mono">{c.lacking}</span> · {col?.key ? t('主键', 'key') : t('必填', 'required')}</span>
         }
-        return <Select aria-label={t(`${c.heading} 对应的数据项`, `Column for ${c.heading}`)} style={{ width: 280 }} popupMatchSelectWidth={false} showSearch={{ optionFilterProp: 'label' }} value={map[c.heading] ?? ''} onChange={(v: string) => set(choose(map, c.heading, v))} options={options} />
+        return <Select aria-label={t(`${c.heading} 对应的数据项`, `Column for ${c.heading}`)} style={{ width: 'min(280px, 50vw)' }} popupMatchSelectWidth={false} showSearch={{ optionFilterProp: 'label' }} value={map[c.heading] ?? ''} onChange={(v: string) => set(choose(map, c.heading, v))} options={options} />
       },
     },
     {

@@ -66,6 +66,7 @@ function Dataset({ d, ways, days, done }: { d: Own; ways: Way[]; days: Days | un
   const t = useT()
   const { session } = useSession()
   const delivers = useMay('officer', 'steward')
+  const reports = useMay('officer') // that nothing changed is the department's to say
   const [nil, setNil] = useState(false)
   return (
     <li>
@@ -79,7 +80,7 @@ function Dataset({ d, ways, days, done }: { d: Own; ways: Way[]; days: Days | un
           <div className="row">
             <Link to={`/submissions/upload?dataset=${encodeURIComponent(d.code)}`}>{t('上传文件', 'Upload')}</Link>
             <a href={templateURL(d.code)} download={`${d.code}.xlsx`} aria-label={t(`下载 ${d.title} 的模板`, `Template of ${d.title}`)}><DownloadOutlined aria-hidden /> {t('下载模板', 'Template')}</a>
-            <Button size="small" onClick={() => setNil(true)} aria-label={t(`${d.title} 本期无变化`, `Nothing changed in ${d.title}`)}>{t('本期无变化', 'Nothing changed')}</Button>
+            {reports ? <Button size="small" onClick={() => setNil(true)} aria-label={t(`${d.title} 本期无变化`, `Nothing changed in ${d.title}`)}>{t('本期无变化', 'Nothing changed')}</Button> : null}
           </div>
         ) : null}
       </div>
