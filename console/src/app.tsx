@@ -10,13 +10,17 @@ import { Entries } from './pages/entries'
 import { Flow } from './pages/flow'
 import { Grants } from './pages/grants'
 import { Notices } from './pages/notices'
+import { Preview } from './pages/preview'
 import { Receipts } from './pages/receipts'
 import { Reconciliations, StatementView } from './pages/reconcile'
 import { Rejects } from './pages/rejects'
 import { Requests } from './pages/requests'
 import { Scenarios } from './pages/scenarios'
 import { SignIn } from './pages/sign-in'
+import { Receipt } from './pages/submission'
+import { Submissions } from './pages/submissions'
 import { System } from './pages/system'
+import { UploadFile } from './pages/upload'
 import { home, mayOpen } from './places'
 import { SessionProvider, useSession } from './session'
 import { Shell } from './shell'
@@ -40,6 +44,10 @@ function Gate() {
         <Route path="/flow" element={<Guard of={Flow} />} />
         <Route path="/datasets" element={<Guard of={Datasets} />} />
         <Route path="/datasets/:code" element={<Guard of={Dataset} />} />
+        <Route path="/submissions" element={<Guard of={Submissions} />} />
+        <Route path="/submissions/upload" element={<Guard of={UploadFile} />} />
+        <Route path="/submissions/upload/:id" element={<Guard of={Preview} />} />
+        <Route path="/submissions/:id" element={<Guard of={Receipt} />} />
         <Route path="/rejects" element={<Guard of={Rejects} />} />
         <Route path="/reconcile" element={<Guard of={Reconciliations} />} />
         <Route path="/reconcile/:id" element={<Guard of={StatementView} />} />

@@ -1,7 +1,7 @@
 import createClient, { type Middleware } from 'openapi-fetch'
 import { fromAnswer, ProblemError } from './problem'
 import type { paths } from './schema'
-import type { Application, IngestNotice, Reject, ReleaseAsk, ReplayAsk, Verdict, WithdrawalAsk } from './shapes'
+import type { Application, FileAsk, IngestNotice, NilAsk, Reject, ReleaseAsk, ReplayAsk, Submission, Verdict, Way, WithdrawalAsk } from './shapes'
 
 // signedOut is called when the server says that the session is over.
 let signedOut = () => {}
@@ -53,12 +53,39 @@ export const getStatement = (id: string) => ok(api.GET('/v1/ingest/reconciliatio
 export const reconcile = (body: { dataset?: string; all: boolean }) => ok(api.POST('/v1/ingest/reconciliations', { body }))
 export const statementURL = (id: string, format: 'csv' | 'xlsx') => `/v1/ingest/reconciliations/${encodeURIComponent(id)}/file?format=${format}`
 
+export const getWays = () => ok(api.GET('/v1/ways'))
+export const runWay = ({ dataset, name }: Way, agree: boolean) =>
+  ok(api.POST('/v1/ways/{dataset}/{kind}/{name}/run', { params: { path: { dataset, kind: 'table', name } }, body: { agree_deletions: agree } }))
+export interface SubmissionQuery { dataset: string; way: Way['kind'] | ''; state: Submission['state'] | ''; before: string; limit: number }
+export const getSubmissions = (q: SubmissionQuery) =>
+  ok(api.GET('/v1/submissions', { params: { query: { dataset: given(q.dataset), way: q.way || undefined, state: q.state || undefined, before: given(q.before), limit: q.limit } } }))
+// getLanded gives what has landed of late, newest first; whole says that there is no
+// more before it. The API gives 500 at a time.
+export const getLanded = async (dataset: string, pages: number, since: string) => {
+  const list: Submission[] = []
+  for (let n = 0; n < pages; n++) {
+    const part = await getSubmissions({ dataset, way: '', state: 'landed', before: list[list.length - 1]?.opened_at ?? '', limit: 500 })
+    list.push(...part)
+    if (part.length < 500 || (part[part.length - 1]?.opened_at ?? '') < since) return { list, whole: true }
+  }
+  return { list, whole: false }
+}
+export const getSubmission = (id: string) => ok(api.GET('/v1/submissions/{id}', { params: { path: { id } } }))
+export const getPreview = (id: string) => ok(api.GET('/v1/submissions/{id}/preview', { params: { path: { id } } }))
+export const previewFile = (id: string, body: FileAsk) => ok(api.POST('/v1/submissions/{id}/preview', { params: { path: { id } }, body }))
+// sendFile sends a file as it was last judged.
+export const sendFile = (id: string) => ok(api.POST('/v1/submissions/{id}/send', { params: { path: { id } }, body: {} }))
+export const discardFile = (id: string) => ok(api.POST('/v1/submissions/{id}/discard', { params: { path: { id } } }))
+export const reportNil = (body: NilAsk) => ok(api.POST('/v1/submissions/nil', { body }))
+export const markedURL = (id: string) => `/v1/submissions/${encodeURIComponent(id)}/marked`
+export const templateURL = (code: string) => `/v1/datasets/${encodeURIComponent(code)}/template`
+
 export const getDatasets = () => ok(api.GET('/v1/datasets'))
 export const getDataset = (code: string) => ok(api.GET('/v1/datasets/{code}', { params: { path: { code } } }))
 
-export interface RejectQuery { dataset: string; class: string; rule: string; field: string; state: Reject['state'] | ''; text: string; cursor: string; limit: number }
+export interface RejectQuery { dataset: string; class: string; rule: string; field: string; state: Reject['state'] | ''; text: string; from: string; to: string; cursor: string; limit: number }
 export const getRejects = (q: RejectQuery) =>
-  ok(api.GET('/v1/rejects', { params: { query: { dataset: given(q.dataset), class: given(q.class), rule: given(q.rule), field: given(q.field), state: q.state || undefined, text: given(q.text), cursor: given(q.cursor), limit: q.limit } } }))
+  ok(api.GET('/v1/rejects', { params: { query: { dataset: given(q.dataset), class: given(q.class), rule: given(q.rule), field: given(q.field), state: q.state || undefined, text: given(q.text), from: given(q.from), to: given(q.to), cursor: given(q.cursor), limit: q.limit } } }))
 export const getRejectSummary = (dataset: string) => ok(api.GET('/v1/rejects/summary', { params: { query: { dataset: given(dataset) } } }))
 export const replay = (body: ReplayAsk) => ok(api.POST('/v1/rejects/replay', { body }))
 export const getBatches = (code: string, cursor: string) => ok(api.GET('/v1/datasets/{code}/batches', { params: { path: { code }, query: { cursor: given(cursor), limit: 20 } } }))

@@ -1,6 +1,6 @@
 import {
   AuditOutlined, BarChartOutlined, BellOutlined, BlockOutlined, DashboardOutlined, DatabaseOutlined, FileProtectOutlined,
-  FileSearchOutlined, FormOutlined, ProfileOutlined, SafetyCertificateOutlined, WarningOutlined,
+  FileSearchOutlined, FormOutlined, InboxOutlined, ProfileOutlined, SafetyCertificateOutlined, UploadOutlined, WarningOutlined,
 } from '@ant-design/icons'
 import type { ReactNode } from 'react'
 import type { Role } from './session'
@@ -24,6 +24,8 @@ export const places: { zh: string; en: string; places: Place[] }[] = [
     places: [
       { path: '/flow', icon: <BarChartOutlined />, zh: '运行总览', en: 'Overview', roles: ['steward', 'approver', 'operator', 'auditor'] },
       { path: '/datasets', icon: <DatabaseOutlined />, zh: '数据集', en: 'Datasets', roles: readers },
+      { path: '/submissions', icon: <InboxOutlined />, zh: '报送', en: 'Delivery', roles: ['steward', 'officer', 'operator', 'auditor'] },
+      { path: '/submissions/upload', icon: <UploadOutlined />, zh: '上传文件', en: 'Upload a file', roles: ['steward', 'officer'] },
       { path: '/rejects', icon: <WarningOutlined />, zh: '问题数据', en: 'Rejects', roles: ['steward', 'auditor'] },
       { path: '/reconcile', icon: <AuditOutlined />, zh: '对账', en: 'Reconciliation', roles: ['steward', 'officer', 'operator', 'auditor'] },
       { path: '/notices', icon: <BellOutlined />, zh: '告知与通知', en: 'Notices', roles: ['steward', 'officer', 'approver', 'operator', 'auditor'] },
@@ -56,7 +58,11 @@ export const places: { zh: string; en: string; places: Place[] }[] = [
 // home is where a role starts: the first place it may open.
 export const home = (role: Role): string => places.flatMap((g) => g.places).find((p) => p.roles.includes(role))?.path ?? '/'
 
-export const mayOpen = (path: string, role: Role): boolean => {
-  const place = places.flatMap((g) => g.places).find((p) => path === p.path || path.startsWith(p.path + '/'))
-  return place ? place.roles.includes(role) : true
-}
+// placeOf is the place that a path lies in, the innermost of them.
+export const placeOf = (path: string): Place | undefined =>
+  places
+    .flatMap((g) => g.places)
+    .filter((p) => path === p.path || path.startsWith(p.path + '/'))
+    .sort((a, b) => b.path.length - a.path.length)[0]
+
+export const mayOpen = (path: string, role: Role): boolean => placeOf(path)?.roles.includes(role) ?? true

@@ -3,6 +3,7 @@ import * as calls from './calls'
 import type { Session } from './shapes'
 import type { T } from './lang'
 import { ProblemError } from './problem'
+import { cancel } from './upload'
 
 export type Role = Session['role']
 
@@ -20,7 +21,10 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   const [known, setKnown] = useState(false)
 
   useEffect(() => {
-    calls.onSignedOut(() => set(undefined))
+    calls.onSignedOut(() => {
+      cancel() // a file that is on its way is not the next person's
+      set(undefined)
+    })
     calls
       .getSession()
       .then((s) => set(s))
@@ -36,6 +40,7 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   }, [])
 
   const signOut = useCallback(async () => {
+    cancel()
     try {
       await calls.signOut()
     } finally {

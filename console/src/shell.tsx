@@ -3,7 +3,7 @@ import { Button, Drawer, Layout, Menu, Segmented, Tag, Tooltip } from 'antd'
 import { useEffect, useState, type ReactNode } from 'react'
 import { Link, useLocation } from 'react-router'
 import { useLang, useT, type T } from './lang'
-import { places } from './places'
+import { placeOf, places } from './places'
 import { roleName, useSession, type Role } from './session'
 
 function items(t: T, role: Role) {
@@ -41,7 +41,7 @@ export function Shell({ children }: { children: ReactNode }) {
   useEffect(() => setOpen(false), [pathname])
   if (!session) return null
 
-  const selected = places.flatMap((g) => g.places).find((p) => pathname === p.path || pathname.startsWith(p.path + '/'))?.path
+  const selected = placeOf(pathname)?.path
   const menu = (
     <nav aria-label={t('主菜单', 'Main menu')}>
       <Menu mode="inline" selectedKeys={selected ? [selected] : []} items={items(t, session.role)} />

@@ -12,6 +12,7 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { chromium } from 'playwright-core'
 import { decide } from './decide.mjs'
+import { deliver } from './deliver.mjs'
 import { journey } from './journey.mjs'
 import { walker } from './walk.mjs'
 
@@ -73,6 +74,7 @@ try {
     else console.log('· not run: journey (the fixture server carries no application through)')
     // What only a broker gone wrong brings about is made up.
     if (asked) await attempt('decide', () => decide({ base, asked, check, enter, look }))
+    if (asked) await attempt('deliver', () => deliver({ base, asked, check, enter, look }))
   }
   if (only !== 'journey') {
     const walkers = people.filter((p) => p.password)

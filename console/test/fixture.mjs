@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import { readFileSync, existsSync } from 'node:fs'
 import { join, extname } from 'node:path'
 import { randomBytes } from 'node:crypto'
+import * as ways from './ways.mjs'
 
 const dist = new URL('../dist/', import.meta.url).pathname
 const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' }
@@ -22,7 +23,7 @@ export const accounts = Object.keys(people).map((a) => [a, 'demo'])
 
 const sets = [
   ['resident', '常住人口基本信息', '公安普陀分局', 'lib_population', 3, 892114, 0.962, '优'],
-  ['elder_visit', '独居老人走访', '区民政局', 'lib_civil', 3, 18230, 0.914, '优'],
+  ['elder_visit', '独居老人走访', '曹杨新村街道', 'lib_civil', 3, 18230, 0.914, '优'],
   ['disability', '残疾人证信息', '区残联', 'lib_civil', 4, 21077, 0.871, '良'],
   ['enterprise', '企业登记信息', '区市场监管局', 'lib_legal', 2, 143902, 0.948, '优'],
   ['housing', '房屋基本信息', '区房管局', 'lib_space', 2, 410233, 0.782, '中'],
@@ -58,7 +59,9 @@ const flowHour = (code, i) => ({
   lag: hour((k) => (k < 40 ? null : Math.floor(900 + 800 * Math.sin(k / 18)))), p50_ms: hour((k) => (k % 90 > 80 ? null : 600 + (k * 37) % 90)), p99_ms: hour((k) => (k % 90 > 80 ? null : 1500 + 700 * Math.abs(Math.sin(k / 25)))),
   batches: [...Array(20)].map((_, k) => ({ partition: k % 4, first: 90000 - k * 1200, last: 91199 - k * 1200, good: 1188, rejected: 12, control: 0, rows: 1188, bytes: 402_113, version: 1, at: t(k * 3), wait_ms: 1200 + k * 20 })),
 })
-const datasetRow = ([code, title, owner_name, library, level, rows, total, grade], i) => ({ code, title, owner_name, library, level, rows, total, grade, last_at: t(i * 40), version: 1 + (i % 2), sample: true, owner: '' })
+// The officer's street delivers two of them.
+const ownerOf = (code) => (['elder_visit', 'disability'].includes(code) ? people.officer.org : '')
+const datasetRow = ([code, title, owner_name, library, level, rows, total, grade], i) => ({ code, title, owner_name, library, level, rows, total, grade, last_at: t(i * 40), version: 1 + (i % 2), sample: true, owner: ownerOf(code) })
 const dims = [
   ['010000', '规范性', 0.2, 0.985, [['010101', '数据类型约束规范性', 8921140, 8921140], ['010102', '数据格式约束规范性', 8800120, 8921140], ['010500', '权威参考数据', 1783900, 1784228]]],
   ['020000', '完整性', 0.2, 0.958, [['020100', '数据元素完整性', 5130044, 5352684], ['020200', '数据记录完整性', 851002, 892114]]],
@@ -76,7 +79,7 @@ const detail = (s, i) => ({
 })
 const rejects = [...Array(57)].map((_, i) => ({ dataset: sets[i % 5][0], topic: 'putuo.' + sets[i % 5][0], topic_id: hex(32, 'topic'), row: 0, time: t(i * 90 + 5), state: i % 9 === 4 ? 'draft' : 'open', mend: i % 9 === 4 ? { closed: false, edited: true, value: b64('{"name":"张三（测试）"}'), version: 1, class: 'rule', rule: 'birth.date', field: 'birth', reason: '出生日期仍早于 1900 年', actor: 'steward', why: '核对后更正', at: t(i * 80) } : null, partition: 0, offset: 10422 + i * 37, class: ['rule', 'decode', 'rule', 'type'][i % 4], rule: i % 4 === 0 ? 'id_no.gb11643' : i % 4 === 2 ? 'birth.date' : '', field: i % 4 === 1 ? '' : ['id_no', '', 'birth', 'age'][i % 4], reason: ['公民身份号码校验码不符，请核对第 18 位', '不是合法的 JSON：第 41 字节处应为逗号，请检查导出程序', '出生日期早于 1900 年，请核对', '应为整数，实为文本“七十”，请填写数字'][i % 4], key: b64('k' + i), value: i % 4 === 1 ? Buffer.from([0x7b, 0xd5, 0xc5, 0xc8, 0xfd, 0x22]).toString('base64') : b64('{"name":"张三（测试）","id_no":"310107194501011230","birth":"1845-01-01"}'), at: t(i * 90), masked: false }))
 const summary = [{ class: 'rule', rule: 'id_no.gb11643', rule_title: '公民身份号码校验码正确', count: 8211 }, { class: 'rule', rule: 'birth.date', rule_title: '出生日期合理', count: 1204 }, { class: 'type', rule: '', rule_title: '', count: 611 }, { class: 'decode', rule: '', rule_title: '', count: 92 }]
-const entries = sets.map((s, i) => ({ code: `310107/3005/00000${i + 1}`, title: s[1], provider_name: s[2], dataset: s[0], version: 1, state: i === 5 ? 'proposed' : 'published', share_type: '有条件共享', update_cycle: '每日', level: s[4], index: i === 5 ? null : 12 + i, updated_at: t(86400 * i), digest: 'sha256:' + hex(64), summary: '演示区虚构数据，用于展示' + s[1] + '的归集与共享。', pending: '', refusal: '', sample: true, provider: '' }))
+const entries = sets.map((s, i) => ({ code: `310107/3005/00000${i + 1}`, title: s[1], provider_name: s[2], dataset: s[0], version: 1, state: i === 5 ? 'proposed' : 'published', share_type: '有条件共享', update_cycle: i === 1 ? '每周' : i === 2 ? '每月' : '每日', level: s[4], index: i === 5 ? null : 12 + i, updated_at: t(86400 * i), digest: 'sha256:' + hex(64), summary: '演示区虚构数据，用于展示' + s[1] + '的归集与共享。', pending: '', refusal: '', sample: true, provider: '' }))
 const chainRows = [...Array(63)].map((_, i) => ({ index: 1283 - i, id: hex(32), kind: ['batch.anchor', 'receipt.anchor', 'quality.anchor', 'grant.activate'][i % 4], actor: i % 4 === 3 ? '王审批（演示）' : 'mulu', org_name: '区大数据中心', role: '', at: t(i * 11), text: ['常住人口基本信息：第 880000–892113 条批次凭证上链', '共享日志汇总：12 条', '常住人口基本信息：质量得分 96.2（优）', '授权 G310107-2026-000042 生效'][i % 4], object: '', key: 'k' + i }))
 const scenarios = [['SC-2', '独居老人关爱走访', '街镇依职责对辖区独居老人开展探访关爱', '《老年人权益保障法》及本市条例'], ['SC-5', '残疾人补贴主动发现', '比对补贴享受情况，主动告知未申请的残疾人', '《上海市实施〈残疾人保障法〉办法》']].map(([code, title, purpose, legal_basis], i) => ({ code, title, purpose, legal_basis, modes: ['接口查询', '文件下载'], state: 'filed', index: 30 + i, pending: '', refusal: '', formats: ['json', 'csv'], datasets: [], rows_per_day: 5000, unconditional: false, owner: '', version: 1, base: i ? 'disability' : 'elder_visit', owner_name: '区民政局', items: [['name', '姓名', 3, ['', 'name'], 'name'], ['id_no', '公民身份号码', 4, ['id_no', 'token'], 'token'], ['phone', '联系电话', 3, ['', 'phone'], 'phone'], ['address', '居住地址', 3, ['', 'address'], 'address'], ['visit.live_alone', '是否独居', 3, ['yes_no'], 'yes_no']].map(([name, title, level, masks, mask]) => ({ name, title, level, masks, mask, pi: '', sensitive: level === 4 })) }))
 const picks = scenarios[0].items.map(({ name, title, level, mask }) => ({ name, title, level, mask }))
@@ -132,6 +135,8 @@ function answer(req, url, who, body) {
     case 'GET /share/grants': return [200, grants.map((g) => ({ ...g, may_revoke: g.may_revoke && who.role === 'approver', may_suspend: g.may_suspend && who.role === 'approver' }))]
     case 'GET /share/receipts': return [200, page(receipts, url)]
   }
+  const delivered = ways.answer(req.method, path, url, who, body, (code, w) => ownerOf(code) === w.org)
+  if (delivered) return delivered
   const pausing = path.match(/^\/ingest\/datasets\/(\w+)\/(pause|resume)$/)
   if (pausing) {
     if (pausing[2] === 'pause') paused[pausing[1]] = { reason: body.reason, by: who.account, at: t(0) }
@@ -165,7 +170,12 @@ export async function start(port = 0) {
     }
     if (url.pathname.startsWith('/v1/')) {
       let text = ''
-      for await (const part of req) text += part
+      let size = 0
+      const raw = url.pathname === '/v1/submissions/files'
+      for await (const part of req) {
+        size += part.length
+        if (!raw) text += part
+      }
       const body = text ? JSON.parse(text) : undefined
       if (req.method === 'POST' && url.pathname === '/v1/session') {
         const who = people[body.account]
@@ -180,7 +190,15 @@ export async function start(port = 0) {
         sessions.delete(sid)
         return send(204)
       }
-      if (req.method === 'POST') asked.push({ path: url.pathname, body })
+      if (req.method === 'POST') asked.push({ path: url.pathname, body, query: url.search })
+      if (raw) {
+        await new Promise((r) => setTimeout(r, /大文件/.test(url.searchParams.get('name')) ? 6000 : 700)) // every row is looked at
+        return send(...ways.upload(url, who, size))
+      }
+      if (/\/(template|marked)$/.test(url.pathname)) {
+        res.writeHead(200, { 'Content-Type': 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet', 'Content-Disposition': 'attachment; filename="made-up.xlsx"' })
+        return res.end('made up')
+      }
       return send(...answer(req, url, who, body))
     }
     const file = join(dist, url.pathname)

@@ -208,6 +208,74 @@ export async function journey({ base, people, check, enter, look, verify, logKey
   await bureau.quiet('approver journey')
   await street.context.close()
   await bureau.context.close()
+  await delivering(await by('officer'), await by('steward'), { base, check, look })
+}
+
+// A number that can not belong to anybody: women's sequence numbers begin at 001.
+const identity = (birth, right = true) => {
+  const first = '310107' + birth + '000'
+  const weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2]
+  const n = weights.reduce((sum, w, i) => sum + w * Number(first[i]), 0) % 11
+  return first + '10X98765432'[right ? n : (n + 1) % 11]
+}
+
+// The department hands in a file: four rows, one of them with a wrong check digit and
+// one column that the dataset does not have. It sees so before anything is sent, sends
+// it, and has its receipt; the steward finds the one reject. Then a nil report.
+async function delivering(officer, steward, { base, check, look }) {
+  const { page } = officer
+  const name = `走访（浏览器测试 ${Date.now()}）.csv` // and other bytes: the same content again would be the same submission
+  const csv = ['公民身份号码,是否独居,走访日期,走访情况,风险等级,居委代码,备注']
+  for (const [i, birth] of ['19380301', '19410712', '19350928', '19440105'].entries()) csv.push([identity(birth, i !== 2), i % 2 ? '否' : '是', '2026-11-20', name, i % 3, '310107005001', '无'].join(','))
+  await page.goto(base + '/submissions')
+  await page.getByText('独居和困难老人走访').first().waitFor({ timeout: 10_000 })
+  check('officer: sees the delivery of its own datasets alone', (await page.locator('.delivery').textContent()).includes('全国乡级行政区划') && !(await page.locator('.delivery').textContent()).includes('实有人口'))
+  await page.goto(base + '/submissions/upload?dataset=visit')
+  const [template] = await Promise.all([page.waitForEvent('download', { timeout: 30_000 }), page.getByRole('link', { name: /下载模板/ }).click()])
+  check('officer: the template is a workbook', readFileSync(await template.path()).subarray(0, 2).toString() === 'PK')
+  await page.getByLabel('选择要上传的文件').setInputFiles({ name, mimeType: 'text/csv', buffer: Buffer.from(csv.join('\r\n') + '\r\n') })
+  const foot = page.locator('.foot')
+  await foot.waitFor({ timeout: 60_000 }).catch(() => {})
+  check('officer: what would be rejected is said before', (await foot.textContent().catch(() => '')).includes('将报送 4 行，其中 1 行会成为问题数据'), await page.locator('.shell-body').textContent())
+  check('officer: a heading that the dataset has not is left out', (await page.locator('tr', { hasText: '备注' }).getByText('未对应').count()) === 1)
+  check('officer: the fault is named by its line and reason', (await page.locator('tr', { hasText: '公民身份号码' }).filter({ hasText: /校验/ }).count()) > 0)
+  await look(page, 'officer', 'journey-preview')
+  const [marked] = await Promise.all([page.waitForEvent('download', { timeout: 30_000 }), page.getByRole('link', { name: /下载标注文件/ }).click()])
+  check('officer: the marked file is a workbook', readFileSync(await marked.path()).subarray(0, 2).toString() === 'PK')
+  await foot.getByRole('button', { name: '报送 4 行' }).click()
+  await page.getByRole('heading', { name: '报送回执' }).waitFor({ timeout: 90_000 }).catch(() => {})
+  const receipt = await page.locator('.receipt').textContent().catch(() => '')
+  const id = new URL(page.url()).pathname.split('/').at(-1)
+  const s = await page.evaluate((x) => fetch(`/v1/submissions/${x}`).then((r) => r.json()), id)
+  check('officer: the file has landed, one row among the rejects', s.state === 'landed' && s.rows === 4 && s.good === 3 && s.rejected === 1, JSON.stringify(s))
+  check('officer: the receipt says so, with the digest of the file', receipt.includes(s.digest) && receipt.includes(name), receipt)
+  await look(page, 'officer', 'journey-receipt')
+
+  await steward.page.goto(base + '/submissions?dataset=visit')
+  const link = steward.page.getByLabel(`查看 ${id} 的问题数据 1 行`)
+  await link.waitFor({ timeout: 15_000 }).catch(() => {})
+  await link.click()
+  await steward.page.getByText(/入册时间/).waitFor({ timeout: 10_000 }).catch(() => {})
+  await steward.page.locator('[data-open]').first().waitFor({ timeout: 15_000 }).catch(() => {})
+  check('steward: the reject of the file is found from its submission', (await steward.page.locator('[data-open]').count()) >= 1, await steward.page.locator('.shell-body').textContent())
+  await look(steward.page, 'steward', 'journey-submission-rejects')
+  await steward.quiet('steward and deliveries')
+  await steward.context.close()
+
+  // Nothing changed this week.
+  await page.goto(base + '/submissions')
+  await page.getByRole('button', { name: '独居和困难老人走访 本期无变化' }).click()
+  const modal = page.locator('.ant-modal')
+  const ok = modal.getByRole('button', { name: /^确认 \d{4}-W\d{2} 无变化$/ })
+  await ok.waitFor({ timeout: 10_000 }).catch(() => {})
+  check('officer: the nil report names the week', (await ok.count()) === 1, await modal.textContent().catch(() => ''))
+  await look(page, 'officer', 'journey-nil')
+  await ok.click()
+  await page.locator('tr', { hasText: '零报告' }).first().waitFor({ timeout: 15_000 }).catch(() => {})
+  const row = await page.locator('tr', { hasText: '零报告' }).first().textContent().catch(() => '')
+  check('officer: the nil report is down', /\d{4}-W\d{2}/.test(row) && row.includes('入库完成'), row)
+  await officer.quiet('officer journey')
+  await officer.context.close()
 }
 
 // The steward pauses a dataset and says why; the operator sees it and resumes it.

@@ -28,6 +28,7 @@ export function Dataset() {
       about={d ? <><span className="mono">{d.code}</span> · {d.owner_name} · {t(`第 ${d.version} 版`, `version ${d.version}`)}</> : undefined}
       tools={
         <>
+          {session && d && mayOpen('/submissions', session.role) && (session.role !== 'officer' || d.owner === session.org) ? <Link to={`/submissions?dataset=${encodeURIComponent(code)}`}>{t('报送', 'Delivery')}</Link> : null}
           {session && mayOpen('/rejects', session.role) ? <Link to={`/rejects?dataset=${encodeURIComponent(code)}`}>{t('查看问题数据', 'Its rejects')}</Link> : null}
           <Link to="/datasets">{t('← 全部数据集', '← All datasets')}</Link>
         </>

@@ -30,11 +30,14 @@ export function Rejects() {
   const field = query.get('field') ?? ''
   const text = query.get('text') ?? ''
   const state = (query.get('state') ?? 'open') as Reject['state'] | 'all'
+  const from = query.get('from') ?? ''
+  const to = query.get('to') ?? ''
   const { session } = useSession()
   const mends = session?.role === 'steward'
   const [picked, pick] = useState<Reject[]>([])
   const [replaying, setReplaying] = useState<Selected[]>()
-  const filter = `${dataset} ${kind} ${rule} ${field} ${text} ${state}`
+  const timed = from !== '' || to !== ''
+  const filter = `${dataset} ${kind} ${rule} ${field} ${text} ${state} ${from} ${to}`
   const at = useCursor(filter)
   const put = (name: string, value: string) =>
     setQuery((old) => {
@@ -45,7 +48,7 @@ export function Rejects() {
     })
   const datasets = useLive(getDatasets, 'datasets')
   const summary = useLive(() => getRejectSummary(dataset), 'summary ' + dataset, 10_000)
-  const live = useLive(() => getRejects({ dataset, class: kind, rule, field, text, state: state === 'all' ? '' : state, cursor: at.cursor, limit: 20 }), `${filter} ${at.cursor}`, 10_000)
+  const live = useLive(() => getRejects({ dataset, class: kind, rule, field, text, from, to, state: state === 'all' ? '' : state, cursor: at.cursor, limit: 20 }), `${filter} ${at.cursor}`, 10_000)
   const again = () => {
     pick([])
     live.reload()
@@ -104,9 +107,17 @@ export function Rejects() {
         </>
       }
     >
+      {timed ? (
+        <div className="row">
+          <Tag closable onClose={() => setQuery((old) => { const next = new URLSearchParams(old); next.delete('from'); next.delete('to'); return next })}>
+            {t(`入册时间 ${when(from)} 至 ${to ? when(to) : '现在'}`, `Put down ${when(from)} to ${to ? when(to) : 'now'}`)}
+          </Tag>
+          <span className="quiet small">{t('一次报送期间的问题数据；同一数据集其他来源同时到达的也在其中。', 'What was rejected while a submission came in; what came by other ways at the same time is among it.')}</span>
+        </div>
+      ) : null}
       <Loaded live={summary}>
         {(list) =>
-          list.length ? (
+          list.length && !timed ? (
             <Card title={t('按类别与规则', 'By class and rule')} size="small">
               <Bars list={list} />
               <Rules list={list} dataset={dataset} rule={rule} field={field} put={put} />
@@ -127,7 +138,7 @@ export function Rejects() {
                     {whole(list.items) ? t('本页不选', 'Unpick this page') : t('选择本页', 'Pick this page')}
                   </Button>
                   <Button size="small" disabled={!picked.length} onClick={() => setReplaying(byDataset(picked))}>{t(`重放所选 ${picked.length} 条`, `Replay ${picked.length} picked`)}</Button>
-                  <Button size="small" disabled={!dataset || !list.total} title={dataset ? undefined : t('请先选择数据集', 'Choose a dataset first')} onClick={() => setReplaying([{ dataset, filter: { class: kind, rule, field, text }, total: list.total }])}>
+                  <Button size="small" disabled={!dataset || !list.total || timed} title={timed ? t('按时间看时请逐页选择', 'Pick page by page while a time is chosen') : dataset ? undefined : t('请先选择数据集', 'Choose a dataset first')} onClick={() => setReplaying([{ dataset, filter: { class: kind, rule, field, text }, total: list.total }])}>
                     {t('按筛选全部重放', 'Replay all that match')}
                   </Button>
                 </div>

@@ -101,6 +101,23 @@ const classes: Record<string, [string, string]> = {
   tombstone: ['删除标记', 'Tombstone'],
   rule: ['违反强规则', 'Blocking rule'],
   oversize: ['超出大小', 'Oversize'],
+  change: ['变更消息不完整', 'Incomplete change'],
+  // What Excel did to a file, and what is wrong with the file itself.
+  'excel.rounded': ['Excel：长编号被舍入', 'Excel: long number rounded'],
+  'excel.scientific': ['Excel：变成科学计数法', 'Excel: scientific notation'],
+  'excel.zeros': ['Excel：前导零丢失', 'Excel: leading zeros lost'],
+  'excel.date': ['Excel：日期与数字互变', 'Excel: date and number swapped'],
+  'excel.merged': ['Excel：数据区合并单元格', 'Excel: merged cells'],
+  'excel.error': ['Excel：错误值（#N/A 等）', 'Excel: error value'],
+  'excel.formula': ['Excel：公式没有结果', 'Excel: formula without result'],
+  'excel.number': ['Excel：文本列里存成数字', 'Excel: number in a text column'],
+  'file.fullwidth': ['文件：含全角字符', 'File: full-width characters'],
+  'file.ragged': ['文件：列数与表头不符', 'File: columns differ from the headings'],
+  'file.quote': ['文件：引号不成对', 'File: unpaired quote'],
+  'file.encoding': ['文件：字符编码损坏', 'File: broken encoding'],
+  'file.value': ['文件：值不符合类型', 'File: value does not fit its type'],
+  'file.empty': ['文件：必填项为空', 'File: required and empty'],
+  'file.long': ['文件：一行过长', 'File: row too long'],
 }
 
 // Holds have one class more: a required field that is no longer sent.
