@@ -86,7 +86,7 @@ test-fabric:
 test-peers:
 	@echo "not run: test-peers (comparison with other tools is not built yet)"
 
-test-all: test test-torture test-kafka test-cdc test-postgres test-table test-browser test-fabric test-peers
+test-all: test test-torture test-kafka test-cdc test-table test-registry test-postgres test-browser test-fabric test-peers
 
 dist: build ## an archive that installs without internet, npm or Go
 	deploy/dist.sh $(VERSION)
