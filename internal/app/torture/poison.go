@@ -42,7 +42,7 @@ var poisons = []struct{ name, value, class string }{
 	{"cut off", `{"id":"%s","name":"a`, ingest.ClassDecode},
 	{"lone surrogate", `{"id":"%s","name":"\ud83d","n":1}`, ingest.ClassEncoding},
 	{"something after it", `{"id":"%s","name":"a","n":1}{}`, ingest.ClassDecode},
-	{"byte order mark", "\ufeff" + `{"id":"%s","name":"a","n":1}`, ingest.ClassDecode},
+	{"byte order mark", "\ufeff" + `{"id":"%s","name":"a","n":1}`, ""},
 	{"an array", `["%s"]`, ingest.ClassDecode},
 	{"no key", `{"code":"%s","name":"a","n":1}`, ingest.ClassKey},
 	{"key of null", `{"id":null,"name":"%s","n":1}`, ingest.ClassKey},

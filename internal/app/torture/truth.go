@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -99,7 +100,7 @@ func sentOf(rec *kgo.Record) sent {
 			ID string `json:"id"`
 			N  int64  `json:"n"`
 		}
-		if err := json.Unmarshal(rec.Value, &row); err != nil {
+		if err := json.Unmarshal(bytes.TrimPrefix(rec.Value, []byte("\ufeff")), &row); err != nil {
 			s.fate = "unreadable" // no class is called that: the check will say so
 		}
 		s.id, s.n = row.ID, row.N
