@@ -254,3 +254,44 @@ func TestOpenAgain(t *testing.T) {
 		t.Errorf("a refused submission can be sent: %v", err)
 	}
 }
+
+// Behind a transaction of another producer that is still open, a committed chunk can not
+// be read yet. It must be waited for, and not be sent again.
+func TestBehindAnOpenTransaction(t *testing.T) {
+	r := newRig(t, 1)
+	other, err := kgo.NewClient(kgo.SeedBrokers(r.addr), kgo.DefaultProduceTopic("people"), kgo.TransactionalID("somebody else"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := other.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.ProduceSync(t.Context(), kgo.StringRecord(`{"id":"theirs"}`)).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	s := r.open(t, "k1")
+	if err := r.send(t, s.ID, 10, "produced", 1); !errors.Is(err, errCut) {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- r.send(t, s.ID, 10, "", 0) }()
+	select {
+	case err := <-ended:
+		t.Errorf("it did not wait for the other transaction: %v", err)
+	case <-time.After(700 * time.Millisecond):
+	}
+	if err := other.EndTransaction(t.Context(), kgo.TryCommit); err != nil {
+		t.Fatal(err)
+	}
+	if !t.Failed() {
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+	}
+	for v, n := range r.counts(t) {
+		if n != 1 {
+			t.Errorf("%s is there %d times", v, n)
+		}
+	}
+}

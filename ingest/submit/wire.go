@@ -69,9 +69,10 @@ func (w *wire) look(ctx context.Context) error {
 	return nil
 }
 
-// ends are the ends of what is committed, by partition.
+// ends are the topic's ends, by partition, what is not committed included: a chunk may
+// stand committed behind a transaction of somebody else that is still open.
 func (w *wire) ends(ctx context.Context) ([]int64, error) {
-	list, err := w.adm.ListCommittedOffsets(ctx, w.topic)
+	list, err := w.adm.ListEndOffsets(ctx, w.topic)
 	if err == nil {
 		err = list.Error()
 	}

@@ -27,6 +27,12 @@ func aborted(ctx context.Context, o Options, out *Outcome) error {
 		}
 		feeds = append(feeds, f)
 	}
+	// A cluster's first transactions take seconds: it makes their topic.
+	if err := until(ctx, time.Minute, "both producers have aborted transactions", func() (bool, error) {
+		return feeds[0].aborted() > 0 && feeds[1].aborted() > 0, nil
+	}); err != nil {
+		return err
+	}
 	for round := range 3 * o.Rounds {
 		o.Progress("事务与 kill -9 / transactions and kills", int64(round), int64(3*o.Rounds))
 		l, err := r.addLane(ctx)
@@ -92,6 +98,13 @@ func (r *rig) transact(ctx context.Context, topic string, i int) (*feed, error) 
 		}
 	})
 	return f, nil
+}
+
+// aborted counts the records of aborted transactions so far.
+func (f *feed) aborted() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.dropped
 }
 
 // transaction is one of them. What it sent counts as acknowledged only once it is

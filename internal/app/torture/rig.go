@@ -369,7 +369,7 @@ func (r *rig) next(ctx context.Context, id mulu.TopicID) (map[int32]int64, error
 
 // drained waits until everything a topic holds now is stored.
 func (r *rig) drained(ctx context.Context, topic string) error {
-	ends, err := r.admin.ListCommittedOffsets(ctx, topic)
+	ends, err := r.admin.ListEndOffsets(ctx, topic)
 	if err != nil {
 		return fmt.Errorf("ask the broker for end offsets: %w", err)
 	}

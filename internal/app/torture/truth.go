@@ -35,7 +35,8 @@ type sent struct {
 	n          int64
 }
 
-// readTopic reads a topic from its beginning to where it ends now.
+// readTopic reads a topic from its beginning to where it ends now. A transaction that
+// was just committed may not be readable yet: it is waited for.
 func (r *rig) readTopic(ctx context.Context, topic string) (*truth, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
@@ -43,7 +44,7 @@ func (r *rig) readTopic(ctx context.Context, topic string) (*truth, error) {
 	if err != nil {
 		return nil, err
 	}
-	ends, err := r.admin.ListCommittedOffsets(ctx, topic)
+	ends, err := r.admin.ListEndOffsets(ctx, topic)
 	if err == nil {
 		err = ends.Error()
 	}
