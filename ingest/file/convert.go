@@ -94,7 +94,7 @@ func (r *Reader) convert(t *target, c *cell) value {
 	if v.class != "" {
 		v.how, v.text, v.normalised = asText, r.shown(c), false
 	} else if v.how == asText && strings.Contains(v.text, "\uFFFD") {
-		v = wrong(ClassEncoding, "含有无法辨认的字符“\uFFFD”，原字符已丢失；请核对文件编码，或改用标准汉字（不用造字）后重导")
+		v = wrong(ClassEncoding, "含有无法辨认的字符“\uFFFD”，原字符已丢失；请核对文件编码后重导")
 		v.how, v.text = asText, r.shown(c)
 	}
 	return v

@@ -14,11 +14,11 @@ import (
 	"testing"
 
 	"github.com/xuri/excelize/v2"
+	"golang.org/x/text/encoding/simplifiedchinese"
 	"golang.org/x/text/transform"
 
 	"mulu"
 	"mulu/ingest/file"
-	"mulu/ingest/text"
 )
 
 // people is a dataset with a column of every type.
@@ -101,7 +101,7 @@ func want(t *testing.T, got, want any) {
 
 func gb18030(t testing.TB, s string) string {
 	t.Helper()
-	out, _, err := transform.String(text.ToGB18030(), s)
+	out, _, err := transform.String(simplifiedchinese.GB18030.NewEncoder(), s)
 	if err != nil {
 		t.Fatal(err)
 	}

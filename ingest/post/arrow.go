@@ -132,7 +132,7 @@ func number[A interface{ Value(int) T }, T int8 | int16 | int32 | int64 | uint8 
 	}
 }
 
-func text[A interface{ Value(int) string }](dst []byte, col arrow.Array, i int) []byte {
+func chars[A interface{ Value(int) string }](dst []byte, col arrow.Array, i int) []byte {
 	return appendText(dst, any(col).(A).Value(i))
 }
 
@@ -148,11 +148,11 @@ func float(dst []byte, v float64, bits int) []byte {
 func cellOf(name string, t arrow.DataType) (writeCell, error) {
 	switch t := t.(type) {
 	case *arrow.StringType:
-		return text[*array.String], nil
+		return chars[*array.String], nil
 	case *arrow.LargeStringType:
-		return text[*array.LargeString], nil
+		return chars[*array.LargeString], nil
 	case *arrow.StringViewType:
-		return text[*array.StringView], nil
+		return chars[*array.StringView], nil
 	case *arrow.BooleanType:
 		return func(dst []byte, col arrow.Array, i int) []byte {
 			return strconv.AppendBool(dst, col.(*array.Boolean).Value(i))

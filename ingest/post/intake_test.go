@@ -225,12 +225,13 @@ func TestTakeZippedAndChinese(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	gbk = strings.Replace(gbk, `"}}`, "\xfe\x59\"}}", 1) // 龴, by the two bytes that it has since 2022
 	if got, err := post(Post{Charset: "gb18030"}, gbk+"{\"id\":\"3\",\"person\":{\"name\":\"\xff\"}}"); err != nil || got.Rows != 2 {
 		t.Errorf("GB 18030: %+v, %v", got, err)
 	}
 	for _, k := range r.onTopic(t) {
 		switch {
-		case bytes.Contains(k.Value, []byte(`"2"`)) && (!bytes.Contains(k.Value, []byte("龘㐀")) || len(k.Headers) != 1):
+		case bytes.Contains(k.Value, []byte(`"2"`)) && (!bytes.Contains(k.Value, []byte("龘㐀龴")) || len(k.Headers) != 1):
 			t.Errorf("%s with %v", k.Value, k.Headers)
 		case bytes.Contains(k.Value, []byte(`"3"`)) && (len(k.Headers) != 2 || !bytes.Contains(k.Headers[1].Value, []byte("encoding"))):
 			t.Errorf("what is no GB 18030 came as %s with %v", k.Value, k.Headers)
