@@ -71,7 +71,7 @@ func printWays(out io.Writer, list []submission.Way, dataset string) {
 }
 
 // submissionStates are the states of a submission as people know them.
-var submissionStates = map[string]string{"open": "发送中", "sent": "已发送", "landed": "已入库", "refused": "未收"}
+var submissionStates = map[string]string{"open": "发送中", "sent": "待入库", "landed": "入库完成", "refused": "未接收"}
 
 func newIngestPull(f *clientFlags) *cobra.Command {
 	var agree, noWait bool

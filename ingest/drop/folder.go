@@ -37,10 +37,7 @@ type Folder struct {
 
 // FolderOf is the folder of a declared way.
 func FolderOf(root string, d *submit.Declared) Folder {
-	name := d.Folder
-	if name == "" {
-		name = string(d.Dataset)
-	}
+	name := d.FolderFor(d.Dataset)
 	return Folder{name, filepath.Join(root, name)}
 }
 

@@ -338,6 +338,73 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// A package whose parts never come is given up: the one behind it goes, and what comes
+// later leaves a gap.
+func TestDiscard(t *testing.T) {
+	a, b := newSide(t, 2), newSide(t, 2)
+	a.produce(0, 20)
+	first, m1 := a.export(true)
+	a.produce(20, 30)
+	second, m2 := a.export(false)
+	a.produce(30, 40)
+	third, m3 := a.export(false)
+	b.shelf.Trusted["甲"] = m1.House.Key
+	text, sig := files(t, first)
+	lost, err := b.shelf.Open(t.Context(), text, sig, "op", false)
+	b.check(err)
+	_, err = b.shelf.Put(t.Context(), lost.ID, m1.Parts[0].Name, bytes.NewReader(read(t, first, m1.Parts[0].Name)))
+	b.check(err)
+	behind, err := b.arrive(second, m2)
+	b.check(err)
+	state := func(id string) string {
+		t.Helper()
+		s, err := b.desk.Get(t.Context(), id)
+		b.check(err)
+		return s.State
+	}
+	b.check(b.shelf.Run(t.Context()))
+	if state(behind) != submit.Open {
+		t.Error("the second is sent although parts of the first are missing")
+	}
+	// The process ends between the submission and its parts.
+	b.shelf.Passed = func(s string) {
+		if s == "refused" {
+			panic(errCut)
+		}
+	}
+	if err := cut(func() error { return b.shelf.Discard(t.Context(), lost.ID, "op") }); !errors.Is(err, errCut) {
+		t.Fatalf("cut: %v", err)
+	}
+	b.shelf.Passed = nil
+	b.check(b.shelf.Sweep(t.Context()))
+	if left, _ := filepath.Glob(filepath.Join(b.shelf.dir(lost.Digest), "part-*")); len(left) > 0 { //nolint:errcheck // the pattern is right
+		t.Errorf("left behind: %v", left)
+	}
+	b.check(b.shelf.Run(t.Context()))
+	if state(lost.ID) != submit.Refused || state(behind) != submit.Sent {
+		t.Errorf("the first is %s and the second %s", state(lost.ID), state(behind))
+	}
+	for _, id := range []string{lost.ID, behind} {
+		if err := b.shelf.Discard(t.Context(), id, "op"); !errors.Is(err, mulu.ErrConflict) {
+			t.Errorf("%s is discarded: %v", id, err)
+		}
+	}
+	// The third follows on the second, which was taken. The first comes too late.
+	if _, err := b.arrive(third, m3); err != nil {
+		t.Errorf("the third: %v", err)
+	}
+	if _, err := b.shelf.Open(t.Context(), text, sig, "op", false); !errors.Is(err, mulu.ErrConflict) {
+		t.Errorf("the first, late: %v", err)
+	}
+	again, err := b.shelf.Open(t.Context(), text, sig, "op", true)
+	if err != nil || again.ID == lost.ID || again.Submission.State != submit.Open || again.Warning == "" || len(again.Missing) != len(m1.Parts) {
+		t.Errorf("the first by force: %+v, %v", again, err)
+	}
+	if same, err := b.shelf.Open(t.Context(), text, sig, "op", false); err != nil || same.ID != again.ID {
+		t.Errorf("the first once more: %+v, %v", same, err)
+	}
+}
+
 // A package that begins anew, or leaves a gap, is taken only by force, and says so.
 func TestChain(t *testing.T) {
 	a, b := newSide(t, 2), newSide(t, 2)

@@ -56,7 +56,7 @@ type State struct {
 }
 
 // Open registers a package and says which of its parts are missing; the same package
-// again is the same submission. mulu.ErrDenied: nobody here trusts who signed it.
+// again is the same submission, unless that was discarded. mulu.ErrDenied: nobody here trusts who signed it.
 // mulu.ErrConflict: it does not follow on the last one, or its records have another form;
 // force takes it nevertheless, and keeps what was wrong.
 func (s *Shelf) Open(ctx context.Context, text, sig []byte, by string, force bool) (State, error) {
@@ -73,9 +73,17 @@ func (s *Shelf) Open(ctx context.Context, text, sig []byte, by string, force boo
 	if err != nil {
 		return State{}, err
 	}
-	if i := slices.IndexFunc(list, func(r received) bool { return r.Digest == id }); i >= 0 {
-		return s.State(ctx, list[i].ID)
+	key := id
+	for _, r := range slices.Backward(list) {
+		switch {
+		case r.Digest != id:
+		case r.Submission.State != submit.Refused:
+			return s.State(ctx, r.ID)
+		default: // it was discarded: this is another submission
+			key += "#"
+		}
 	}
+	list = slices.DeleteFunc(list, func(r received) bool { return r.Submission.State == submit.Refused })
 	warning := ""
 	if err := errors.Join(s.fits(ctx, m), chained(m, list)); err != nil {
 		if !force {
@@ -101,7 +109,7 @@ func (s *Shelf) Open(ctx context.Context, text, sig []byte, by string, force boo
 		return State{}, err
 	}
 	s.passed("kept")
-	sub, _, err := s.Desk.Open(ctx, submit.Submission{Dataset: m.Dataset, Way: mulu.WayPackage, Name: name, Key: id, Digest: id, Source: m.Name, By: by, Total: m.Rows, Report: report})
+	sub, _, err := s.Desk.Open(ctx, submit.Submission{Dataset: m.Dataset, Way: mulu.WayPackage, Name: name, Key: key, Digest: id, Source: m.Name, By: by, Total: m.Rows, Report: report})
 	if err != nil {
 		return State{}, err
 	}
@@ -255,6 +263,28 @@ func (s *Shelf) Put(ctx context.Context, id, name string, r io.Reader) (State, e
 	}
 	s.passed("part")
 	return s.State(ctx, id)
+}
+
+// Discard ends a package of which nothing was sent, and removes its parts: the later ones
+// of its dataset do not wait for it any more. Those not registered yet no longer follow
+// on the last one. mulu.ErrConflict: it is being sent, or was.
+func (s *Shelf) Discard(ctx context.Context, id, by string) error {
+	state, err := s.State(ctx, id)
+	if err != nil {
+		return err
+	}
+	// A sender that begins just now plans nothing of what is not open.
+	if err := s.Desk.Refuse(ctx, id, "由 "+by+" 放弃，没有收入任何一行", nil); errors.Is(err, mulu.ErrConflict) {
+		return fmt.Errorf("离线包 %s（报送 %s）已开始发送或已结束，不能放弃 / it was sent or has ended: %w", state.Package, id, err)
+	} else if err != nil {
+		return err
+	}
+	s.passed("refused")
+	m, err := s.manifest(state.Digest)
+	if err != nil {
+		return err
+	}
+	return s.clear(state.Digest, m) // what a crash leaves, Sweep removes
 }
 
 // put writes a part under another name first: under its own it is whole.
