@@ -157,7 +157,7 @@ func (j *judging) read(ctx context.Context, path, name string, o file.Options) (
 	}
 	j.layout = r.Layout() // samples and encodings are known by now
 	if j.out.Rows == 0 {
-		j.out.Refusal = "标题行之下没有数据行；本期没有变化请报“零报告”"
+		j.out.Refusal = "表头行之下没有数据行；本期没有变化请报“零报告”"
 	}
 	return nil
 }

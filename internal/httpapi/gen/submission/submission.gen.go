@@ -528,7 +528,7 @@ type HandInFileParams struct {
 	// Sheet 工作表，空为第一个有数据的
 	Sheet *string `form:"sheet,omitempty" json:"sheet,omitempty"`
 
-	// Header 标题行所在行，空为自动识别
+	// Header 表头所在行，空为自动识别
 	Header *int `form:"header,omitempty" json:"header,omitempty"`
 
 	// Encoding CSV 的编码，空为自动识别
@@ -597,7 +597,7 @@ type ServerInterface interface {
 	// GetFilePreview 一个文件最近一次的预检结果
 	// (GET /v1/submissions/{id}/preview)
 	GetFilePreview(w http.ResponseWriter, r *http.Request, id string)
-	// PreviewFile 换一种读法（列头对应、工作表、标题行、编码）再预检一次
+	// PreviewFile 换一种读法（表头对应、工作表、表头行、编码）再预检一次
 	// (POST /v1/submissions/{id}/preview)
 	PreviewFile(w http.ResponseWriter, r *http.Request, id string)
 	// SendFile 报送已预检的文件；在后台进行，进度见 rows 与 total
@@ -1990,7 +1990,7 @@ type StrictServerInterface interface {
 	// GetFilePreview 一个文件最近一次的预检结果
 	// (GET /v1/submissions/{id}/preview)
 	GetFilePreview(ctx context.Context, request GetFilePreviewRequestObject) (GetFilePreviewResponseObject, error)
-	// PreviewFile 换一种读法（列头对应、工作表、标题行、编码）再预检一次
+	// PreviewFile 换一种读法（表头对应、工作表、表头行、编码）再预检一次
 	// (POST /v1/submissions/{id}/preview)
 	PreviewFile(ctx context.Context, request PreviewFileRequestObject) (PreviewFileResponseObject, error)
 	// SendFile 报送已预检的文件；在后台进行，进度见 rows 与 total
