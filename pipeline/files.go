@@ -25,6 +25,7 @@ import (
 	"mulu/ingest/file"
 	"mulu/ingest/submit"
 	"mulu/internal/clock"
+	"mulu/internal/durable"
 )
 
 // Files takes what departments deliver as files: it keeps the bytes, judges every row
@@ -477,7 +478,7 @@ func (f *Files) bring(id, tmp string) error {
 	if err := os.Rename(tmp, f.path(id, fileData)); err != nil {
 		return fmt.Errorf("keep file of submission %s: %w", id, err)
 	}
-	return drop.SyncDir(f.path(id))
+	return durable.SyncDir(f.path(id))
 }
 
 // intact says whether the bytes are those that were handed in.

@@ -101,7 +101,7 @@ func submitFile(c *cobra.Command, f *clientFlags, path string, ask *fileAsk) err
 	if err := cl.post(ctx, "/v1/submissions/"+url.PathEscape(p.Id)+"/send", submission.FileSending{RequireClean: &ask.clean}, nil); err != nil {
 		return err
 	}
-	s, raw, err := awaitLanding(ctx, cl, p.Id)
+	s, raw, err := awaitLanding(ctx, cl, p.Id, settled)
 	if err != nil {
 		return err
 	}
@@ -243,8 +243,11 @@ func confirmed(out io.Writer, p *submission.FilePreview) bool {
 	return err == nil && strings.EqualFold(strings.TrimSpace(line), "y")
 }
 
-// awaitLanding follows a submission until it has landed or was refused.
-func awaitLanding(ctx context.Context, cl *client, id string) (s *submission.Submission, raw []byte, err error) {
+// settled says that a file has landed and was held against its preview.
+func settled(s *submission.Submission) bool { return s.Report["settled"] == true }
+
+// awaitLanding follows a submission until it was refused, or has landed and all is done.
+func awaitLanding(ctx context.Context, cl *client, id string, done func(*submission.Submission) bool) (s *submission.Submission, raw []byte, err error) {
 	var bar *progressbar.ProgressBar
 	for {
 		s = new(submission.Submission)
@@ -259,9 +262,8 @@ func awaitLanding(ctx context.Context, cl *client, id string) (s *submission.Sub
 			defer bar.Clear() //nolint:errcheck // an ornament
 		}
 		bar.Set64(s.Rows) //nolint:errcheck // an ornament
-		settled := s.Report["settled"] == true
 		switch {
-		case s.State == submission.SubmissionStateRefused, s.State == submission.SubmissionStateLanded && settled:
+		case s.State == submission.SubmissionStateRefused, s.State == submission.SubmissionStateLanded && done(s):
 			return s, raw, nil
 		case s.State != submission.SubmissionStateOpen:
 			bar.Describe("等待入库 / landing")

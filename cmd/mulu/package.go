@@ -316,25 +316,20 @@ func sendPart(ctx context.Context, cl *client, dir, id, name string, s *submissi
 	return json.NewDecoder(resp.Body).Decode(s)
 }
 
-// waitLanded waits until a package has landed, or says how far it is.
+// waitLanded waits until a package has landed, or says that it goes on.
 func waitLanded(ctx context.Context, out io.Writer, cl *client, id string, wait time.Duration) error {
-	for end := time.Now().Add(wait); ; {
-		var s submission.Submission
-		if err := cl.get(ctx, "/v1/submissions/"+url.PathEscape(id), nil, &s); err != nil {
-			return err
-		}
-		if s.State == "landed" {
-			fmt.Fprintf(out, "报送 %s 入库完成：%s 行，问题数据 %s 行 / landed\n", id, count(s.Good), count(s.Rejected))
-			return nil
-		}
-		if time.Now().After(end) {
-			fmt.Fprintf(out, "报送 %s 的分卷已齐，正在发送（%s / %s 行）/ being sent\n", id, count(s.Rows), count(s.Total))
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(time.Second):
-		}
+	limited, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	s, _, err := awaitLanding(limited, cl, id, func(*submission.Submission) bool { return true })
+	switch {
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+		fmt.Fprintf(out, "报送 %s 的分卷已齐，继续发送和入库；进展见 mulu ingest submissions / it goes on\n", id)
+		return nil
+	case err != nil:
+		return err
+	case s.State == submission.SubmissionStateRefused:
+		return fmt.Errorf("报送 %s 未接收：%s / refused", id, s.Reason)
 	}
+	fmt.Fprintf(out, "报送 %s 入库完成：%s 行，问题数据 %s 行 / landed\n", id, count(s.Good), count(s.Rejected))
+	return nil
 }

@@ -258,7 +258,7 @@ func (r *Reader) typedText(t *target, s string) value {
 	case mulu.Date:
 		date, rest, ok := day(s)
 		if ok && rest != "" {
-			c, fine := clock(rest)
+			c, fine := timeOf(rest)
 			ok = fine && strings.Trim(c, "0:.") == "" // midnight
 		}
 		if !ok {
@@ -269,7 +269,7 @@ func (r *Reader) typedText(t *target, s string) value {
 		date, rest, ok := day(s)
 		if ok && strings.TrimSpace(rest) != "" {
 			var c string
-			c, ok = clock(rest)
+			c, ok = timeOf(rest)
 			date += " " + c
 		}
 		if !ok {

@@ -13,13 +13,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"mulu"
 	"mulu/ingest"
 	"mulu/ingest/submit"
-	"mulu/internal/broker"
+	"mulu/internal/broker/brokertest"
 	"mulu/internal/store"
 	"mulu/ledger/contract"
 )
@@ -39,24 +38,14 @@ type side struct {
 
 func newSide(t *testing.T, partitions int32) *side {
 	t.Helper()
-	s := &side{t: t}
-	ctx, cancel := context.WithCancel(context.Background())
-	addr, ended := make(chan string, 1), make(chan error, 1)
-	dir := t.TempDir()
-	go func() { ended <- broker.Serve(ctx, broker.Config{Dir: dir, Ready: func(a string) { addr <- a }}) }()
-	t.Cleanup(func() { cancel(); <-ended })
-	select {
-	case s.addr = <-addr:
-	case err := <-ended:
-		t.Fatal(err)
-	}
+	s := &side{t: t, addr: brokertest.Start(t)}
 	var err error
 	s.db, err = store.Open(t.Context(), "sqlite:"+t.TempDir()+"/control.db")
 	s.check(err)
 	t.Cleanup(func() { s.db.Close() })
 	_, err = ingest.NewJournal(t.Context(), s.db, time.Now)
 	s.check(err)
-	s.check(broker.EnsureTopics(t.Context(), []string{s.addr}, []broker.TopicSpec{{Name: "people", Partitions: partitions}}))
+	brokertest.Topic(t, s.addr, "people", partitions)
 	s.desk = submit.NewDesk(s.db, []string{s.addr}, time.Now)
 	_, s.key, err = ed25519.GenerateKey(nil)
 	s.check(err)
@@ -103,36 +92,14 @@ func (s *side) produce(from, to int) {
 // perKey reads the topic: the values of each key in their order.
 func (s *side) perKey() (map[string][]string, int) {
 	s.t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(s.addr), kgo.ConsumeTopics("people"), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
-	s.check(err)
-	defer cl.Close()
-	ends, err := kadm.NewClient(cl).ListCommittedOffsets(s.t.Context(), "people")
-	s.check(err)
-	left := map[int32]int64{}
-	ends.Each(func(o kadm.ListedOffset) {
-		if o.Offset > 0 {
-			left[o.Partition] = o.Offset
-		}
-	})
 	out, notes := map[string][]string{}, 0
-	for len(left) > 0 {
-		ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
-		fetches := cl.PollFetches(ctx)
-		cancel()
-		s.check(fetches.Err())
-		fetches.EachRecord(func(k *kgo.Record) {
-			if !k.Attrs.IsControl() {
-				out[string(k.Key)] = append(out[string(k.Key)], string(k.Value))
+	for _, k := range brokertest.Committed(s.t, s.addr, "people") {
+		out[string(k.Key)] = append(out[string(k.Key)], string(k.Value))
+		for _, h := range k.Headers {
+			if h.Key == mulu.HeaderNote {
+				notes++
 			}
-			for _, h := range k.Headers {
-				if h.Key == mulu.HeaderNote {
-					notes++
-				}
-			}
-			if k.Offset+1 >= left[k.Partition] {
-				delete(left, k.Partition)
-			}
-		})
+		}
 	}
 	return out, notes
 }

@@ -17,6 +17,7 @@ import (
 
 	"mulu"
 	"mulu/ingest/submit"
+	"mulu/internal/durable"
 )
 
 // Shelf keeps the packages that come in until they are sent.
@@ -305,7 +306,7 @@ func (s *Shelf) put(p *Part, dir string, r io.Reader) error {
 	if err := os.Rename(f.Name(), filepath.Join(dir, p.Name)); err != nil {
 		return fmt.Errorf("keep part %s: %w", p.Name, err)
 	}
-	return nil
+	return durable.SyncDir(dir)
 }
 
 // Run sends every package that is whole. Those of one dataset go one after the other in

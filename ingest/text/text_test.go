@@ -2,6 +2,7 @@ package text_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"strings"
 	"testing"
@@ -38,7 +39,7 @@ func TestGB18030(t *testing.T) {
 		}
 		var lib transform.Transformer
 		got, bad := text.AppendGB18030([]byte("x"), []byte(in), &lib)
-		if broken := strings.IndexRune(want, '\uFFFD') >= 0; broken != (bad >= 0) || !broken && string(got) != "x"+want {
+		if broken := strings.ContainsRune(want, '\uFFFD'); broken != (bad >= 0) || !broken && string(got) != "x"+want {
 			t.Errorf("% X is appended as %q, broken at %d; want %q", in, got, bad, want)
 		}
 	}
@@ -166,4 +167,18 @@ func encode(t *testing.T, enc, s string) string {
 		}
 	}
 	return string(out)
+}
+
+func TestAppendJSON(t *testing.T) {
+	var all []rune
+	for c := rune(0); c < 0x300; c++ {
+		all = append(all, c)
+	}
+	for _, s := range []string{"", "a", `"`, `\`, "\n", "张三\r\n\t\x00\x1f", string(all)} {
+		b := text.AppendJSON([]byte("x"), s)
+		var back string
+		if err := json.Unmarshal(b[1:], &back); err != nil || back != s || b[0] != 'x' || !bytes.Equal(b, text.AppendJSON([]byte("x"), []byte(s))) {
+			t.Errorf("%q is written %s and read %q (%v)", s, b, back, err)
+		}
+	}
 }
