@@ -57,9 +57,9 @@ type State struct {
 }
 
 // Open registers a package and says which of its parts are missing; the same package
-// again is the same submission, unless that was discarded. mulu.ErrDenied: nobody here trusts who signed it.
-// mulu.ErrConflict: it does not follow on the last one, or its records have another form;
-// force takes it nevertheless, and keeps what was wrong.
+// again is the same submission, unless that was discarded. mulu.ErrDenied: nobody here
+// trusts who signed it. mulu.ErrConflict: it does not follow on the last one, or its
+// records have another form; force takes it nevertheless, and keeps what was wrong.
 func (s *Shelf) Open(ctx context.Context, text, sig []byte, by string, force bool) (State, error) {
 	m, err := Read(text, sig)
 	if err != nil {
@@ -74,17 +74,10 @@ func (s *Shelf) Open(ctx context.Context, text, sig []byte, by string, force boo
 	if err != nil {
 		return State{}, err
 	}
-	key := id
-	for _, r := range slices.Backward(list) {
-		switch {
-		case r.Digest != id:
-		case r.Submission.State != submit.Refused:
-			return s.State(ctx, r.ID)
-		default: // it was discarded: this is another submission
-			key += "#"
-		}
+	there, key, list := sift(list, id)
+	if there != "" {
+		return s.State(ctx, there)
 	}
-	list = slices.DeleteFunc(list, func(r received) bool { return r.Submission.State == submit.Refused })
 	warning := ""
 	if err := errors.Join(s.fits(ctx, m), chained(m, list)); err != nil {
 		if !force {
@@ -116,6 +109,25 @@ func (s *Shelf) Open(ctx context.Context, text, sig []byte, by string, force boo
 	}
 	s.passed("opened")
 	return s.State(ctx, sub.ID)
+}
+
+// sift finds the submission of a package among those that came, and else its key; taken
+// are those that count for the chain. One that was discarded does neither: the same
+// package is another submission then.
+func sift(came []received, digest string) (there, key string, taken []received) {
+	key = digest
+	for _, r := range came {
+		switch {
+		case r.Submission.State != submit.Refused:
+			taken = append(taken, r)
+			if r.Digest == digest {
+				there = r.ID
+			}
+		case r.Digest == digest:
+			key += "#"
+		}
+	}
+	return there, key, taken
 }
 
 // declared is the name of a dataset's way of packages, "" if it declares none.
