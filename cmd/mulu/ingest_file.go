@@ -290,7 +290,7 @@ func printPreview(out io.Writer, p *submission.FilePreview) {
 	if p.Sheet != "" {
 		what += "，工作表 " + p.Sheet
 	}
-	t.add("格式 format", fmt.Sprintf("%s，标题在第 %d 行", orDash(what), p.Header))
+	t.add("格式 format", fmt.Sprintf("%s，表头在第 %d 行", orDash(what), p.Header))
 	if p.Sendable {
 		t.add("行数 rows", fmt.Sprintf("%s：合格 %s，不合格 %s（%s 处），弱规则提示 %s", count(p.Rows), count(p.Good), count(p.Bad), count(p.FaultCount), count(p.Soft)))
 	}
