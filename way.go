@@ -44,6 +44,14 @@ type Way struct {
 	Policy string `json:"policy,omitempty"`
 }
 
+// FolderFor is the folder of a way of kind file: its own, or the code of its dataset.
+func (w *Way) FolderFor(dataset DatasetCode) string {
+	if w.Folder != "" {
+		return w.Folder
+	}
+	return string(dataset)
+}
+
 // WayKind is a kind of way.
 type WayKind string
 

@@ -155,7 +155,7 @@ func newLeaf(ctx context.Context, tx *sql.Tx, m *mulu.Manifest) (leafRow, bool, 
 
 // refused lists the datasets with an anchor that the chain refused a while ago.
 func (c *Catalog) refused(ctx context.Context, tx *sql.Tx) ([]mulu.DatasetCode, error) {
-	list, err := scanAll(ctx, tx, func(r *sql.Rows) (d mulu.DatasetCode, err error) { return d, r.Scan(&d) },
+	list, err := store.All(ctx, tx, func(r store.Row) (d mulu.DatasetCode, err error) { return d, r.Scan(&d) },
 		`SELECT DISTINCT dataset FROM catalog_anchor WHERE state = 'refused' AND at < $1 ORDER BY dataset`, store.Micros(c.now().Add(-retryRefused)))
 	if err != nil {
 		return nil, fmt.Errorf("read refused anchors: %w", err)
@@ -165,7 +165,7 @@ func (c *Catalog) refused(ctx context.Context, tx *sql.Tx) ([]mulu.DatasetCode, 
 
 // takeBack frees the batches under a dataset's refused anchors for a new one.
 func (c *Catalog) takeBack(ctx context.Context, tx *sql.Tx, d mulu.DatasetCode) ([]leafRow, error) {
-	rows, err := scanAll(ctx, tx, func(r *sql.Rows) (l leafRow, err error) {
+	rows, err := store.All(ctx, tx, func(r store.Row) (l leafRow, err error) {
 		l.anchoredNow = true
 		return l, r.Scan(&l.topicID, &l.part, &l.first, &l.leaf, &l.body, &l.good, &l.at)
 	}, `SELECT b.topic_id, b.part, b.first, b.leaf, b.body, b.good, b.at FROM catalog_batch b JOIN catalog_anchor a ON a.id = b.anchor
@@ -268,7 +268,7 @@ func (c *Catalog) BatchProof(ctx context.Context, id mulu.BatchID) (BatchProof, 
 		return fail(err)
 	}
 	p.Manifest = json.RawMessage(body)
-	leaves, err := scanAll(ctx, c.db.Read, func(r *sql.Rows) (s string, err error) { return s, r.Scan(&s) },
+	leaves, err := store.All(ctx, c.db.Read, func(r store.Row) (s string, err error) { return s, r.Scan(&s) },
 		`SELECT leaf FROM catalog_batch WHERE anchor = $1 ORDER BY pos`, p.Anchor)
 	if err != nil {
 		return fail(err)

@@ -83,24 +83,6 @@ func (c *Catalog) put(ctx context.Context, tx *sql.Tx, actor mulu.Actor, id stri
 	return outbox.Put(ctx, tx, cmd)
 }
 
-// scanAll runs a query and collects what scan reads from each row.
-func scanAll[T any](ctx context.Context, q querier, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := q.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close() //nolint:errcheck // Err below says what matters
-	var out []T
-	for rows.Next() {
-		v, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, v)
-	}
-	return out, rows.Err()
-}
-
 func truth(b bool) int64 {
 	if b {
 		return 1

@@ -71,7 +71,7 @@ func (c *Catalog) Entries(ctx context.Context, q Query) ([]EntryView, int, error
 		limit = 50
 	}
 	args = append(args, limit, max(q.Offset, 0))
-	list, err := scanAll(ctx, c.db.Read, func(r *sql.Rows) (EntryView, error) { return scanEntry(r) },
+	list, err := store.All(ctx, c.db.Read, func(r store.Row) (EntryView, error) { return scanEntry(r) },
 		`SELECT `+entryColumns+entryFrom+cond+fmt.Sprintf(` ORDER BY e.code LIMIT $%d OFFSET $%d`, len(args)-1, len(args)), args...)
 	if err != nil {
 		return nil, 0, fmt.Errorf("list entries: %w", err)
@@ -107,7 +107,7 @@ func (c *Catalog) EntryBody(ctx context.Context, code mulu.CatalogCode, version 
 
 // Datasets returns the newest applied version of every dataset, by code.
 func (c *Catalog) Datasets(ctx context.Context) ([]*mulu.Dataset, error) {
-	list, err := scanAll(ctx, c.db.Read, scanDataset, `SELECT body FROM catalog_dataset d
+	list, err := store.All(ctx, c.db.Read, scanDataset, `SELECT body FROM catalog_dataset d
 		WHERE version = (SELECT MAX(version) FROM catalog_dataset x WHERE x.code = d.code) ORDER BY code`)
 	if err != nil {
 		return nil, fmt.Errorf("list datasets: %w", err)
@@ -117,7 +117,7 @@ func (c *Catalog) Datasets(ctx context.Context) ([]*mulu.Dataset, error) {
 
 // DatasetVersions returns every applied version of one dataset, oldest first.
 func (c *Catalog) DatasetVersions(ctx context.Context, code mulu.DatasetCode) ([]*mulu.Dataset, error) {
-	list, err := scanAll(ctx, c.db.Read, scanDataset, `SELECT body FROM catalog_dataset WHERE code = $1 ORDER BY version`, string(code))
+	list, err := store.All(ctx, c.db.Read, scanDataset, `SELECT body FROM catalog_dataset WHERE code = $1 ORDER BY version`, string(code))
 	if err != nil {
 		return nil, fmt.Errorf("list versions of dataset %s: %w", code, err)
 	}
@@ -138,7 +138,7 @@ func (c *Catalog) Dataset(ctx context.Context, code mulu.DatasetCode, version ui
 	return nil, fmt.Errorf("find dataset %s version %d: %w", code, version, mulu.ErrNotFound)
 }
 
-func scanDataset(r *sql.Rows) (*mulu.Dataset, error) {
+func scanDataset(r store.Row) (*mulu.Dataset, error) {
 	var body string
 	if err := r.Scan(&body); err != nil {
 		return nil, err
@@ -175,7 +175,7 @@ func (c *Catalog) LinkOf(ctx context.Context, code mulu.DatasetCode) (Link, erro
 
 // Orgs returns every organisation, by code.
 func (c *Catalog) Orgs(ctx context.Context) ([]mulu.Org, error) {
-	list, err := scanAll(ctx, c.db.Read, func(r *sql.Rows) (o mulu.Org, err error) {
+	list, err := store.All(ctx, c.db.Read, func(r store.Row) (o mulu.Org, err error) {
 		err = r.Scan(&o.Code, &o.Name, &o.Short, &o.Kind, &o.Division)
 		return o, err
 	}, `SELECT code, name, short, kind, division FROM catalog_org ORDER BY code`)
@@ -217,7 +217,7 @@ func (c *Catalog) Systems(ctx context.Context) ([]Declared, error) { return c.de
 func (c *Catalog) Duties(ctx context.Context) ([]Declared, error) { return c.declared(ctx, "duty") }
 
 func (c *Catalog) declared(ctx context.Context, object string) ([]Declared, error) {
-	list, err := scanAll(ctx, c.db.Read, func(r *sql.Rows) (d Declared, err error) {
+	list, err := store.All(ctx, c.db.Read, func(r store.Row) (d Declared, err error) {
 		err = r.Scan(&d.ID, &d.Name, &d.Owner, &d.Digest, &d.State, &d.Pending, &d.Refusal, &d.Index)
 		return d, err
 	}, `SELECT id, name, owner, digest, state, pending, refusal, idx FROM catalog_declared WHERE object = $1 ORDER BY id`, object)
@@ -269,7 +269,7 @@ func (c *Catalog) Applied(ctx context.Context) (*declare.Set, error) {
 
 // bodies reads the declared objects of one sort, by id.
 func bodies[T any](ctx context.Context, q querier, object string) ([]*T, error) {
-	list, err := scanAll(ctx, q, func(r *sql.Rows) (*T, error) {
+	list, err := store.All(ctx, q, func(r store.Row) (*T, error) {
 		var body string
 		if err := r.Scan(&body); err != nil {
 			return nil, err

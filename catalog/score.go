@@ -68,7 +68,7 @@ func (c *Catalog) SaveScore(ctx context.Context, s mulu.Score) (bool, error) {
 
 const scoreColumns = `SELECT body, state, refusal, idx, command FROM catalog_score s `
 
-func scanScore(r *sql.Rows) (v ScoreView, err error) {
+func scanScore(r store.Row) (v ScoreView, err error) {
 	var body string
 	if err := r.Scan(&body, &v.State, &v.Refusal, &v.Index, &v.Command); err != nil {
 		return v, err
@@ -78,7 +78,7 @@ func scanScore(r *sql.Rows) (v ScoreView, err error) {
 
 // LatestScores returns every dataset's newest score, by dataset.
 func (c *Catalog) LatestScores(ctx context.Context) ([]ScoreView, error) {
-	list, err := scanAll(ctx, c.db.Read, scanScore, scoreColumns+`WHERE at = (SELECT MAX(at) FROM catalog_score x WHERE x.dataset = s.dataset) ORDER BY dataset`)
+	list, err := store.All(ctx, c.db.Read, scanScore, scoreColumns+`WHERE at = (SELECT MAX(at) FROM catalog_score x WHERE x.dataset = s.dataset) ORDER BY dataset`)
 	if err != nil {
 		return nil, fmt.Errorf("list scores: %w", err)
 	}
@@ -99,7 +99,7 @@ func (c *Catalog) LatestScore(ctx context.Context, code mulu.DatasetCode) (Score
 
 // Scores returns a dataset's scores, newest first, at most limit.
 func (c *Catalog) Scores(ctx context.Context, code mulu.DatasetCode, limit int) ([]ScoreView, error) {
-	list, err := scanAll(ctx, c.db.Read, scanScore, scoreColumns+`WHERE dataset = $1 ORDER BY at DESC LIMIT $2`, string(code), limit)
+	list, err := store.All(ctx, c.db.Read, scanScore, scoreColumns+`WHERE dataset = $1 ORDER BY at DESC LIMIT $2`, string(code), limit)
 	if err != nil {
 		return nil, fmt.Errorf("list scores of %s: %w", code, err)
 	}

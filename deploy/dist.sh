@@ -11,7 +11,7 @@ cp engine/node_modules/@chdb/lib-linux-x64-gnu/libchdb.so "dist/$name/lib/"
 cp LICENSE README.md README.zh-CN.md deploy/mulu.example.yaml "dist/$name/"
 mkdir "dist/$name/sample" && cp deploy/sample/*.yaml "dist/$name/sample/"
 cp ARCHITECTURE.md CHANGELOG.md "dist/$name/"
-cp -r docs/glossary.md docs/adr "dist/$name/docs/"
+cp -r docs/glossary.md docs/adr docs/feeds.md docs/ingest.md docs/ingest "dist/$name/docs/"
 mkdir "dist/$name/api" && cp api/openapi.yaml "dist/$name/api/"
 (cd "dist/$name" && find . -type f ! -name SHA256SUMS -print0 | sort -z | xargs -0 sha256sum > SHA256SUMS)
 tar -C dist --sort=name --owner=0 --group=0 --numeric-owner -I 'gzip -1' -cf "dist/$name.tar.gz" "$name"

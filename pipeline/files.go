@@ -25,6 +25,7 @@ import (
 	"mulu/ingest/file"
 	"mulu/ingest/submit"
 	"mulu/internal/clock"
+	"mulu/internal/durable"
 )
 
 // Files takes what departments deliver as files: it keeps the bytes, judges every row
@@ -438,7 +439,7 @@ func (f *Files) earlier(s *submit.Submission) *FilePreview {
 
 // said tells when the same content was submitted.
 func said(s *submit.Submission) string {
-	state := map[string]string{submit.Open: "正在发送", submit.Sent: "已发送，正在入库", submit.Landed: "已入库"}[s.State]
+	state := map[string]string{submit.Open: "发送中", submit.Sent: "待入库", submit.Landed: "入库完成"}[s.State]
 	return fmt.Sprintf("这份文件已于 %s 报送（%s，%s）；确需再报送一次请选择“仍要报送”（--force）", s.OpenedAt.In(clock.Shanghai).Format("2006-01-02 15:04"), s.ID, state)
 }
 
@@ -477,7 +478,7 @@ func (f *Files) bring(id, tmp string) error {
 	if err := os.Rename(tmp, f.path(id, fileData)); err != nil {
 		return fmt.Errorf("keep file of submission %s: %w", id, err)
 	}
-	return drop.SyncDir(f.path(id))
+	return durable.SyncDir(f.path(id))
 }
 
 // intact says whether the bytes are those that were handed in.

@@ -17,9 +17,9 @@ import (
 
 	"mulu"
 	"mulu/ingest"
-	"mulu/ingest/drop"
 	"mulu/ingest/file"
 	"mulu/ingest/submit"
+	"mulu/internal/durable"
 	"mulu/quality"
 )
 
@@ -84,9 +84,9 @@ func (f *Files) keepJudged(id string, j *judging) error {
 	if err := os.Remove(f.path(id, fileMarked)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("keep preview of submission %s: %w", id, err)
 	}
-	err := drop.Write(f.path(id, fileFaults), func(w io.Writer) error { return gob.NewEncoder(w).Encode(j.faults) })
+	err := durable.Write(f.path(id, fileFaults), 0o640, func(w io.Writer) error { return gob.NewEncoder(w).Encode(j.faults) })
 	if err == nil {
-		err = drop.Write(f.path(id, filePreview), func(w io.Writer) error { return json.NewEncoder(w).Encode(j.out) })
+		err = durable.Write(f.path(id, filePreview), 0o640, func(w io.Writer) error { return json.NewEncoder(w).Encode(j.out) })
 	}
 	if err != nil {
 		return fmt.Errorf("keep preview of submission %s: %w", id, err)
@@ -157,7 +157,7 @@ func (j *judging) read(ctx context.Context, path, name string, o file.Options) (
 	}
 	j.layout = r.Layout() // samples and encodings are known by now
 	if j.out.Rows == 0 {
-		j.out.Refusal = "标题行之下没有数据行；本期没有变化请报“零报告”"
+		j.out.Refusal = "表头行之下没有数据行；本期没有变化请报“零报告”"
 	}
 	return nil
 }
@@ -386,7 +386,7 @@ func (f *Files) marked(ctx context.Context, s *submit.Submission, rep *FileRepor
 	if err != nil {
 		return "", err
 	}
-	err = drop.Write(path, func(w io.Writer) error {
+	err = durable.Write(path, 0o640, func(w io.Writer) error {
 		return file.Mark(f.path(s.ID, fileData), s.Source, fileOptions(rep.Options, v.Dataset), v.Dataset, faults, w)
 	})
 	if err != nil {

@@ -23,7 +23,7 @@ import (
 	"mulu/ingest/drop"
 	"mulu/ingest/file"
 	"mulu/ingest/submit"
-	"mulu/internal/broker"
+	"mulu/internal/broker/brokertest"
 	"mulu/internal/store"
 	"mulu/pipeline"
 	"mulu/quality"
@@ -55,19 +55,7 @@ func people() *mulu.Dataset {
 
 func newFilesRig(t *testing.T) *filesRig {
 	t.Helper()
-	r := &filesRig{t: t, dir: t.TempDir()}
-	ctx, cancel := context.WithCancel(context.Background())
-	addr, ended := make(chan string, 1), make(chan error, 1)
-	go func() {
-		ended <- broker.Serve(ctx, broker.Config{Dir: t.TempDir(), Ready: func(a string) { addr <- a }})
-	}()
-	t.Cleanup(func() { cancel(); <-ended })
-	select {
-	case r.addr = <-addr:
-	case err := <-ended:
-		ended <- err
-		t.Fatal(err)
-	}
+	r := &filesRig{t: t, dir: t.TempDir(), addr: brokertest.Start(t)}
 	var err error
 	if r.db, err = store.Open(t.Context(), "sqlite:"+filepath.Join(r.dir, "control.db")); err != nil {
 		t.Fatal(err)
@@ -76,9 +64,7 @@ func newFilesRig(t *testing.T) *filesRig {
 	if _, err := ingest.NewJournal(t.Context(), r.db, time.Now); err != nil {
 		t.Fatal(err)
 	}
-	if err := broker.EnsureTopics(t.Context(), []string{r.addr}, []broker.TopicSpec{{Name: "people", Partitions: 3}}); err != nil {
-		t.Fatal(err)
-	}
+	brokertest.Topic(t, r.addr, "people", 3)
 	tables, err := codes.Load()
 	if err != nil {
 		t.Fatal(err)
@@ -151,42 +137,14 @@ func (r *filesRig) submission(id string) submit.Submission {
 // topic counts the values of the topic, committed, with what their notes say.
 func (r *filesRig) topic() (values map[string]int, noted int) {
 	r.t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(r.addr), kgo.ConsumeTopics("people"), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer cl.Close()
-	ends, err := kadm.NewClient(cl).ListCommittedOffsets(r.t.Context(), "people")
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	left := map[int32]int64{}
-	ends.Each(func(o kadm.ListedOffset) {
-		if o.Offset > 0 {
-			left[o.Partition] = o.Offset
-		}
-	})
 	values = map[string]int{}
-	for len(left) > 0 {
-		ctx, cancel := context.WithTimeout(r.t.Context(), 10*time.Second)
-		fetches := cl.PollFetches(ctx)
-		cancel()
-		if err := fetches.Err(); err != nil {
-			r.t.Fatal(err)
+	for _, k := range brokertest.Committed(r.t, r.addr, "people") {
+		values[string(k.Value)]++
+		for _, h := range k.Headers {
+			if h.Key == mulu.HeaderNote {
+				noted++
+			}
 		}
-		fetches.EachRecord(func(k *kgo.Record) {
-			if !k.Attrs.IsControl() {
-				values[string(k.Value)]++
-				for _, h := range k.Headers {
-					if h.Key == mulu.HeaderNote {
-						noted++
-					}
-				}
-			}
-			if k.Offset+1 >= left[k.Partition] {
-				delete(left, k.Partition)
-			}
-		})
 	}
 	return values, noted
 }

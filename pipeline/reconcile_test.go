@@ -23,6 +23,7 @@ import (
 	"mulu"
 	"mulu/ingest"
 	"mulu/internal/broker"
+	"mulu/internal/broker/brokertest"
 	"mulu/internal/store"
 	"mulu/library"
 	"mulu/pipeline"
@@ -61,19 +62,7 @@ func openDesk(t *testing.T) *desk {
 	if d.tables, err = codes.Load(); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	addr, ended := make(chan string, 1), make(chan error, 1)
-	go func() {
-		ended <- broker.Serve(ctx, broker.Config{Dir: t.TempDir(), Ready: func(a string) { addr <- a }})
-	}()
-	select {
-	case a := <-addr:
-		d.seeds = []string{a}
-	case err := <-ended:
-		cancel()
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cancel(); <-ended })
+	d.seeds = []string{brokertest.Start(t)}
 	d.raw, err = clickhouse.Open(&clickhouse.Options{Addr: []string{"embedded:1"}, Protocol: clickhouse.HTTP,
 		Settings:      clickhouse.Settings{"mutations_sync": 1, "lightweight_deletes_sync": 1},
 		TransportFunc: func(*http.Transport) (http.RoundTripper, error) { return d.engine, nil }})

@@ -37,7 +37,7 @@ func newIngestFile(f *clientFlags) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "file 文件",
 		Short: "报送一个文件（CSV、XLSX、Parquet）：预检、确认、报送、等待入库 / submit a file",
-		Long: `先上传并预检：列头对应、每一处问题及其位置；确认后才报送，并等到入库完成。
+		Long: `先上传并预检：表头对应、每一处问题及其位置；确认后才报送，并等到入库完成。
 不合格的行也会报送，成为问题数据；加 --require-clean 则全部合格才报送。
 只有入库完成才以退出码 0 结束。
 The file is uploaded and judged first; nothing is sent before it is confirmed. The exit code is 0 only if it has landed.`,
@@ -45,7 +45,7 @@ The file is uploaded and judged first; nothing is sent before it is confirmed. T
 		RunE: func(c *cobra.Command, args []string) error {
 			for _, m := range ask.maps {
 				if !strings.Contains(m, "=") {
-					return usageError{fmt.Errorf("--map %q 应形如 列头=字段，字段为空即忽略该列 / want heading=column", m)}
+					return usageError{fmt.Errorf("--map %q 应形如 表头=字段，字段为空即忽略该列 / want heading=column", m)}
 				}
 			}
 			return submitFile(c, f, args[0], &ask)
@@ -53,9 +53,9 @@ The file is uploaded and judged first; nothing is sent before it is confirmed. T
 	}
 	c.Flags().StringVar(&ask.dataset, "dataset", "", "数据集代码 / dataset")
 	c.Flags().StringVar(&ask.sheet, "sheet", "", "工作表，默认第一个有数据的 / sheet")
-	c.Flags().IntVar(&ask.header, "header", 0, "标题行所在行，默认自动识别 / row of the headings")
+	c.Flags().IntVar(&ask.header, "header", 0, "表头所在行，默认自动识别 / row of the headings")
 	c.Flags().StringVar(&ask.encoding, "encoding", "", "CSV 的编码，默认自动识别 / encoding of a CSV")
-	c.Flags().StringArrayVar(&ask.maps, "map", nil, "列头=字段，可重复；字段为空即忽略该列 / heading=column, repeatable")
+	c.Flags().StringArrayVar(&ask.maps, "map", nil, "表头=字段，可重复；字段为空即忽略该列 / heading=column, repeatable")
 	c.Flags().BoolVar(&ask.yes, "yes", false, "不询问，直接报送 / do not ask")
 	c.Flags().BoolVar(&ask.clean, "require-clean", false, "全部合格才报送 / only if every row fits")
 	c.Flags().BoolVar(&ask.force, "force", false, "同样的内容已报送过也再报送一次 / also if the same content was submitted before")
@@ -101,7 +101,7 @@ func submitFile(c *cobra.Command, f *clientFlags, path string, ask *fileAsk) err
 	if err := cl.post(ctx, "/v1/submissions/"+url.PathEscape(p.Id)+"/send", submission.FileSending{RequireClean: &ask.clean}, nil); err != nil {
 		return err
 	}
-	s, raw, err := awaitLanding(ctx, cl, p.Id)
+	s, raw, err := awaitLanding(ctx, cl, p.Id, settled)
 	if err != nil {
 		return err
 	}
@@ -243,8 +243,11 @@ func confirmed(out io.Writer, p *submission.FilePreview) bool {
 	return err == nil && strings.EqualFold(strings.TrimSpace(line), "y")
 }
 
-// awaitLanding follows a submission until it has landed or was refused.
-func awaitLanding(ctx context.Context, cl *client, id string) (s *submission.Submission, raw []byte, err error) {
+// settled says that a file has landed and was held against its preview.
+func settled(s *submission.Submission) bool { return s.Report["settled"] == true }
+
+// awaitLanding follows a submission until it was refused, or has landed and all is done.
+func awaitLanding(ctx context.Context, cl *client, id string, done func(*submission.Submission) bool) (s *submission.Submission, raw []byte, err error) {
 	var bar *progressbar.ProgressBar
 	for {
 		s = new(submission.Submission)
@@ -259,9 +262,8 @@ func awaitLanding(ctx context.Context, cl *client, id string) (s *submission.Sub
 			defer bar.Clear() //nolint:errcheck // an ornament
 		}
 		bar.Set64(s.Rows) //nolint:errcheck // an ornament
-		settled := s.Report["settled"] == true
 		switch {
-		case s.State == submission.SubmissionStateRefused, s.State == submission.SubmissionStateLanded && settled:
+		case s.State == submission.SubmissionStateRefused, s.State == submission.SubmissionStateLanded && done(s):
 			return s, raw, nil
 		case s.State != submission.SubmissionStateOpen:
 			bar.Describe("等待入库 / landing")
@@ -288,21 +290,21 @@ func printPreview(out io.Writer, p *submission.FilePreview) {
 	if p.Sheet != "" {
 		what += "，工作表 " + p.Sheet
 	}
-	t.add("格式 format", fmt.Sprintf("%s，标题在第 %d 行", orDash(what), p.Header))
+	t.add("格式 format", fmt.Sprintf("%s，表头在第 %d 行", orDash(what), p.Header))
 	if p.Sendable {
 		t.add("行数 rows", fmt.Sprintf("%s：合格 %s，不合格 %s（%s 处），弱规则提示 %s", count(p.Rows), count(p.Good), count(p.Bad), count(p.FaultCount), count(p.Soft)))
 	}
 	t.write(out)
 	if len(p.Columns) > 0 {
 		fmt.Fprintln(out)
-		t = newTable("列头", "字段", "依据", "~示例")
+		t = newTable("表头", "字段", "依据", "~示例")
 		for _, c := range p.Columns {
 			t.add(c.Heading, orDash(c.Column), wordFor(string(c.By), byWords), strings.Join(c.Samples, "、"))
 		}
 		t.write(out)
 	}
 	if len(p.Missing) > 0 {
-		fmt.Fprintf(out, "\n没有对应列头的必填字段：%s（可用 --map 列头=字段 指定）\n", clean(strings.Join(p.Missing, "、")))
+		fmt.Fprintf(out, "\n没有对应表头的必填字段：%s（可用 --map 表头=字段 指定）\n", clean(strings.Join(p.Missing, "、")))
 	}
 	for _, n := range p.Notes {
 		fmt.Fprintf(out, "· %s\n", clean(n))
@@ -329,7 +331,7 @@ func printPreview(out io.Writer, p *submission.FilePreview) {
 	}
 	if len(p.Faults) > 0 {
 		fmt.Fprintln(out)
-		t = newTable("单元格", ">行", "列头", "类别", "规则", "~原因")
+		t = newTable("单元格", ">行", "表头", "类别", "规则", "~原因")
 		for _, x := range p.Faults[:min(len(p.Faults), 20)] {
 			t.add(orDash(x.Cell), strconv.Itoa(x.Row), orDash(x.Heading), x.Class, orDash(x.Rule), x.Reason)
 		}

@@ -17,7 +17,7 @@ func newIngestWays(f *clientFlags) *cobra.Command {
 	var asJSON bool
 	var dataset string
 	c := &cobra.Command{
-		Use: "ways", Short: "报送方式：何时取、最近一次、下一次、是否落后 / how datasets are delivered", Args: cobra.NoArgs,
+		Use: "ways", Short: "报送方式：何时取、最近一次、下一次、是否逾期 / how datasets are delivered", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cl, err := f.dial(c.Context(), "operator")
 			if err != nil {
@@ -36,7 +36,7 @@ func newIngestWays(f *clientFlags) *cobra.Command {
 }
 
 func printWays(out io.Writer, list []submission.Way, dataset string) {
-	t := newTable("数据集", "方式", "来源", "~何时", "最近一次", "结果", ">行", ">问题数据", "下一次", ">落后", "~未成的原因")
+	t := newTable("数据集", "方式", "来源", "~何时", "最近一次", "结果", ">行", ">问题数据", "下一次", ">逾期", "~未成的原因")
 	for _, w := range list {
 		if dataset != "" && w.Dataset != dataset {
 			continue
@@ -71,7 +71,7 @@ func printWays(out io.Writer, list []submission.Way, dataset string) {
 }
 
 // submissionStates are the states of a submission as people know them.
-var submissionStates = map[string]string{"open": "发送中", "sent": "已发送", "landed": "已入库", "refused": "未收"}
+var submissionStates = map[string]string{"open": "发送中", "sent": "待入库", "landed": "入库完成", "refused": "未接收"}
 
 func newIngestPull(f *clientFlags) *cobra.Command {
 	var agree, noWait bool

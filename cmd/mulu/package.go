@@ -30,7 +30,7 @@ func newPackage() *cobra.Command {
 	var f clientFlags
 	c := &cobra.Command{Use: "package", Short: "离线包：在隔离的网络之间搬运数据集 / carry a dataset across separated networks"}
 	f.add(c)
-	c.AddCommand(newPackageExport(&f), newPackageVerify(), newPackageImport(&f))
+	c.AddCommand(newPackageExport(&f), newPackageVerify(), newPackageImport(&f), newPackageDiscard(&f))
 	return c
 }
 
@@ -279,6 +279,29 @@ func importPackage(ctx context.Context, out io.Writer, cl *client, dir string, f
 	return waitLanded(ctx, out, cl, s.Id, wait)
 }
 
+func newPackageDiscard(f *clientFlags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "discard ID",
+		Short: "放弃一个分卷不会再来的离线包 / give a package up whose parts never come",
+		Long: `按报送编号放弃一个一行也没有发送的离线包，删去已到的分卷；同一数据集在它之后登记的包不再等它。
+其中的行不会入库。Gives up a package of which nothing was sent: those of its dataset that
+were registered after it wait no longer.`,
+		Example: "  mulu package discard S20261127-4F7Q2K9D",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			cl, err := f.dial(c.Context(), "operator")
+			if err != nil {
+				return err
+			}
+			if err := discard(c.Context(), cl, args[0]); err != nil {
+				return err
+			}
+			fmt.Fprintf(c.OutOrStdout(), "报送 %s 已放弃，没有收入任何一行 / discarded, nothing was taken\n", args[0])
+			return nil
+		},
+	}
+}
+
 func sendPart(ctx context.Context, cl *client, dir, id, name string, s *submission.PackageState) error {
 	f, err := os.Open(filepath.Join(dir, filepath.Base(name)))
 	if err != nil {
@@ -293,25 +316,20 @@ func sendPart(ctx context.Context, cl *client, dir, id, name string, s *submissi
 	return json.NewDecoder(resp.Body).Decode(s)
 }
 
-// waitLanded waits until a package has landed, or says how far it is.
+// waitLanded waits until a package has landed, or says that it goes on.
 func waitLanded(ctx context.Context, out io.Writer, cl *client, id string, wait time.Duration) error {
-	for end := time.Now().Add(wait); ; {
-		var s submission.Submission
-		if err := cl.get(ctx, "/v1/submissions/"+url.PathEscape(id), nil, &s); err != nil {
-			return err
-		}
-		if s.State == "landed" {
-			fmt.Fprintf(out, "报送 %s 已入库：%s 行，问题数据 %s 行 / landed\n", id, count(s.Good), count(s.Rejected))
-			return nil
-		}
-		if time.Now().After(end) {
-			fmt.Fprintf(out, "报送 %s 的分卷已齐，正在发送（%s / %s 行）/ being sent\n", id, count(s.Rows), count(s.Total))
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(time.Second):
-		}
+	limited, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	s, _, err := awaitLanding(limited, cl, id, func(*submission.Submission) bool { return true })
+	switch {
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+		fmt.Fprintf(out, "报送 %s 的分卷已齐，继续发送和入库；进展见 mulu ingest submissions / it goes on\n", id)
+		return nil
+	case err != nil:
+		return err
+	case s.State == submission.SubmissionStateRefused:
+		return fmt.Errorf("报送 %s 未接收：%s / refused", id, s.Reason)
 	}
+	fmt.Fprintf(out, "报送 %s 入库完成：%s 行，问题数据 %s 行 / landed\n", id, count(s.Good), count(s.Rejected))
+	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mulu/internal/clock"
 	"mulu/internal/sample"
 )
 
@@ -41,7 +42,7 @@ Writes the district's source records and a label for every fault put in on purpo
 				return usageError{fmt.Errorf("请用 --out 指定目录 / say where with --out")}
 			}
 			var err error
-			if o.AsOf, err = time.ParseInLocation(time.DateOnly, asOf, time.FixedZone("Asia/Shanghai", 8*3600)); err != nil {
+			if o.AsOf, err = time.ParseInLocation(time.DateOnly, asOf, clock.Shanghai); err != nil {
 				return usageError{fmt.Errorf("--as-of 应为 YYYY-MM-DD / want YYYY-MM-DD: %w", err)}
 			}
 			begin := time.Now()

@@ -17,6 +17,7 @@ import (
 
 	"mulu"
 	"mulu/ingest/submit"
+	"mulu/internal/durable"
 )
 
 // Names below a folder and beside a file.
@@ -37,10 +38,7 @@ type Folder struct {
 
 // FolderOf is the folder of a declared way.
 func FolderOf(root string, d *submit.Declared) Folder {
-	name := d.Folder
-	if name == "" {
-		name = string(d.Dataset)
-	}
+	name := d.FolderFor(d.Dataset)
 	return Folder{name, filepath.Join(root, name)}
 }
 
@@ -92,7 +90,7 @@ func (f Folder) Return(name, src, why string) error {
 	}
 	if err == nil {
 		// With a mark, or the notepad in use takes it for GBK.
-		err = writeFile(f.Path(Returned, name+reasonSuffix), []byte("\ufeff"+why+"\r\n"))
+		err = durable.WriteFile(f.Path(Returned, name+reasonSuffix), []byte("\ufeff"+why+"\r\n"), 0o640)
 	}
 	if err != nil {
 		return fmt.Errorf("return file %s: %w", name, err)
@@ -125,7 +123,7 @@ func (f Folder) Answer(name string, receipt []byte, marked string) error {
 		err = Place(marked, f.Path(Receipts, name+markedSuffix))
 	}
 	if err == nil { // last: who sees it finds the other
-		err = writeFile(f.Path(Receipts, name+receiptSuffix), receipt)
+		err = durable.WriteFile(f.Path(Receipts, name+receiptSuffix), receipt, 0o640)
 	}
 	if err != nil {
 		return fmt.Errorf("write receipt of file %s: %w", name, err)
@@ -137,7 +135,7 @@ func (f Folder) Answer(name string, receipt []byte, marked string) error {
 func Move(src, dst string) error {
 	err := os.Rename(src, dst)
 	if err == nil {
-		return SyncDir(filepath.Dir(dst))
+		return durable.SyncDir(filepath.Dir(dst))
 	}
 	if !errors.Is(err, syscall.EXDEV) {
 		return fmt.Errorf("move file: %w", err)
@@ -175,7 +173,7 @@ func Place(src, dst string) error {
 	if err := os.Rename(tmp, dst); err != nil {
 		return fmt.Errorf("place file: %w", err)
 	}
-	return SyncDir(filepath.Dir(dst))
+	return durable.SyncDir(filepath.Dir(dst))
 }
 
 func same(a, b string) bool {
@@ -202,42 +200,6 @@ func copyFile(src, dst string) error {
 		err = out.Sync()
 	}
 	return errors.Join(err, out.Close())
-}
-
-func writeFile(path string, b []byte) error {
-	return Write(path, func(w io.Writer) error {
-		_, err := w.Write(b)
-		return err
-	})
-}
-
-// Write writes a file that is either there whole or as it was.
-func Write(path string, write func(io.Writer) error) error {
-	out, err := os.CreateTemp(filepath.Dir(path), ".writing-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(out.Name()) // no longer there, if all is well
-	if err := errors.Join(out.Chmod(0o640), write(out), out.Sync(), out.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(out.Name(), path); err != nil {
-		return err
-	}
-	return SyncDir(filepath.Dir(path))
-}
-
-// SyncDir makes the names in a directory durable.
-func SyncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("sync directory: %w", err)
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("sync directory: %w", err)
-	}
-	return nil
 }
 
 // Dropped is a file that is complete.

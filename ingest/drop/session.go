@@ -19,6 +19,7 @@ import (
 	"github.com/pkg/sftp"
 
 	"mulu"
+	"mulu/internal/durable"
 )
 
 // session is what one signed-in system sees: "/" has a directory for each folder of its
@@ -213,7 +214,7 @@ func (u *upload) Close() error {
 		if err := os.Rename(u.Name(), u.at.path()); err != nil {
 			return err
 		}
-		return SyncDir(u.at.folder.Dir)
+		return durable.SyncDir(u.at.folder.Dir)
 	}))
 }
 

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"mulu"
+	"mulu/internal/durable"
 )
 
 // Keys knows who a system is by its API key.
@@ -269,14 +270,5 @@ func newHostKey(path string) ([]byte, error) {
 		return nil, err
 	}
 	b := pem.EncodeToMemory(block)
-	err = Write(path, func(w io.Writer) error {
-		if f, ok := w.(*os.File); ok {
-			if err := f.Chmod(0o600); err != nil {
-				return err
-			}
-		}
-		_, err := w.Write(b)
-		return err
-	})
-	return b, err
+	return b, durable.WriteFile(path, b, 0o600)
 }

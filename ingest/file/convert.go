@@ -94,7 +94,7 @@ func (r *Reader) convert(t *target, c *cell) value {
 	if v.class != "" {
 		v.how, v.text, v.normalised = asText, r.shown(c), false
 	} else if v.how == asText && strings.Contains(v.text, "\uFFFD") {
-		v = wrong(ClassEncoding, "含有无法辨认的字符“\uFFFD”，原字符已丢失；请核对文件编码，或改用标准汉字（不用造字）后重导")
+		v = wrong(ClassEncoding, "含有无法辨认的字符“\uFFFD”，原字符已丢失；请核对文件编码后重导")
 		v.how, v.text = asText, r.shown(c)
 	}
 	return v
@@ -258,7 +258,7 @@ func (r *Reader) typedText(t *target, s string) value {
 	case mulu.Date:
 		date, rest, ok := day(s)
 		if ok && rest != "" {
-			c, fine := clock(rest)
+			c, fine := timeOf(rest)
 			ok = fine && strings.Trim(c, "0:.") == "" // midnight
 		}
 		if !ok {
@@ -269,7 +269,7 @@ func (r *Reader) typedText(t *target, s string) value {
 		date, rest, ok := day(s)
 		if ok && strings.TrimSpace(rest) != "" {
 			var c string
-			c, ok = clock(rest)
+			c, ok = timeOf(rest)
 			date += " " + c
 		}
 		if !ok {

@@ -310,7 +310,7 @@ func (s *csvSource) ragged() {
 		return
 	}
 	s.out.raw = join(s.out.cells, s.delim)
-	s.out.fault = &Fault{Class: ClassRagged, Reason: fmt.Sprintf("第 %d 行有 %d 列，标题行有 %d 列；请检查是否少了或多了分隔符“%s”，含分隔符的内容应加双引号", s.out.number, n, s.want, delimName(s.delim))}
+	s.out.fault = &Fault{Class: ClassRagged, Reason: fmt.Sprintf("第 %d 行有 %d 列，表头行有 %d 列；请检查是否少了或多了分隔符“%s”，含分隔符的内容应加双引号", s.out.number, n, s.want, delimName(s.delim))}
 }
 
 func join(cells []cell, delim byte) string {

@@ -144,7 +144,7 @@ var titles = map[string]string{
 	ClassFormula:    "公式没有计算结果",
 	ClassNumber:     "文本列里存成了数字",
 	ClassFullWidth:  "编号、数字或日期含全角字符",
-	ClassRagged:     "列数与标题行不符",
+	ClassRagged:     "列数与表头行不符",
 	ClassQuote:      "引号不成对",
 	ClassEncoding:   "字符编码损坏",
 	ClassValue:      "值不符合字段类型",

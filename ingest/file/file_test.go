@@ -14,11 +14,11 @@ import (
 	"testing"
 
 	"github.com/xuri/excelize/v2"
+	"golang.org/x/text/encoding/simplifiedchinese"
 	"golang.org/x/text/transform"
 
 	"mulu"
 	"mulu/ingest/file"
-	"mulu/ingest/text"
 )
 
 // people is a dataset with a column of every type.
@@ -101,7 +101,7 @@ func want(t *testing.T, got, want any) {
 
 func gb18030(t testing.TB, s string) string {
 	t.Helper()
-	out, _, err := transform.String(text.ToGB18030(), s)
+	out, _, err := transform.String(simplifiedchinese.GB18030.NewEncoder(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,7 +280,7 @@ func TestLayout(t *testing.T) {
 		"two for one": {in: "id_no,birth,姓名,name\n1,2026-01-05,a,b\n",
 			columns: "id_no>id_no:name birth>birth:name 姓名>name:title name>name:name", refusal: "“姓名”（C 列）与“name”（D 列）"},
 		"missing":     {in: "姓名,民族\na,01\n", columns: "姓名>name:title 民族>nation:title", missing: []string{"id_no", "birth"}, refusal: "公民身份号码（id_no）、出生日期（birth）"},
-		"no headings": {in: "1,a,2026-01-05\n2,b,2026-01-05\n", columns: "1>:none a>:none 2026-01-05>:none", missing: []string{"id_no", "birth"}, refusal: "没有找到标题行"},
+		"no headings": {in: "1,a,2026-01-05\n2,b,2026-01-05\n", columns: "1>:none a>:none 2026-01-05>:none", missing: []string{"id_no", "birth"}, refusal: "没有找到表头行"},
 		"a map to nowhere": {in: "id_no,birth,x\n1,2026-01-05,a\n", o: file.Options{Map: map[string]string{"x": "nope"}},
 			columns: "id_no>id_no:name birth>birth:name x>:map", refusal: "没有这个字段"},
 		"the row is given": {in: "id_no,birth\n号码,生日\n1,2026-01-05\n", o: file.Options{Header: 2, Map: map[string]string{"号码": "id_no", "生日": "birth"}},

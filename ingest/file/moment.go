@@ -60,9 +60,9 @@ func yearHeld(y int) bool { return y >= 1900 && y <= 2299 }
 // hourWords are the words of a time of day.
 var hourWords = strings.NewReplacer("时", ":", "点", ":", "分", ":", "秒", "")
 
-// clock reads a time of day: 8:30, 08:30:15.123, 8时30分, 083015, with a zone or
+// timeOf reads a time of day: 8:30, 08:30:15.123, 8时30分, 083015, with a zone or
 // without.
-func clock(s string) (string, bool) {
+func timeOf(s string) (string, bool) {
 	s = strings.TrimLeft(strings.TrimPrefix(strings.TrimLeft(s, " \t"), "T"), " \t")
 	if len(s) == 6 && digits(s) == 6 {
 		s = s[:2] + ":" + s[2:4] + ":" + s[4:]

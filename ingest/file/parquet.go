@@ -16,6 +16,7 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 
 	"mulu"
+	"mulu/internal/clock"
 )
 
 // batchRows is how many rows of a Parquet are decoded at a time.
@@ -112,8 +113,6 @@ func (s *parquetSource) load() (err error) {
 	return nil
 }
 
-var shanghai = time.FixedZone("Asia/Shanghai", 8*3600)
-
 // arrowCell makes a cell of a value; what the types of a dataset do not know becomes
 // text.
 func arrowCell(a arrow.Array, i int) cell {
@@ -158,7 +157,7 @@ func arrowCell(a arrow.Array, i int) cell {
 		if t.TimeZone == "" { // a wall clock
 			return said(at.Format("2006-01-02 15:04:05.999999999"))
 		}
-		return said(at.In(shanghai).Format("2006-01-02 15:04:05.999999999-07:00"))
+		return said(at.In(clock.Shanghai).Format("2006-01-02 15:04:05.999999999-07:00"))
 	case *array.Int8, *array.Int16, *array.Int32, *array.Int64, *array.Uint8, *array.Uint16, *array.Uint32, *array.Uint64,
 		*array.Decimal128, *array.Decimal256, *array.Decimal32, *array.Decimal64:
 		return whole(a.ValueStr(i))

@@ -238,11 +238,11 @@ func (r *Reader) refuse(m *matcher, h *head) {
 	r.layout.Missing, shown = h.missing(r.ds)
 	switch {
 	case h == nil && r.o.Header > 0:
-		why = append(why, fmt.Sprintf("第 %d 行没有内容，不能作为标题行", r.o.Header))
+		why = append(why, fmt.Sprintf("第 %d 行没有内容，不能作为表头行", r.o.Header))
 	case h == nil:
 		why = append(why, "文件里没有内容")
 	case h.matched == 0:
-		why = append(why, "没有找到标题行：前 30 行里没有一格与字段名或中文标题相符；请使用模板，或指明标题行和列的对应关系")
+		why = append(why, "没有找到表头行：前 30 行里没有一格与字段名或中文标题相符；请使用模板，或指明表头行和列的对应关系")
 	default:
 		why = append(why, h.refusal...)
 		if len(shown) > 0 {

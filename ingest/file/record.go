@@ -2,9 +2,9 @@ package file
 
 import (
 	"strings"
-	"unicode/utf8"
 
 	"mulu"
+	"mulu/ingest/text"
 )
 
 // recorder writes the values of a row as a record of the dataset's topic.
@@ -73,7 +73,7 @@ func (m *member) plan(r *recorder, b *[]byte) {
 		if i > 0 {
 			*b = append(*b, ',')
 		}
-		*b = append(appendJSON(*b, in.name), ':')
+		*b = append(text.AppendJSON(*b, in.name), ':')
 		if len(in.in) > 0 {
 			in.plan(r, b)
 			continue
@@ -95,7 +95,7 @@ func (r *recorder) write(b []byte, values []value) []byte {
 		case asNull:
 			b = append(b, "null"...)
 		case asText:
-			b = appendJSON(b, v.text)
+			b = text.AppendJSON(b, strings.ToValidUTF8(v.text, "\uFFFD"))
 		default:
 			b = append(b, v.text...)
 		}
@@ -125,45 +125,5 @@ func (r *recorder) whole(raw string) []byte {
 	if r.csv {
 		return []byte(raw)
 	}
-	return append(appendJSON([]byte(`{"_line":`), raw), '}')
-}
-
-const hexDigits = "0123456789abcdef"
-
-// appendJSON writes a JSON string.
-func appendJSON(b []byte, s string) []byte {
-	b = append(b, '"')
-	from := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= utf8.RuneSelf {
-			ch, n := utf8.DecodeRuneInString(s[i:])
-			if ch == utf8.RuneError && n == 1 {
-				b = append(append(b, s[from:i]...), "\uFFFD"...)
-				from = i + 1
-			}
-			i += n
-			continue
-		}
-		if c >= ' ' && c != '"' && c != '\\' {
-			i++
-			continue
-		}
-		b = append(b, s[from:i]...)
-		switch c {
-		case '"', '\\':
-			b = append(b, '\\', c)
-		case '\n':
-			b = append(b, '\\', 'n')
-		case '\r':
-			b = append(b, '\\', 'r')
-		case '\t':
-			b = append(b, '\\', 't')
-		default:
-			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		}
-		i++
-		from = i
-	}
-	return append(append(b, s[from:]...), '"')
+	return append(text.AppendJSON([]byte(`{"_line":`), strings.ToValidUTF8(raw, "\uFFFD")), '}')
 }

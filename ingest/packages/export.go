@@ -12,6 +12,7 @@ import (
 
 	"mulu"
 	"mulu/ingest"
+	"mulu/internal/durable"
 )
 
 // Export says what is to be written.
@@ -179,11 +180,7 @@ func Finish(dir string, text, sig []byte) error {
 		name string
 		text []byte
 	}{{SignatureFile, sig}, {ManifestFile, text}} {
-		path := filepath.Join(dir, f.name)
-		if err := os.WriteFile(path+".tmp", f.text, 0o640); err != nil {
-			return fmt.Errorf("write %s: %w", f.name, err)
-		}
-		if err := os.Rename(path+".tmp", path); err != nil {
+		if err := durable.WriteFile(filepath.Join(dir, f.name), f.text, 0o640); err != nil {
 			return fmt.Errorf("write %s: %w", f.name, err)
 		}
 	}

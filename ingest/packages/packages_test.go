@@ -13,13 +13,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"mulu"
 	"mulu/ingest"
 	"mulu/ingest/submit"
-	"mulu/internal/broker"
+	"mulu/internal/broker/brokertest"
 	"mulu/internal/store"
 	"mulu/ledger/contract"
 )
@@ -39,24 +38,14 @@ type side struct {
 
 func newSide(t *testing.T, partitions int32) *side {
 	t.Helper()
-	s := &side{t: t}
-	ctx, cancel := context.WithCancel(context.Background())
-	addr, ended := make(chan string, 1), make(chan error, 1)
-	dir := t.TempDir()
-	go func() { ended <- broker.Serve(ctx, broker.Config{Dir: dir, Ready: func(a string) { addr <- a }}) }()
-	t.Cleanup(func() { cancel(); <-ended })
-	select {
-	case s.addr = <-addr:
-	case err := <-ended:
-		t.Fatal(err)
-	}
+	s := &side{t: t, addr: brokertest.Start(t)}
 	var err error
 	s.db, err = store.Open(t.Context(), "sqlite:"+t.TempDir()+"/control.db")
 	s.check(err)
 	t.Cleanup(func() { s.db.Close() })
 	_, err = ingest.NewJournal(t.Context(), s.db, time.Now)
 	s.check(err)
-	s.check(broker.EnsureTopics(t.Context(), []string{s.addr}, []broker.TopicSpec{{Name: "people", Partitions: partitions}}))
+	brokertest.Topic(t, s.addr, "people", partitions)
 	s.desk = submit.NewDesk(s.db, []string{s.addr}, time.Now)
 	_, s.key, err = ed25519.GenerateKey(nil)
 	s.check(err)
@@ -103,36 +92,14 @@ func (s *side) produce(from, to int) {
 // perKey reads the topic: the values of each key in their order.
 func (s *side) perKey() (map[string][]string, int) {
 	s.t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(s.addr), kgo.ConsumeTopics("people"), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
-	s.check(err)
-	defer cl.Close()
-	ends, err := kadm.NewClient(cl).ListCommittedOffsets(s.t.Context(), "people")
-	s.check(err)
-	left := map[int32]int64{}
-	ends.Each(func(o kadm.ListedOffset) {
-		if o.Offset > 0 {
-			left[o.Partition] = o.Offset
-		}
-	})
 	out, notes := map[string][]string{}, 0
-	for len(left) > 0 {
-		ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
-		fetches := cl.PollFetches(ctx)
-		cancel()
-		s.check(fetches.Err())
-		fetches.EachRecord(func(k *kgo.Record) {
-			if !k.Attrs.IsControl() {
-				out[string(k.Key)] = append(out[string(k.Key)], string(k.Value))
+	for _, k := range brokertest.Committed(s.t, s.addr, "people") {
+		out[string(k.Key)] = append(out[string(k.Key)], string(k.Value))
+		for _, h := range k.Headers {
+			if h.Key == mulu.HeaderNote {
+				notes++
 			}
-			for _, h := range k.Headers {
-				if h.Key == mulu.HeaderNote {
-					notes++
-				}
-			}
-			if k.Offset+1 >= left[k.Partition] {
-				delete(left, k.Partition)
-			}
-		})
+		}
 	}
 	return out, notes
 }
@@ -335,6 +302,73 @@ func TestRefused(t *testing.T) {
 	os.Remove(filepath.Join(dir, m.Parts[1].Name))                  //nolint:errcheck // ditto
 	if _, missing, err := Verify(dir); err == nil || !strings.Contains(err.Error(), m.Parts[0].Name) || len(missing) != 1 {
 		t.Errorf("verify: %v, missing %v", err, missing)
+	}
+}
+
+// A package whose parts never come is given up: the one behind it goes, and what comes
+// later leaves a gap.
+func TestDiscard(t *testing.T) {
+	a, b := newSide(t, 2), newSide(t, 2)
+	a.produce(0, 20)
+	first, m1 := a.export(true)
+	a.produce(20, 30)
+	second, m2 := a.export(false)
+	a.produce(30, 40)
+	third, m3 := a.export(false)
+	b.shelf.Trusted["甲"] = m1.House.Key
+	text, sig := files(t, first)
+	lost, err := b.shelf.Open(t.Context(), text, sig, "op", false)
+	b.check(err)
+	_, err = b.shelf.Put(t.Context(), lost.ID, m1.Parts[0].Name, bytes.NewReader(read(t, first, m1.Parts[0].Name)))
+	b.check(err)
+	behind, err := b.arrive(second, m2)
+	b.check(err)
+	state := func(id string) string {
+		t.Helper()
+		s, err := b.desk.Get(t.Context(), id)
+		b.check(err)
+		return s.State
+	}
+	b.check(b.shelf.Run(t.Context()))
+	if state(behind) != submit.Open {
+		t.Error("the second is sent although parts of the first are missing")
+	}
+	// The process ends between the submission and its parts.
+	b.shelf.Passed = func(s string) {
+		if s == "refused" {
+			panic(errCut)
+		}
+	}
+	if err := cut(func() error { return b.shelf.Discard(t.Context(), lost.ID, "op") }); !errors.Is(err, errCut) {
+		t.Fatalf("cut: %v", err)
+	}
+	b.shelf.Passed = nil
+	b.check(b.shelf.Sweep(t.Context()))
+	if left, _ := filepath.Glob(filepath.Join(b.shelf.dir(lost.Digest), "part-*")); len(left) > 0 { //nolint:errcheck // the pattern is right
+		t.Errorf("left behind: %v", left)
+	}
+	b.check(b.shelf.Run(t.Context()))
+	if state(lost.ID) != submit.Refused || state(behind) != submit.Sent {
+		t.Errorf("the first is %s and the second %s", state(lost.ID), state(behind))
+	}
+	for _, id := range []string{lost.ID, behind} {
+		if err := b.shelf.Discard(t.Context(), id, "op"); !errors.Is(err, mulu.ErrConflict) {
+			t.Errorf("%s is discarded: %v", id, err)
+		}
+	}
+	// The third follows on the second, which was taken. The first comes too late.
+	if _, err := b.arrive(third, m3); err != nil {
+		t.Errorf("the third: %v", err)
+	}
+	if _, err := b.shelf.Open(t.Context(), text, sig, "op", false); !errors.Is(err, mulu.ErrConflict) {
+		t.Errorf("the first, late: %v", err)
+	}
+	again, err := b.shelf.Open(t.Context(), text, sig, "op", true)
+	if err != nil || again.ID == lost.ID || again.Submission.State != submit.Open || again.Warning == "" || len(again.Missing) != len(m1.Parts) {
+		t.Errorf("the first by force: %+v, %v", again, err)
+	}
+	if same, err := b.shelf.Open(t.Context(), text, sig, "op", false); err != nil || same.ID != again.ID {
+		t.Errorf("the first once more: %+v, %v", same, err)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -99,22 +98,17 @@ func (s *Seal) keep(ctx context.Context, p *Sealed, previous string) error {
 }
 
 // List gives the newest packages that were signed here, of all datasets for "".
-func (s *Seal) List(ctx context.Context, code mulu.DatasetCode, limit int) (out []Sealed, err error) {
-	rows, err := s.DB.Read.QueryContext(ctx, `SELECT digest, dataset, name, manifest, signature, actor, signed_at FROM ingest_package
+func (s *Seal) List(ctx context.Context, code mulu.DatasetCode, limit int) ([]Sealed, error) {
+	list, err := store.All(ctx, s.DB.Read, func(r store.Row) (p Sealed, err error) {
+		var text, sig string
+		var at int64
+		err = r.Scan(&p.Digest, &p.Dataset, &p.Name, &text, &sig, &p.By, &at)
+		p.Text, p.Sig, p.At = []byte(text), []byte(sig), store.FromMicros(at)
+		return p, err
+	}, `SELECT digest, dataset, name, manifest, signature, actor, signed_at FROM ingest_package
 		WHERE $1 = '' OR dataset = $1 ORDER BY n DESC LIMIT $2`, string(code), limit)
 	if err != nil {
 		return nil, fmt.Errorf("list packages: %w", err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var p Sealed
-		var text, sig string
-		var at int64
-		if err := rows.Scan(&p.Digest, &p.Dataset, &p.Name, &text, &sig, &p.By, &at); err != nil {
-			return nil, fmt.Errorf("list packages: %w", err)
-		}
-		p.Text, p.Sig, p.At = []byte(text), []byte(sig), store.FromMicros(at)
-		out = append(out, p)
-	}
-	return out, errors.Join(rows.Err())
+	return list, nil
 }

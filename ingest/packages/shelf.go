@@ -17,6 +17,7 @@ import (
 
 	"mulu"
 	"mulu/ingest/submit"
+	"mulu/internal/durable"
 )
 
 // Shelf keeps the packages that come in until they are sent.
@@ -56,9 +57,9 @@ type State struct {
 }
 
 // Open registers a package and says which of its parts are missing; the same package
-// again is the same submission. mulu.ErrDenied: nobody here trusts who signed it.
-// mulu.ErrConflict: it does not follow on the last one, or its records have another form;
-// force takes it nevertheless, and keeps what was wrong.
+// again is the same submission, unless that was discarded. mulu.ErrDenied: nobody here
+// trusts who signed it. mulu.ErrConflict: it does not follow on the last one, or its
+// records have another form; force takes it nevertheless, and keeps what was wrong.
 func (s *Shelf) Open(ctx context.Context, text, sig []byte, by string, force bool) (State, error) {
 	m, err := Read(text, sig)
 	if err != nil {
@@ -73,8 +74,9 @@ func (s *Shelf) Open(ctx context.Context, text, sig []byte, by string, force boo
 	if err != nil {
 		return State{}, err
 	}
-	if i := slices.IndexFunc(list, func(r received) bool { return r.Digest == id }); i >= 0 {
-		return s.State(ctx, list[i].ID)
+	there, key, list := sift(list, id)
+	if there != "" {
+		return s.State(ctx, there)
 	}
 	warning := ""
 	if err := errors.Join(s.fits(ctx, m), chained(m, list)); err != nil {
@@ -101,12 +103,31 @@ func (s *Shelf) Open(ctx context.Context, text, sig []byte, by string, force boo
 		return State{}, err
 	}
 	s.passed("kept")
-	sub, _, err := s.Desk.Open(ctx, submit.Submission{Dataset: m.Dataset, Way: mulu.WayPackage, Name: name, Key: id, Digest: id, Source: m.Name, By: by, Total: m.Rows, Report: report})
+	sub, _, err := s.Desk.Open(ctx, submit.Submission{Dataset: m.Dataset, Way: mulu.WayPackage, Name: name, Key: key, Digest: id, Source: m.Name, By: by, Total: m.Rows, Report: report})
 	if err != nil {
 		return State{}, err
 	}
 	s.passed("opened")
 	return s.State(ctx, sub.ID)
+}
+
+// sift finds the submission of a package among those that came, and else its key; taken
+// are those that count for the chain. One that was discarded does neither: the same
+// package is another submission then.
+func sift(came []received, digest string) (there, key string, taken []received) {
+	key = digest
+	for _, r := range came {
+		switch {
+		case r.Submission.State != submit.Refused:
+			taken = append(taken, r)
+			if r.Digest == digest {
+				there = r.ID
+			}
+		case r.Digest == digest:
+			key += "#"
+		}
+	}
+	return there, key, taken
 }
 
 // declared is the name of a dataset's way of packages, "" if it declares none.
@@ -257,6 +278,28 @@ func (s *Shelf) Put(ctx context.Context, id, name string, r io.Reader) (State, e
 	return s.State(ctx, id)
 }
 
+// Discard ends a package of which nothing was sent, and removes its parts: the later ones
+// of its dataset do not wait for it any more. Those not registered yet no longer follow
+// on the last one. mulu.ErrConflict: it is being sent, or was.
+func (s *Shelf) Discard(ctx context.Context, id, by string) error {
+	state, err := s.State(ctx, id)
+	if err != nil {
+		return err
+	}
+	// A sender that begins just now plans nothing of what is not open.
+	if err := s.Desk.Refuse(ctx, id, "由 "+by+" 放弃，没有收入任何一行", nil); errors.Is(err, mulu.ErrConflict) {
+		return fmt.Errorf("离线包 %s（报送 %s）已开始发送或已结束，不能放弃 / it was sent or has ended: %w", state.Package, id, err)
+	} else if err != nil {
+		return err
+	}
+	s.passed("refused")
+	m, err := s.manifest(state.Digest)
+	if err != nil {
+		return err
+	}
+	return s.clear(state.Digest, m) // what a crash leaves, Sweep removes
+}
+
 // put writes a part under another name first: under its own it is whole.
 func (s *Shelf) put(p *Part, dir string, r io.Reader) error {
 	f, err := os.CreateTemp(dir, "coming-*")
@@ -275,7 +318,7 @@ func (s *Shelf) put(p *Part, dir string, r io.Reader) error {
 	if err := os.Rename(f.Name(), filepath.Join(dir, p.Name)); err != nil {
 		return fmt.Errorf("keep part %s: %w", p.Name, err)
 	}
-	return nil
+	return durable.SyncDir(dir)
 }
 
 // Run sends every package that is whole. Those of one dataset go one after the other in

@@ -13,6 +13,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"mulu"
+	"mulu/ingest/text"
 	"mulu/internal/clock"
 )
 
@@ -95,7 +96,7 @@ func objectOf(fields []arrow.Field) (writeRow, error) {
 	names := make([][]byte, len(fields))
 	cells := make([]writeCell, len(fields))
 	for c, f := range fields {
-		names[c] = append(appendText(nil, f.Name), ':')
+		names[c] = append(text.AppendJSON(nil, f.Name), ':')
 		var err error
 		if cells[c], err = cellOf(f.Name, f.Type); err != nil {
 			return nil, err
@@ -132,8 +133,8 @@ func number[A interface{ Value(int) T }, T int8 | int16 | int32 | int64 | uint8 
 	}
 }
 
-func text[A interface{ Value(int) string }](dst []byte, col arrow.Array, i int) []byte {
-	return appendText(dst, any(col).(A).Value(i))
+func chars[A interface{ Value(int) string }](dst []byte, col arrow.Array, i int) []byte {
+	return text.AppendJSON(dst, any(col).(A).Value(i))
 }
 
 // float keeps what JSON can not hold as text, which ingest then rejects.
@@ -148,11 +149,11 @@ func float(dst []byte, v float64, bits int) []byte {
 func cellOf(name string, t arrow.DataType) (writeCell, error) {
 	switch t := t.(type) {
 	case *arrow.StringType:
-		return text[*array.String], nil
+		return chars[*array.String], nil
 	case *arrow.LargeStringType:
-		return text[*array.LargeString], nil
+		return chars[*array.LargeString], nil
 	case *arrow.StringViewType:
-		return text[*array.StringView], nil
+		return chars[*array.StringView], nil
 	case *arrow.BooleanType:
 		return func(dst []byte, col arrow.Array, i int) []byte {
 			return strconv.AppendBool(dst, col.(*array.Boolean).Value(i))
@@ -235,26 +236,4 @@ func moment(name string, t *arrow.TimestampType) (writeCell, error) {
 
 func quoted(dst []byte, t time.Time, form string) []byte {
 	return append(t.AppendFormat(append(dst, '"'), form), '"')
-}
-
-const hexDigits = "0123456789abcdef"
-
-// appendText writes a JSON text, escaping what must be and nothing else.
-func appendText(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	from := 0
-	for i := range len(s) {
-		c := s[i]
-		if c >= 0x20 && c != '"' && c != '\\' {
-			continue
-		}
-		dst = append(dst, s[from:i]...)
-		if c < 0x20 {
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		} else {
-			dst = append(dst, '\\', c)
-		}
-		from = i + 1
-	}
-	return append(append(dst, s[from:]...), '"')
 }

@@ -15,11 +15,12 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/sync/semaphore"
-	"golang.org/x/text/encoding/simplifiedchinese"
+	"golang.org/x/text/transform"
 
 	"mulu"
 	"mulu/ingest"
 	"mulu/ingest/submit"
+	"mulu/ingest/text"
 )
 
 // Media types that are taken.
@@ -228,7 +229,7 @@ func (c cutter) cut(f io.Reader, yield func([]byte) error) error {
 // decoded reads text as UTF-8.
 func (c cutter) decoded(f io.Reader) io.Reader {
 	if c.chinese() {
-		return simplifiedchinese.GB18030.NewDecoder().Reader(f)
+		return transform.NewReader(f, text.FromGB18030())
 	}
 	return f
 }

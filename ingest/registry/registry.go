@@ -130,7 +130,7 @@ const versionColumns = `v.subject, v.version, v.schema_id, v.state, s.type, s.bo
 
 const versionTables = ` FROM ingest_subject v JOIN ingest_schema s ON s.registry = '' AND s.id = v.schema_id `
 
-func scanVersion(row interface{ Scan(...any) error }) (v Version, err error) {
+func scanVersion(row store.Row) (v Version, err error) {
 	var state int
 	var refs, imports string
 	if err = row.Scan(&v.Subject, &v.Version, &v.ID, &state, &v.Type, &v.Text, &refs, &imports); err != nil {
@@ -142,23 +142,11 @@ func scanVersion(row interface{ Scan(...any) error }) (v Version, err error) {
 
 // versions gives a subject's versions, oldest first; most says up to which state.
 func versions(ctx context.Context, q queryer, subject string, most int) ([]Version, error) {
-	rows, err := q.QueryContext(ctx, `SELECT `+versionColumns+versionTables+`WHERE v.subject = $1 AND v.state <= $2 ORDER BY v.version`, subject, most)
+	list, err := store.All(ctx, q, scanVersion, `SELECT `+versionColumns+versionTables+`WHERE v.subject = $1 AND v.state <= $2 ORDER BY v.version`, subject, most)
 	if err != nil {
 		return nil, fmt.Errorf("list versions of %s: %w", subject, err)
 	}
-	defer rows.Close()
-	var out []Version
-	for rows.Next() {
-		v, err := scanVersion(rows)
-		if err != nil {
-			return nil, fmt.Errorf("list versions of %s: %w", subject, err)
-		}
-		out = append(out, v)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("list versions of %s: %w", subject, err)
-	}
-	return out, nil
+	return list, nil
 }
 
 // Latest asks for a subject's newest version.
@@ -207,20 +195,11 @@ func (d *Desk) Version(ctx context.Context, subject string, number int, withDele
 
 // Subjects gives the names of what is registered, sorted.
 func (d *Desk) Subjects(ctx context.Context, withDeleted bool) ([]string, error) {
-	rows, err := d.db.Read.QueryContext(ctx, `SELECT DISTINCT subject FROM ingest_subject WHERE state <= $1 ORDER BY subject`, most(withDeleted))
+	list, err := store.All(ctx, d.db.Read, store.One[string], `SELECT DISTINCT subject FROM ingest_subject WHERE state <= $1 ORDER BY subject`, most(withDeleted))
 	if err != nil {
 		return nil, fmt.Errorf("list subjects: %w", err)
 	}
-	defer rows.Close()
-	out := []string{}
-	for rows.Next() {
-		var s string
-		if err := rows.Scan(&s); err != nil {
-			return nil, fmt.Errorf("list subjects: %w", err)
-		}
-		out = append(out, s)
-	}
-	return out, rows.Err()
+	return append([]string{}, list...), nil // clients want a list, be it empty
 }
 
 // ByID gives a schema by its id.
@@ -275,18 +254,9 @@ func (d *Desk) list(ctx context.Context, where string, args ...any) ([]Version, 
 }
 
 func listOf(ctx context.Context, q queryer, where string, args ...any) ([]Version, error) {
-	rows, err := q.QueryContext(ctx, `SELECT `+versionColumns+versionTables+where, args...)
+	list, err := store.All(ctx, q, scanVersion, `SELECT `+versionColumns+versionTables+where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("list schemas: %w", err)
 	}
-	defer rows.Close()
-	var out []Version
-	for rows.Next() {
-		v, err := scanVersion(rows)
-		if err != nil {
-			return nil, fmt.Errorf("list schemas: %w", err)
-		}
-		out = append(out, v)
-	}
-	return out, rows.Err()
+	return list, nil
 }

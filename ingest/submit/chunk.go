@@ -103,7 +103,7 @@ func (c *chunk) letGo(ctx context.Context, tx *sql.Tx) error {
 
 const chunkColumns = `submission, n, sent_rows, cursor, starts, body`
 
-func scanChunk(r row) (*chunk, error) {
+func scanChunk(r store.Row) (*chunk, error) {
 	c := &chunk{}
 	var starts string
 	if err := r.Scan(&c.of, &c.n, &c.rows, &c.cursor, &starts, &c.body); err != nil {

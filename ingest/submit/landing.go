@@ -135,24 +135,16 @@ func (d *Desk) Runs(ctx context.Context, id string) (topic mulu.TopicID, out []R
 		return topic, nil, fmt.Errorf("find submission %s: %w", id, err)
 	}
 	hex.Decode(topic[:], []byte(name)) //nolint:errcheck // written by plan; empty is no topic
-	rows, err := d.db.Read.QueryContext(ctx, `SELECT runs FROM ingest_chunk WHERE submission = $1 ORDER BY n`, id)
+	texts, err := store.All(ctx, d.db.Read, store.One[string], `SELECT runs FROM ingest_chunk WHERE submission = $1 ORDER BY n`, id)
 	if err != nil {
 		return topic, nil, fmt.Errorf("find submission %s: %w", id, err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var text string
+	for _, text := range texts {
 		var runs []Run
-		if err := rows.Scan(&text); err != nil {
-			return topic, nil, fmt.Errorf("find submission %s: %w", id, err)
-		}
 		if err := json.Unmarshal([]byte(text), &runs); err != nil {
 			return topic, nil, fmt.Errorf("find submission %s: %w", id, err)
 		}
 		out = append(out, runs...)
-	}
-	if err := rows.Err(); err != nil {
-		return topic, nil, fmt.Errorf("find submission %s: %w", id, err)
 	}
 	return topic, out, nil
 }

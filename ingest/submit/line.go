@@ -337,43 +337,20 @@ func (d *Desk) lineName(ctx context.Context, dataset mulu.DatasetCode) (name str
 }
 
 // openChunks are the chunks of a line that were planned and not done.
-func (d *Desk) openChunks(ctx context.Context, line string) (out []*chunk, err error) {
-	rows, err := d.db.Read.QueryContext(ctx, `SELECT `+chunkColumns+` FROM ingest_chunk WHERE line = $1 AND body IS NOT NULL`, line)
+func (d *Desk) openChunks(ctx context.Context, line string) ([]*chunk, error) {
+	list, err := store.All(ctx, d.db.Read, scanChunk, `SELECT `+chunkColumns+` FROM ingest_chunk WHERE line = $1 AND body IS NOT NULL`, line)
 	if err != nil {
 		return nil, fmt.Errorf("read open chunks: %w", err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		c, err := scanChunk(rows)
-		if err != nil {
-			return nil, fmt.Errorf("read open chunks: %w", err)
-		}
-		out = append(out, c)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read open chunks: %w", err)
-	}
-	return out, nil
+	return list, nil
 }
 
 // Tend settles what lines of an earlier process, or of one whose broker went away, left
 // open, so that it does not wait for somebody to post to the same dataset, and lets
 // producers go that nobody used for a while. topic names a dataset's topic.
 func (d *Desk) Tend(ctx context.Context, topic func(mulu.DatasetCode) (string, bool)) error {
-	rows, err := d.db.Read.QueryContext(ctx, `SELECT DISTINCT l.dataset FROM ingest_line l JOIN ingest_chunk c ON c.line = l.producer WHERE c.body IS NOT NULL`)
+	left, err := store.All(ctx, d.db.Read, store.One[mulu.DatasetCode], `SELECT DISTINCT l.dataset FROM ingest_line l JOIN ingest_chunk c ON c.line = l.producer WHERE c.body IS NOT NULL`)
 	if err != nil {
-		return fmt.Errorf("find lines to settle: %w", err)
-	}
-	defer rows.Close()
-	var left []mulu.DatasetCode
-	for rows.Next() {
-		var code mulu.DatasetCode
-		if err := rows.Scan(&code); err != nil {
-			return fmt.Errorf("find lines to settle: %w", err)
-		}
-		left = append(left, code)
-	}
-	if err := rows.Err(); err != nil {
 		return fmt.Errorf("find lines to settle: %w", err)
 	}
 	var faults []error

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mulu"
+	"mulu/internal/clock"
 )
 
 // Period is one turn of a dataset's cycle (期), by the calendar of Shanghai.
@@ -26,16 +27,16 @@ const (
 // (declare's table): up to an hour, a day, a week (ISO), ten days (上旬, 中旬, 下旬), a
 // month, a quarter, half a year, a year. What is due irregularly is reported by the day.
 func PeriodAt(cycle time.Duration, t time.Time) Period {
-	t = t.In(shanghai)
+	t = t.In(clock.Shanghai)
 	y, m, d := t.Date()
-	date := func(y int, m time.Month, d int) time.Time { return time.Date(y, m, d, 0, 0, 0, 0, shanghai) }
+	date := func(y int, m time.Month, d int) time.Time { return time.Date(y, m, d, 0, 0, 0, 0, clock.Shanghai) }
 	months := func(n int) (start, end time.Time, nth int) { // n months that begin with the year
 		nth = (int(m) - 1) / n
 		return date(y, time.Month(nth*n+1), 1), date(y, time.Month(nth*n+n+1), 1), nth + 1
 	}
 	switch {
 	case cycle > 0 && cycle <= hour:
-		at := time.Date(y, m, d, t.Hour(), 0, 0, 0, shanghai)
+		at := time.Date(y, m, d, t.Hour(), 0, 0, 0, clock.Shanghai)
 		return Period{at.Format("2006-01-02T15"), at, at.Add(hour)}
 	case cycle <= day:
 		return Period{t.Format(time.DateOnly), date(y, m, d), date(y, m, d+1)}
@@ -72,12 +73,12 @@ func ParsePeriod(cycle time.Duration, name string) (Period, error) {
 		return Period{}, wrongPeriod(cycle, name)
 	}
 	n := func(i int) int { v, _ := strconv.Atoi(f[i]); return v } //nolint:errcheck // digits, or "" which is 0
-	at := time.Date(n(1), time.Month(max(n(2), 1)), max(n(3), 1), n(4), 0, 0, 0, shanghai)
+	at := time.Date(n(1), time.Month(max(n(2), 1)), max(n(3), 1), n(4), 0, 0, 0, clock.Shanghai)
 	switch {
 	case f[5] != "":
 		at = at.AddDate(0, 0, map[string]int{"上": 0, "中": 10, "下": 20}[f[5]])
 	case f[6] != "": // the fourth of January is in the first week
-		at = time.Date(n(1), 1, 4+7*(n(6)-1), 0, 0, 0, 0, shanghai)
+		at = time.Date(n(1), 1, 4+7*(n(6)-1), 0, 0, 0, 0, clock.Shanghai)
 	case f[7] != "":
 		at = at.AddDate(0, 3*(n(7)-1), 0)
 	case f[8] != "":
@@ -90,7 +91,7 @@ func ParsePeriod(cycle time.Duration, name string) (Period, error) {
 }
 
 func wrongPeriod(cycle time.Duration, name string) error {
-	return fmt.Errorf("期次 %q 不对；该数据集的期次形如 %s / this is no period of the dataset, want one like the above: %w", name, PeriodAt(cycle, time.Date(2026, 11, 27, 9, 0, 0, 0, shanghai)).Name, mulu.ErrInvalid)
+	return fmt.Errorf("期次 %q 不对；该数据集的期次形如 %s / this is no period of the dataset, want one like the above: %w", name, PeriodAt(cycle, time.Date(2026, 11, 27, 9, 0, 0, 0, clock.Shanghai)).Name, mulu.ErrInvalid)
 }
 
 // NilReport is what a nil report says beside what every submission has.
@@ -122,7 +123,7 @@ func (d *Desk) Nil(ctx context.Context, ds *mulu.Dataset, period, note, by strin
 	}
 	r := NilReport{Note: note}
 	if !delivered.Before(p.Start) && delivered.Before(p.End) {
-		r.Delivered = delivered.In(shanghai).Format(time.DateTime)
+		r.Delivered = delivered.In(clock.Shanghai).Format(time.DateTime)
 	}
 	report, err := json.Marshal(r)
 	if err != nil {

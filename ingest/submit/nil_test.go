@@ -8,12 +8,13 @@ import (
 
 	"mulu"
 	"mulu/ingest"
+	"mulu/internal/clock"
 	"mulu/internal/store"
 )
 
 func at(t *testing.T, s string) time.Time {
 	t.Helper()
-	v, err := time.ParseInLocation("2006-01-02 15:04", s, shanghai)
+	v, err := time.ParseInLocation("2006-01-02 15:04", s, clock.Shanghai)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +73,7 @@ func TestNil(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return u["rescue"].Period + " " + u["rescue"].Until.In(shanghai).Format("01-02 15:04")
+		return u["rescue"].Period + " " + u["rescue"].Until.In(clock.Shanghai).Format("01-02 15:04")
 	}
 	first, fresh, err := d.Nil(t.Context(), ds, "", "本月无新增", "mz", at(t, "2026-11-03 08:00"))
 	if err != nil || !fresh || first.Period != "2026-11" || first.State != Landed || first.Rows != 0 {

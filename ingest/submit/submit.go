@@ -23,6 +23,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"mulu"
+	"mulu/internal/clock"
 	"mulu/internal/store"
 )
 
@@ -100,7 +101,7 @@ func (d *Desk) Open(ctx context.Context, s Submission) (out Submission, fresh bo
 // that it goes to, if that is known yet.
 func (d *Desk) open(ctx context.Context, tx *sql.Tx, s Submission, topic string) (out Submission, fresh bool, err error) {
 	now := d.now().UTC().Truncate(time.Microsecond)
-	s.ID = "S" + now.In(shanghai).Format("20060102") + "-" + rand.Text()[:8]
+	s.ID = "S" + now.In(clock.Shanghai).Format("20060102") + "-" + rand.Text()[:8]
 	if s.Key == "" {
 		s.Key = s.ID
 	}
@@ -138,15 +139,10 @@ func (s *Submission) is(asked *Submission, fresh bool) error {
 		return nil
 	}
 	return fmt.Errorf("键 %q 已用于另一份内容（%s，%s）；内容变了请换一个键 / this key was used for other content: %w",
-		asked.Key, s.ID, s.OpenedAt.In(shanghai).Format(time.DateTime), mulu.ErrConflict)
+		asked.Key, s.ID, s.OpenedAt.In(clock.Shanghai).Format(time.DateTime), mulu.ErrConflict)
 }
 
-// shanghai is where days and serial numbers are counted.
-var shanghai = time.FixedZone("Asia/Shanghai", 8*3600)
-
-type row interface{ Scan(...any) error }
-
-func scan(r row) (s Submission, err error) {
+func scan(r store.Row) (s Submission, err error) {
 	var report string
 	var opened, sent, landed int64
 	err = r.Scan(&s.ID, (*string)(&s.Dataset), (*string)(&s.Way), &s.Name, &s.Key, &s.Source, &s.Digest, &s.Period, &s.By, &s.State, &s.Reason, &report,
@@ -196,25 +192,13 @@ func (d *Desk) List(ctx context.Context, f Filter, limit int) ([]Submission, err
 		}
 		of += ")"
 	}
-	rows, err := d.db.Read.QueryContext(ctx, `SELECT `+columns+` FROM ingest_submission
+	list, err := store.All(ctx, d.db.Read, scan, `SELECT `+columns+` FROM ingest_submission
 		WHERE ($1 = '' OR dataset = $1) AND ($2 = '' OR way = $2) AND ($3 = '' OR name = $3) AND ($4 = '' OR state = $4) AND opened_at < $5`+of+`
 		ORDER BY opened_at DESC, id LIMIT $6`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("list submissions: %w", err)
 	}
-	defer rows.Close()
-	var out []Submission
-	for rows.Next() {
-		s, err := scan(rows)
-		if err != nil {
-			return nil, fmt.Errorf("list submissions: %w", err)
-		}
-		out = append(out, s)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("list submissions: %w", err)
-	}
-	return out, nil
+	return list, nil
 }
 
 // Refuse ends an open submission of which nothing was sent. report is the way's own,
@@ -304,27 +288,18 @@ type Declared struct {
 
 // Ways lists the declared ways of a dataset, of all for "".
 func (d *Desk) Ways(ctx context.Context, code mulu.DatasetCode) ([]Declared, error) {
-	rows, err := d.db.Read.QueryContext(ctx, `SELECT dataset, body FROM ingest_way WHERE $1 = '' OR dataset = $1 ORDER BY dataset, kind, name`, string(code))
+	list, err := store.All(ctx, d.db.Read, func(r store.Row) (w Declared, err error) {
+		var body string
+		if err := r.Scan((*string)(&w.Dataset), &body); err != nil {
+			return w, err
+		}
+		err = json.Unmarshal([]byte(body), &w.Way)
+		return w, err
+	}, `SELECT dataset, body FROM ingest_way WHERE $1 = '' OR dataset = $1 ORDER BY dataset, kind, name`, string(code))
 	if err != nil {
 		return nil, fmt.Errorf("list ways: %w", err)
 	}
-	defer rows.Close()
-	var out []Declared
-	for rows.Next() {
-		var w Declared
-		var body string
-		if err := rows.Scan((*string)(&w.Dataset), &body); err != nil {
-			return nil, fmt.Errorf("list ways: %w", err)
-		}
-		if err := json.Unmarshal([]byte(body), &w.Way); err != nil {
-			return nil, fmt.Errorf("list ways of %s: %w", w.Dataset, err)
-		}
-		out = append(out, w)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("list ways: %w", err)
-	}
-	return out, nil
+	return list, nil
 }
 
 // Key is a record's key as every producer of a dataset must write it, so that a

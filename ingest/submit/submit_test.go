@@ -10,12 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"mulu"
 	"mulu/ingest"
 	"mulu/internal/broker"
+	"mulu/internal/broker/brokertest"
 	"mulu/internal/store"
 )
 
@@ -40,9 +38,7 @@ func newRig(t testing.TB, partitions int32) *rig {
 	if _, err := ingest.NewJournal(t.Context(), db, time.Now); err != nil {
 		t.Fatal(err)
 	}
-	if err := broker.EnsureTopics(t.Context(), []string{r.addr}, []broker.TopicSpec{{Name: "people", Partitions: partitions}}); err != nil {
-		t.Fatal(err)
-	}
+	brokertest.Topic(t, r.addr, "people", partitions)
 	r.Desk = NewDesk(db, []string{r.addr}, time.Now)
 	return r
 }
@@ -71,37 +67,9 @@ func (r *rig) start(t testing.TB) {
 // counts gives how often each value is in the topic, committed.
 func (r *rig) counts(t *testing.T) map[string]int {
 	t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(r.addr), kgo.ConsumeTopics("people"), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cl.Close()
-	ends, err := kadm.NewClient(cl).ListCommittedOffsets(t.Context(), "people")
-	if err != nil {
-		t.Fatal(err)
-	}
-	left := map[int32]int64{}
-	ends.Each(func(o kadm.ListedOffset) {
-		if o.Offset > 0 {
-			left[o.Partition] = o.Offset
-		}
-	})
 	out := map[string]int{}
-	for len(left) > 0 {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		fetches := cl.PollFetches(ctx)
-		cancel()
-		if err := fetches.Err(); err != nil {
-			t.Fatal(err)
-		}
-		fetches.EachRecord(func(k *kgo.Record) {
-			if !k.Attrs.IsControl() {
-				out[string(k.Value)]++
-			}
-			if k.Offset+1 >= left[k.Partition] {
-				delete(left, k.Partition)
-			}
-		})
+	for _, k := range brokertest.Committed(t, r.addr, "people") {
+		out[string(k.Value)]++
 	}
 	return out
 }

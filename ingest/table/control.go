@@ -248,7 +248,7 @@ func (p *Puller) receipt(ctx context.Context, o *Order, c *control, s *submit.Su
 	if r.Receipt = "已写回：" + message; n == 0 {
 		r.Receipt = "控制表中已没有这一批次，未写回"
 	}
-	return p.desk.Report(ctx, s.ID, json.RawMessage(text(r)))
+	return p.desk.Report(ctx, s.ID, json.RawMessage(written(r)))
 }
 
 // verdict says whether a batch is all right, and what of it.

@@ -11,6 +11,7 @@ import (
 	"mulu"
 	"mulu/ingest"
 	"mulu/ingest/submit"
+	"mulu/ingest/text"
 )
 
 // plan says how a table's rows become records of a dataset.
@@ -178,7 +179,7 @@ func (p *plan) item(row []Value) *item {
 		keyed = keyed && row[f].Kind != Null
 		texts = append(texts, row[f].plain(&p.ds.Columns[p.ds.Column(p.ds.Key[i])]))
 	}
-	it.place = text(it.at)
+	it.place = written(it.at)
 	value, note := p.object(make([]byte, 0, 256), p.root, func(c int) (Value, bool) {
 		if p.source[c] < 0 {
 			return Value{}, false
@@ -194,9 +195,9 @@ func (p *plan) item(row []Value) *item {
 	case it.row.Key == nil:
 		it.id = idOfNone + it.digest
 	case p.column >= 0:
-		it.id = text(append([]string{row[p.column].Text}, texts...))
+		it.id = written(append([]string{row[p.column].Text}, texts...))
 	default:
-		it.id = text(texts)
+		it.id = written(texts)
 	}
 	p.shorten(it)
 	return it
@@ -209,7 +210,7 @@ const idOfNone = "none:"
 func (p *plan) shorten(it *item) {
 	if n := len(it.row.Key) + len(it.row.Value); n > submit.MaxRow {
 		reason := fmt.Sprintf("这一行长 %d 字节，超过上限 %d 字节；请不要报送大字段", n, submit.MaxRow)
-		it.row.Value = append(appendText([]byte(`{"oversize":`), fmt.Sprintf("%.300q", it.row.Key)), '}')
+		it.row.Value = append(text.AppendJSON([]byte(`{"oversize":`), fmt.Sprintf("%.300q", it.row.Key)), '}')
 		it.row.Note = &mulu.Note{Class: ingest.ClassOversize, Reason: reason}
 		if len(it.row.Key) > 1<<10 {
 			it.row.Key, it.id = nil, idOfNone+it.digest
@@ -234,7 +235,7 @@ func (p *plan) object(dst []byte, m *member, value func(c int) (Value, bool)) (_
 			dst = append(dst, ',')
 		}
 		first = false
-		dst = append(appendText(dst, in.name), ':')
+		dst = append(text.AppendJSON(dst, in.name), ':')
 		var n *mulu.Note
 		if in.col < 0 {
 			dst, n = p.object(dst, in, value)
@@ -264,8 +265,8 @@ func (p *plan) deletion(id string) (submit.Row, error) {
 	return submit.Row{Key: submit.Key(texts...), Value: value, Note: &mulu.Note{Delete: true}}, nil
 }
 
-// text writes something down in one way.
-func text(v any) string {
+// written puts something down in one way.
+func written(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {
 		panic(err) // strings and values alone

@@ -15,14 +15,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 	_ "modernc.org/sqlite"
 
 	"mulu"
 	"mulu/ingest"
 	"mulu/ingest/submit"
-	"mulu/internal/broker"
+	"mulu/internal/broker/brokertest"
 	"mulu/internal/store"
 )
 
@@ -47,19 +45,7 @@ type rig struct {
 
 func newRig(t *testing.T, way mulu.Way, ddl string) *rig {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	addr, ended := make(chan string, 1), make(chan error, 1)
-	go func() {
-		ended <- broker.Serve(ctx, broker.Config{Dir: t.TempDir(), Ready: func(a string) { addr <- a }})
-	}()
-	t.Cleanup(func() { cancel(); <-ended })
-	r := &rig{t: t, cuts: map[string]int{}, clock: time.Date(2026, 11, 27, 4, 0, 0, 0, time.UTC)}
-	select {
-	case r.addr = <-addr:
-	case err := <-ended:
-		ended <- err
-		t.Fatal(err)
-	}
+	r := &rig{t: t, cuts: map[string]int{}, clock: time.Date(2026, 11, 27, 4, 0, 0, 0, time.UTC), addr: brokertest.Start(t)}
 	db, err := store.Open(t.Context(), controlStore(t))
 	if err != nil {
 		t.Fatal(err)
@@ -69,9 +55,7 @@ func newRig(t *testing.T, way mulu.Way, ddl string) *rig {
 	if _, err := ingest.NewJournal(t.Context(), db, now); err != nil {
 		t.Fatal(err)
 	}
-	if err := broker.EnsureTopics(t.Context(), []string{r.addr}, []broker.TopicSpec{{Name: "people", Partitions: 2}}); err != nil {
-		t.Fatal(err)
-	}
+	brokertest.Topic(t, r.addr, "people", 2)
 	dsn := "file:" + (&url.URL{Path: filepath.Join(t.TempDir(), "ex.db")}).EscapedPath() + "?_pragma=busy_timeout(10000)"
 	if r.src, err = sql.Open("sqlite", dsn); err != nil {
 		t.Fatal(err)
@@ -194,43 +178,15 @@ func (r *rig) mustPull() {
 // topic gives every record there is, "value" or "value ← note", and how often.
 func (r *rig) topic() map[string]int {
 	r.t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(r.addr), kgo.ConsumeTopics("people"), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer cl.Close()
-	ends, err := kadm.NewClient(cl).ListCommittedOffsets(r.t.Context(), "people")
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	left := map[int32]int64{}
-	ends.Each(func(o kadm.ListedOffset) {
-		if o.Offset > 0 {
-			left[o.Partition] = o.Offset
-		}
-	})
 	out := map[string]int{}
-	for len(left) > 0 {
-		ctx, cancel := context.WithTimeout(r.t.Context(), 10*time.Second)
-		fetches := cl.PollFetches(ctx)
-		cancel()
-		if err := fetches.Err(); err != nil {
-			r.t.Fatal(err)
+	for _, k := range brokertest.Committed(r.t, r.addr, "people") {
+		s := string(k.Value)
+		for _, h := range k.Headers {
+			if h.Key == mulu.HeaderNote {
+				s += " ← " + string(h.Value)
+			}
 		}
-		fetches.EachRecord(func(k *kgo.Record) {
-			if !k.Attrs.IsControl() {
-				s := string(k.Value)
-				for _, h := range k.Headers {
-					if h.Key == mulu.HeaderNote {
-						s += " ← " + string(h.Value)
-					}
-				}
-				out[s]++
-			}
-			if k.Offset+1 >= left[k.Partition] {
-				delete(left, k.Partition)
-			}
-		})
+		out[s]++
 	}
 	return out
 }

@@ -182,10 +182,10 @@ func (p *Puller) opened(ctx context.Context, o *Order, b *batch) (s submit.Submi
 	if err != nil {
 		return s, err
 	}
-	in := submit.Submission{Dataset: o.Dataset.Code, Way: mulu.WayTable, Name: o.Way.Name, Key: key, Source: o.source(), By: o.By, Cursor: text(c)}
+	in := submit.Submission{Dataset: o.Dataset.Code, Way: mulu.WayTable, Name: o.Way.Name, Key: key, Source: o.source(), By: o.By, Cursor: written(c)}
 	if b != nil {
 		in.Source, in.Total = o.source()+" 批次 "+b.no.Text, b.rows
-		in.Report = json.RawMessage(text(Report{Table: o.Way.Table, Mode: o.Way.Mode, Batch: b.no.Text, Listed: b.rows, Receipt: receiptDue}))
+		in.Report = json.RawMessage(written(Report{Table: o.Way.Table, Mode: o.Way.Mode, Batch: b.no.Text, Listed: b.rows, Receipt: receiptDue}))
 	}
 	if s, _, err = p.desk.Open(ctx, in); err != nil || s.State != submit.Open || b == nil {
 		return s, err
@@ -243,7 +243,7 @@ func (p *Puller) leave(ctx context.Context, topic string, s submit.Submission, w
 		r = Report{}
 	}
 	r.Left = why
-	return send.End(ctx, json.RawMessage(text(r)))
+	return send.End(ctx, json.RawMessage(written(r)))
 }
 
 // Leave ends the open submissions of tables that are no longer declared. topic gives a

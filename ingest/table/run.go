@@ -114,7 +114,7 @@ func (r *run) refuse(ctx context.Context, s submit.Submission, faults []string) 
 	rep := r.report()
 	rep.Faults = faults
 	reason := strings.Join(faults, "；")
-	if err := r.p.desk.Refuse(ctx, s.ID, reason, json.RawMessage(text(rep))); err != nil {
+	if err := r.p.desk.Refuse(ctx, s.ID, reason, json.RawMessage(written(rep))); err != nil {
 		return "", fmt.Errorf("%s: %w", reason, err)
 	}
 	return reason, nil
@@ -276,7 +276,7 @@ func (r *run) page(ctx context.Context) error {
 		return err
 	}
 	if r.last == nil && len(r.cur.At) == len(w.order) {
-		r.last = map[string]bool{text(r.cur.At): true}
+		r.last = map[string]bool{written(r.cur.At): true}
 	}
 	items := r.items(rows)
 	if size(items) > mostBytes && r.limit > leastRows { // much of it was escaped
@@ -298,7 +298,7 @@ func (r *run) page(ctx context.Context) error {
 	}
 	if full && len(fresh) == 0 {
 		if r.limit *= 2; r.limit > r.most {
-			return invalid("表 %s 中有 %d 行以上在同一位置（%s），分不出先后；请检查主键是否唯一 / too many rows share one key", w.table, len(rows), text(rows[len(rows)-1][0]))
+			return invalid("表 %s 中有 %d 行以上在同一位置（%s），分不出先后；请检查主键是否唯一 / too many rows share one key", w.table, len(rows), written(rows[len(rows)-1][0]))
 		}
 		return nil
 	}
@@ -455,7 +455,7 @@ func (r *run) ship(ctx context.Context, entries []entry, lookup bool) error {
 // the chunk is settled and it becomes known.
 func (r *run) put(ctx context.Context, rows []submit.Row, learn []known) error {
 	r.cur.N++
-	cur, id := text(r.cur), r.send.Submission().ID
+	cur, id := written(r.cur), r.send.Submission().ID
 	if len(rows) == 0 {
 		if len(learn) > 0 { // only to be forgotten, nothing of it is on the topic
 			if err := r.mem.pend(ctx, id, cur, learn); err != nil {
@@ -567,7 +567,7 @@ func (r *run) report() Report {
 func (r *run) finish(ctx context.Context) (failure string, err error) {
 	rep := r.report()
 	rep.Of, rep.High = r.o.of(), r.cur.High
-	if err := r.send.End(ctx, json.RawMessage(text(rep))); err != nil {
+	if err := r.send.End(ctx, json.RawMessage(written(rep))); err != nil {
 		return "", err
 	}
 	r.p.passed("ended")

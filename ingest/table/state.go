@@ -192,20 +192,12 @@ func (m *memory) saw(ctx context.Context, ids []string, run int64) error {
 }
 
 // missing lists rows that the run did not read, in one order, after a key.
-func (m *memory) missing(ctx context.Context, run int64, n int) (ids []string, err error) {
-	rows, err := m.db.Read.QueryContext(ctx, `SELECT row_key FROM ingest_table_row WHERE dataset = $1 AND name = $2 AND seen < $3 ORDER BY seen, row_key LIMIT $4`, m.dataset, m.name, run, n)
+func (m *memory) missing(ctx context.Context, run int64, n int) ([]string, error) {
+	ids, err := store.All(ctx, m.db.Read, store.One[string], `SELECT row_key FROM ingest_table_row WHERE dataset = $1 AND name = $2 AND seen < $3 ORDER BY seen, row_key LIMIT $4`, m.dataset, m.name, run, n)
 	if err != nil {
 		return nil, fmt.Errorf("list rows that are gone: %w", err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, fmt.Errorf("list rows that are gone: %w", err)
-		}
-		ids = append(ids, id)
-	}
-	return ids, rows.Err()
+	return ids, nil
 }
 
 // count gives how many rows are known and how many of them the run did not read. Rows

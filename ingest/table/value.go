@@ -1,7 +1,6 @@
 package table
 
 import (
-	"bytes"
 	"encoding/base64"
 	"fmt"
 	"math"
@@ -13,6 +12,7 @@ import (
 
 	"mulu"
 	"mulu/ingest"
+	"mulu/ingest/text"
 	"mulu/internal/clock"
 )
 
@@ -279,29 +279,11 @@ func (v Value) appendJSON(dst []byte, c *mulu.Column) ([]byte, *mulu.Note) {
 	switch {
 	case v.Kind == Bytes && (!utf8.ValidString(s) || strings.ContainsRune(s, 0)):
 		note := &mulu.Note{Class: ingest.ClassEncoding, Field: c.Name, Reason: fmt.Sprintf("字段“%s”在源表中不是 UTF-8 文本（共 %d 字节，开头为 %X）；请检查源库的字符集，或不要报送二进制列", c.Title, len(s), s[:min(len(s), 12)])}
-		return appendText(dst, string(bytes.ToValidUTF8([]byte(s), []byte("\uFFFD")))), note
+		return text.AppendJSON(dst, strings.ToValidUTF8(s, "\uFFFD")), note
 	case c.Type == mulu.Bool && v.Kind == Bool:
 		return append(dst, map[string]string{"1": "true", "0": "false"}[s]...), nil
 	case c.Type != mulu.String && c.Type != mulu.Date && c.Type != mulu.DateTime && number.MatchString(s):
 		return append(dst, s...), nil
 	}
-	return appendText(dst, s), nil
-}
-
-const hex = "0123456789abcdef"
-
-// appendText writes a JSON string. s is UTF-8.
-func appendText(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case c < 0x20:
-			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-		default:
-			dst = append(dst, c)
-		}
-	}
-	return append(dst, '"')
+	return text.AppendJSON(dst, s), nil
 }

@@ -1,91 +1,102 @@
 package text
 
 import (
+	"bytes"
+	"unicode/utf8"
+
 	"golang.org/x/text/encoding/simplifiedchinese"
 	"golang.org/x/text/transform"
 )
 
-// pairs are the characters that the library knows by four bytes only: older editions of
-// GB 18030 gave their two bytes to the private use area, where no font of today has
-// them. The first 18 are those that the edition of 2022 moved, and one that the edition
-// of 2005 did.
-var pairs = []struct {
-	two  uint16
-	four uint32
-	both bool // the four bytes are what is written, too
-}{
-	{two: 0xA6D9, four: 0x84318236}, {two: 0xA6DA, four: 0x84318238}, {two: 0xA6DB, four: 0x84318237}, // U+FE10, FE12, FE11
-	{two: 0xA6DC, four: 0x84318239}, {two: 0xA6DD, four: 0x84318330}, {two: 0xA6DE, four: 0x84318331}, // U+FE13 …
-	{two: 0xA6DF, four: 0x84318332}, {two: 0xA6EC, four: 0x84318333}, {two: 0xA6ED, four: 0x84318334},
-	{two: 0xA6F3, four: 0x84318335},                                                                   // … U+FE19
-	{two: 0xFE59, four: 0x82359037}, {two: 0xFE61, four: 0x82359038}, {two: 0xFE66, four: 0x82359039}, // U+9FB4 …
-	{two: 0xFE67, four: 0x82359130}, {two: 0xFE6D, four: 0x82359131}, {two: 0xFE7E, four: 0x82359132},
-	{two: 0xFE90, four: 0x82359133}, {two: 0xFEA0, four: 0x82359134}, // … U+9FBB
-	{two: 0xA8BC, four: 0x8135F437}, // U+1E3F
-	// Six that every edition leaves private at two bytes, and that have four of their own.
-	{two: 0xFE51, four: 0x95329031, both: true}, {two: 0xFE52, four: 0x95329033, both: true}, {two: 0xFE53, four: 0x95329730, both: true}, // U+20087, 20089, 200CC
-	{two: 0xFE6C, four: 0x9536B937, both: true}, {two: 0xFE76, four: 0x9630BA35, both: true}, {two: 0xFE91, four: 0x9635B630, both: true}, // U+215D7, 2298F, 241FE
+// moved are characters of two bytes that the library's table lacks: older editions of
+// GB 18030 gave their codes to the private use area, where no font of today has them.
+// They are the 18 that the edition of 2022 moved, the one that 2005 did (A8BC), and six
+// that every edition leaves private and that have a character elsewhere.
+var moved = map[[2]byte]rune{
+	{0xa6, 0xd9}: 0xfe10, {0xa6, 0xda}: 0xfe12, {0xa6, 0xdb}: 0xfe11, {0xa6, 0xdc}: 0xfe13, {0xa6, 0xdd}: 0xfe14, {0xa6, 0xde}: 0xfe15, {0xa6, 0xdf}: 0xfe16,
+	{0xa6, 0xec}: 0xfe17, {0xa6, 0xed}: 0xfe18, {0xa6, 0xf3}: 0xfe19, {0xa8, 0xbc}: 0x1e3f,
+	{0xfe, 0x59}: 0x9fb4, {0xfe, 0x61}: 0x9fb5, {0xfe, 0x66}: 0x9fb6, {0xfe, 0x67}: 0x9fb7, {0xfe, 0x6d}: 0x9fb8, {0xfe, 0x7e}: 0x9fb9, {0xfe, 0x90}: 0x9fba, {0xfe, 0xa0}: 0x9fbb,
+	{0xfe, 0x51}: 0x20087, {0xfe, 0x52}: 0x20089, {0xfe, 0x53}: 0x200cc, {0xfe, 0x6c}: 0x215d7, {0xfe, 0x76}: 0x2298f, {0xfe, 0x91}: 0x241fe,
 }
 
-// FromGB18030 makes UTF-8 of GB 18030, with the characters of the edition of 2022. What
-// is no character, and those of the user's own areas (造字), become U+FFFD.
+// own is the character of a two-byte code that the library lacks, 0 where it has one: of
+// moved, or of the three areas for characters of the user's own (造字), which keep their
+// place in the private use area, legible to who made them.
+func own(a, b byte) rune {
+	if c := moved[[2]byte{a, b}]; c != 0 {
+		return c
+	}
+	high := b >= 0xa1 && b <= 0xfe
+	switch {
+	case a >= 0xaa && a <= 0xaf && high:
+		return 0xe000 + rune(a-0xaa)*94 + rune(b-0xa1)
+	case a >= 0xf8 && a <= 0xfe && high:
+		return 0xe234 + rune(a-0xf8)*94 + rune(b-0xa1)
+	case a >= 0xa1 && a <= 0xa7 && b >= 0x40 && b <= 0xa0 && b != 0x7f && !(a == 0xa3 && b == 0xa0):
+		n := rune(b - 0x40)
+		if b > 0x7f {
+			n--
+		}
+		return 0xe4c6 + rune(a-0xa1)*96 + n
+	}
+	return 0
+}
+
+// leads are the first bytes of codes that own may know: most characters need no look-up.
+var leads = func() (l [256]bool) {
+	for _, r := range [][2]int{{0xa1, 0xa8}, {0xaa, 0xaf}, {0xf8, 0xfe}} {
+		for c := r[0]; c <= r[1]; c++ {
+			l[c] = true
+		}
+	}
+	return l
+}()
+
+// FromGB18030 makes UTF-8 of GB 18030 as the edition of 2022 has it. What is no character
+// becomes U+FFFD.
 func FromGB18030() transform.Transformer {
-	s := swap{two: map[uint16][]byte{}}
-	for _, p := range pairs {
-		s.lead[p.two>>8] = true
-		s.two[p.two] = []byte{byte(p.four >> 24), byte(p.four >> 16), byte(p.four >> 8), byte(p.four)}
-	}
-	return transform.Chain(&s, simplifiedchinese.GB18030.NewDecoder())
+	return &decoder{library: simplifiedchinese.GB18030.NewDecoder().Transformer}
 }
 
-// ToGB18030 makes GB 18030 of UTF-8, as the edition of 2022 writes it.
-func ToGB18030() transform.Transformer {
-	s := swap{four: map[uint32][]byte{}}
-	for _, p := range pairs {
-		if !p.both {
-			s.lead[p.four>>24] = true
-			s.four[p.four] = []byte{byte(p.two >> 8), byte(p.two)}
-		}
-	}
-	return transform.Chain(simplifiedchinese.GB18030.NewEncoder(), &s)
-}
+// decoder gives the library what it knows and reads the rest itself.
+type decoder struct{ library transform.Transformer }
 
-// swap puts other codes for some of GB 18030.
-type swap struct {
-	transform.NopResetter
-	two  map[uint16][]byte
-	four map[uint32][]byte
-	lead [256]bool // first bytes that any of them has: most characters need no look-up
-}
+func (d *decoder) Reset() { d.library.Reset() }
 
-func (s *swap) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
+func (d *decoder) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
 	for nSrc < len(src) {
-		n := length(src[nSrc:])
-		if n > len(src)-nSrc {
-			if !atEOF {
-				return nDst, nSrc, transform.ErrShortSrc
-			}
-			n = 1
+		known, c := split(src[nSrc:])
+		// A piece that ends before a character of ours has no more to come.
+		n, used, err := d.library.Transform(dst[nDst:], src[nSrc:nSrc+known], atEOF || c != 0)
+		nDst, nSrc = nDst+n, nSrc+used
+		if err != nil || c == 0 {
+			return nDst, nSrc, err
 		}
-		out := src[nSrc : nSrc+n]
-		switch {
-		case !s.lead[out[0]]:
-		case n == 2:
-			if other := s.two[uint16(out[0])<<8|uint16(out[1])]; other != nil {
-				out = other
-			}
-		case n == 4:
-			if other := s.four[uint32(out[0])<<24|uint32(out[1])<<16|uint32(out[2])<<8|uint32(out[3])]; other != nil {
-				out = other
-			}
-		}
-		if len(dst)-nDst < len(out) {
+		if len(dst)-nDst < utf8.RuneLen(c) {
 			return nDst, nSrc, transform.ErrShortDst
 		}
-		nDst += copy(dst[nDst:], out)
-		nSrc += n
+		nDst += utf8.EncodeRune(dst[nDst:], c)
+		nSrc += 2
 	}
 	return nDst, nSrc, nil
+}
+
+// split is how many bytes come before the first character that the library lacks, and
+// that character, 0 if there is none.
+func split(b []byte) (known int, c rune) {
+	for known < len(b) {
+		n := length(b[known:])
+		if n > len(b)-known {
+			break
+		}
+		if n == 2 && leads[b[known]] {
+			if c := own(b[known], b[known+1]); c != 0 {
+				return known, c
+			}
+		}
+		known += n
+	}
+	return len(b), 0
 }
 
 // length is how long the first code of b is; it may be longer than b.
@@ -104,4 +115,52 @@ func length(b []byte) int {
 		return 1
 	}
 	return 2
+}
+
+// AppendGB18030 appends v as UTF-8, whole: bad is the place of the first byte that is not
+// GB 18030, or -1. Unlike with FromGB18030, a U+FFFD that comes out was in v. It is for
+// many short texts: lib, a Transformer of the caller's for one goroutine, is nil at first.
+func AppendGB18030(dst, v []byte, lib *transform.Transformer) (out []byte, bad int) {
+	if *lib == nil {
+		*lib = simplifiedchinese.GB18030.NewDecoder().Transformer // it holds nothing between calls
+	}
+	start := len(dst)
+	if need := start + 2*len(v); cap(dst) < need { // two bytes become at most three, four at most four
+		dst = append(make([]byte, 0, need), dst...)
+	}
+	n, _, err := (*lib).Transform(dst[start:cap(dst)], v, true)
+	if out := dst[start : start+n]; err == nil && !bytes.Contains(out, []byte("\ufffd")) {
+		return dst[:start+n], -1
+	}
+	for i := 0; i < len(v); {
+		c, size := first(v[i:])
+		if size == 0 {
+			return dst[:start], i
+		}
+		dst = utf8.AppendRune(dst, c)
+		i += size
+	}
+	return dst, -1
+}
+
+// first reads one character; size 0 says that there is none.
+func first(v []byte) (c rune, size int) {
+	size = length(v)
+	switch {
+	case v[0] < utf8.RuneSelf:
+		return rune(v[0]), 1
+	case size > len(v) || size == 1 && v[0] != 0x80: // 80 is € in code page 936
+		return 0, 0
+	case size == 2:
+		if c := own(v[0], v[1]); c != 0 {
+			return c, 2
+		}
+	}
+	var out [8]byte
+	n, _, err := simplifiedchinese.GB18030.NewDecoder().Transformer.Transform(out[:], v[:size], true)
+	c, used := utf8.DecodeRune(out[:n])
+	if err != nil || used != n || c == utf8.RuneError && !bytes.Equal(v[:size], []byte{0x84, 0x31, 0xa4, 0x37}) {
+		return 0, 0
+	}
+	return c, size
 }

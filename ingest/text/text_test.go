@@ -2,10 +2,12 @@ package text_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"strings"
 	"testing"
 
+	"golang.org/x/text/encoding/simplifiedchinese"
 	"golang.org/x/text/transform"
 
 	"mulu/ingest/text"
@@ -16,43 +18,29 @@ import (
 const rare = "𬭊㑇𰻞䶮㛃𫖯𬺈龴䲠𠮷"
 
 func TestGB18030(t *testing.T) {
-	t.Run("rare characters survive both ways", func(t *testing.T) {
-		coded, _, err := transform.String(text.ToGB18030(), rare)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if back := decode(t, text.GB18030, coded); back != rare {
+	t.Run("rare characters survive", func(t *testing.T) {
+		if back := decode(t, text.GB18030, encode(t, text.GB18030, rare)); back != rare {
 			t.Fatalf("%q came back as %q", rare, back)
 		}
 	})
-	for _, c := range []struct {
-		bytes string
-		want  string
-		again string // how it is written, "" for the same bytes
-	}{
-		{"\xA6\xD9", "\uFE10", ""}, // the 18 of 2022: punctuation for vertical text …
-		{"\xA6\xDA", "\uFE12", ""},
-		{"\xA6\xDB", "\uFE11", ""},
-		{"\xA6\xF3", "\uFE19", ""},
-		{"\xFE\x59", "\u9FB4", ""}, // … and components
-		{"\xFE\xA0", "\u9FBB", ""},
-		{"\xFE\x51", "\U00020087", "\x95\x32\x90\x31"}, // the 6: two bytes are read, four are written
-		{"\xFE\x91", "\U000241FE", "\x96\x35\xB6\x30"},
-		{"\xA8\xBC", "\u1E3F", ""},                 // since 2005
-		{"\xAA\xA1", "\uFFFD", "\x84\x31\xA4\x37"}, // of the user's own area
-		{"\x80", "\u20AC", "\xA2\xE3"},             // the Euro sign of code page 936
-		{"\xD6\xD0\xCE\xC4", "中文", ""},
+	for in, want := range map[string]string{
+		"\xA6\xD9\xA6\xDA\xA6\xDB\xA6\xF3":                 "\uFE10\uFE12\uFE11\uFE19",             // the 18 of 2022: punctuation for vertical text …
+		"\xFE\x59\xFE\xA0":                                 "\u9FB4\u9FBB",                         // … and components
+		"\x84\x31\x82\x36\x82\x35\x90\x37":                 "\uFE10\u9FB4",                         // by their four bytes, too
+		"\xFE\x51\xFE\x91":                                 "\U00020087\U000241FE",                 // of the six
+		"\xA8\xBC":                                         "\u1E3F",                               // since 2005
+		"\xAA\xA1\xAF\xFE\xF8\xA1\xFE\xFE\xA1\x40\xA7\xA0": "\uE000\uE233\uE234\uE4C5\uE4C6\uE765", // the user's own areas
+		"\x80\xA2\xE3":                                     "€€",                                   // the Euro sign, as code page 936 has it, too
+		"\xD6\xD0\xA6\xD9\xCE":                             "中\uFE10\uFFFD",
+		"\xD6\xD0\xCE\xC4":                                 "中文",
 	} {
-		got := decode(t, text.GB18030, c.bytes)
-		if got != c.want {
-			t.Errorf("% X reads %U, want %U", c.bytes, []rune(got), []rune(c.want))
+		if got := decode(t, text.GB18030, in); got != want {
+			t.Errorf("% X reads %U, want %U", in, []rune(got), []rune(want))
 		}
-		if c.again == "" {
-			c.again = c.bytes
-		}
-		coded, _, err := transform.String(text.ToGB18030(), c.want)
-		if err != nil || coded != c.again {
-			t.Errorf("%U is written % X (%v), want % X", []rune(c.want), coded, err, c.again)
+		var lib transform.Transformer
+		got, bad := text.AppendGB18030([]byte("x"), []byte(in), &lib)
+		if broken := strings.ContainsRune(want, '\uFFFD'); broken != (bad >= 0) || !broken && string(got) != "x"+want {
+			t.Errorf("% X is appended as %q, broken at %d; want %q", in, got, bad, want)
 		}
 	}
 	t.Run("a broken byte is seen", func(t *testing.T) {
@@ -71,11 +59,7 @@ func TestGB18030(t *testing.T) {
 			}
 			all.WriteRune(c)
 		}
-		coded, _, err := transform.String(text.ToGB18030(), all.String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		back := decode(t, text.GB18030, coded)
+		back := decode(t, text.GB18030, encode(t, text.GB18030, all.String()))
 		if back == all.String() {
 			return
 		}
@@ -159,7 +143,7 @@ func encode(t *testing.T, enc, s string) string {
 	t.Helper()
 	switch enc {
 	case text.GB18030:
-		out, _, err := transform.String(text.ToGB18030(), s)
+		out, err := simplifiedchinese.GB18030.NewEncoder().String(s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -183,4 +167,18 @@ func encode(t *testing.T, enc, s string) string {
 		}
 	}
 	return string(out)
+}
+
+func TestAppendJSON(t *testing.T) {
+	var all []rune
+	for c := rune(0); c < 0x300; c++ {
+		all = append(all, c)
+	}
+	for _, s := range []string{"", "a", `"`, `\`, "\n", "张三\r\n\t\x00\x1f", string(all)} {
+		b := text.AppendJSON([]byte("x"), s)
+		var back string
+		if err := json.Unmarshal(b[1:], &back); err != nil || back != s || b[0] != 'x' || !bytes.Equal(b, text.AppendJSON([]byte("x"), []byte(s))) {
+			t.Errorf("%q is written %s and read %q (%v)", s, b, back, err)
+		}
+	}
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"github.com/twmb/avro"
+
+	"mulu/ingest/text"
 )
 
 // avroKind is how a value is written in Avro's binary form, and for logical types how
@@ -261,7 +263,7 @@ func (n *avroNode) write(dst []byte, in *avroIn, depth int) ([]byte, *Damage) {
 		if bad := badText(b); bad >= 0 {
 			return dst, &Damage{At: in.i - len(b) + bad, Encoding: true, Why: "文本不是 UTF-8 编码，请源系统改用 UTF-8 输出(常见原因：GBK/GB18030)"}
 		}
-		return appendString(dst, b), nil
+		return text.AppendJSON(dst, b), nil
 	case aBytes, aDecimal:
 		b, d := in.bytes()
 		if d != nil {
@@ -355,7 +357,7 @@ func (n *avroNode) blocks(dst []byte, in *avroIn, depth int) ([]byte, *Damage) {
 				if bad := badText(name); bad >= 0 {
 					return dst, &Damage{At: in.i - len(name) + bad, Encoding: true, Why: "文本不是 UTF-8 编码"}
 				}
-				dst = append(appendString(dst, name), ':')
+				dst = append(text.AppendJSON(dst, name), ':')
 			}
 			if dst, d = n.items.write(dst, in, depth+1); d != nil {
 				return dst, d

@@ -15,6 +15,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
+
+	"mulu/ingest/text"
 )
 
 // protoFile is a compiled .proto file; a record says which of its messages it is.
@@ -546,7 +548,7 @@ func (f *protoField) one(dst, p []byte, in *protoIn, depth int) (out []byte, n i
 		if bad := badText(p); bad >= 0 {
 			return dst, 0, &Damage{At: bad, Encoding: true, Why: "文本不是 UTF-8 编码，请源系统改用 UTF-8 输出(常见原因：GBK/GB18030)"}
 		}
-		return appendString(dst, p), 0, nil
+		return text.AppendJSON(dst, p), 0, nil
 	case protoreflect.BytesKind:
 		return appendBase64(dst, p), 0, nil
 	case protoreflect.MessageKind, protoreflect.GroupKind:

@@ -7,38 +7,14 @@ import (
 	"math/big"
 	"strconv"
 	"unicode/utf8"
+
+	"mulu/ingest/text"
 )
 
 const hexDigits = "0123456789abcdef"
 
-// appendString writes s, which is UTF-8, as a JSON string.
-func appendString(dst, s []byte) []byte {
-	dst = append(dst, '"')
-	start := 0
-	for i, c := range s {
-		if c >= 0x20 && c != '"' && c != '\\' {
-			continue
-		}
-		dst = append(dst, s[start:i]...)
-		start = i + 1
-		switch c {
-		case '"', '\\':
-			dst = append(dst, '\\', c)
-		case '\n':
-			dst = append(dst, '\\', 'n')
-		case '\t':
-			dst = append(dst, '\\', 't')
-		case '\r':
-			dst = append(dst, '\\', 'r')
-		default:
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		}
-	}
-	return append(append(dst, s[start:]...), '"')
-}
-
 // quoted is a JSON string as it stands in every record.
-func quoted(s string) []byte { return appendString(nil, []byte(s)) }
+func quoted(s string) []byte { return text.AppendJSON(nil, s) }
 
 // keyOf is a member's name with the colon.
 func keyOf(s string) []byte { return append(quoted(s), ':') }

@@ -5,6 +5,8 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"mulu/ingest/text"
 )
 
 // wellForm writes a message that stands for one value.
@@ -107,7 +109,7 @@ func decimalText(m *protoMessage, dst []byte, in *protoIn, base, _ int) ([]byte,
 	case badText(s) >= 0:
 		return dst, &Damage{Encoding: true, Why: "文本不是 UTF-8 编码"}
 	}
-	return appendString(dst, s), nil
+	return text.AppendJSON(dst, s), nil
 }
 
 func decimalBytes(m *protoMessage, dst []byte, in *protoIn, base, _ int) ([]byte, *Damage) {

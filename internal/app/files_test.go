@@ -304,6 +304,16 @@ func TestFiles(t *testing.T) {
 		t.Errorf("no reject of class excel.rounded: %+v", classes)
 	}
 
+	t.Run("the folder of another dataset, applied later", func(t *testing.T) {
+		b, err := fs.ReadFile(declared.FS, "visit.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b = bytes.Replace(b, []byte("columns:\n"), []byte("ways: [{kind: file, folder: renkou}]\ncolumns:\n"), 1)
+		if _, err = a.Load(t.Context(), fstest.MapFS{"visit.yaml": {Data: b}}); err == nil || !strings.Contains(err.Error(), "数据集 resident 的 file/main（已生效）") {
+			t.Errorf("load: %v", err)
+		}
+	})
 	t.Run("folder", func(t *testing.T) {
 		folder := filepath.Join(c.Data, "inbox", "renkou")
 		if err := os.WriteFile(filepath.Join(folder, "夜间.csv"), csvFile(spoiled(6000)), 0o600); err != nil {

@@ -75,7 +75,15 @@ func TestPackage(t *testing.T) {
 		ID      string
 		Missing []string
 	}
-	operator.call("POST", "/v1/submissions/packages", map[string]string{"manifest": string(text), "signature": string(sig)}, &state)
+	register := func() {
+		operator.call("POST", "/v1/submissions/packages", map[string]string{"manifest": string(text), "signature": string(sig)}, &state)
+	}
+	register()
+	discarded := state.ID
+	operator.call("POST", "/v1/submissions/"+discarded+"/discard", nil, nil)
+	if register(); state.ID == discarded {
+		t.Error("a package that was discarded can not be taken again")
+	}
 	if len(state.Missing) != len(m.Parts) || len(m.Parts) < 2 {
 		t.Fatalf("missing %v of %d parts", state.Missing, len(m.Parts))
 	}

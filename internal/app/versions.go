@@ -161,6 +161,15 @@ func (a *App) Load(ctx context.Context, fsys fs.FS) (*declare.Set, error) {
 	if err != nil {
 		return nil, err
 	}
+	ways, err := a.submit.Ways(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range ways {
+		if ds := base.Dataset(w.Dataset); ds != nil {
+			ds.Ways = append(ds.Ways, w.Way)
+		}
+	}
 	return Check(fsys, a.rules.synthetic, base)
 }
 

@@ -11,12 +11,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/crypto/chacha20poly1305"
 
 	"mulu"
+	"mulu/internal/durable"
 	"mulu/ledger/contract"
 )
 
@@ -80,7 +80,7 @@ func openSealer(path string, make bool) (*sealer, error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) && make {
 		b = []byte(token())
-		if err := writeKey(path, b); err != nil {
+		if err := durable.WriteFile(path, b, 0o600); err != nil {
 			return nil, fmt.Errorf("make key file: %w", err)
 		}
 	} else if errors.Is(err, fs.ErrNotExist) {
@@ -93,20 +93,6 @@ func openSealer(path string, make bool) (*sealer, error) {
 		return nil, fmt.Errorf("密钥文件 %s 已损坏，请从备份恢复 / the key file is damaged, restore it from the backup: %w", path, mulu.ErrInvalid)
 	}
 	return &sealer{key: key}, nil
-}
-
-// writeKey writes a file that nobody else can read, whole or not at all.
-func writeKey(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".key-*") // 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(b)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }
 
 // newKey draws an actor's key and gives its public half and the sealed private one.

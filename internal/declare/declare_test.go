@@ -387,3 +387,51 @@ func TestTableWayFaults(t *testing.T) {
 	f("mode: increment, column: 更新时间", "mode: range", "overlap", "mode: increment")
 	f("mode: increment, column: 更新时间, every: 1小时, hours: \"22:00-06:00\", overlap: 10分钟", "mode: range, column: x, every: 1小时", "column", "只有 mode: increment")
 }
+
+// A drop folder is of one way: of one dataset or of several, by its name or by default, of
+// datasets declared together or applied before.
+func TestFolderOfTwoWays(t *testing.T) {
+	other := strings.NewReplacer("code: thing", "code: other", "000009", "000010", "mulu.thing", "mulu.other").Replace(dataset)
+	with := func(dataset string, ways ...string) string {
+		return strings.Replace(dataset, "entry:\n", "ways:\n  - "+strings.Join(ways, "\n  - ")+"\nentry:\n", 1)
+	}
+	for name, c := range map[string]struct {
+		files []string
+		path  string // "": they are sound
+	}{
+		"one dataset":         {[]string{with(dataset, "{kind: file, folder: in}", "{kind: file, name: b, folder: in}")}, "ways[1].folder"},
+		"default twice":       {[]string{with(dataset, "{kind: file}", "{kind: file, name: b}")}, "ways[1].folder"},
+		"two datasets":        {[]string{with(dataset, "{kind: file, folder: in}"), with(other, "{kind: http}", "{kind: file, folder: in}")}, "ways[1].folder"},
+		"another's default":   {[]string{with(dataset, "{kind: file}"), with(other, "{kind: file, folder: thing}")}, "ways[0].folder"},
+		"of their own":        {[]string{with(dataset, "{kind: file}", "{kind: file, name: b, folder: b}"), with(other, "{kind: file}")}, ""},
+		"two versions of one": {[]string{with(dataset, "{kind: file}"), with(strings.Replace(dataset, "version: 1", "version: 2", 1), "{kind: file}")}, ""},
+		"an older one's":      {[]string{with(dataset, "{kind: file, folder: other}"), strings.Replace(dataset, "version: 1", "version: 2", 1), with(other, "{kind: file}")}, ""},
+	} {
+		_, err := load(c.files...)
+		checkFolders(t, name, err, c.path)
+	}
+	base, err := load(with(dataset, "{kind: file, folder: in}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	beside := func(text string) error {
+		_, err := declare.Load(fstest.MapFS{"x.yml": {Data: []byte(text)}}, declare.Known{Base: base})
+		return err
+	}
+	checkFolders(t, "applied before", beside(with(other, "{kind: file, folder: in}")), "ways[0].folder")
+	checkFolders(t, "declared anew elsewhere", beside(with(dataset, "{kind: file}")+"---\n"+with(other, "{kind: file, folder: in}")), "")
+}
+
+func checkFolders(t *testing.T, name string, err error, path string) {
+	t.Helper()
+	if path == "" {
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		return
+	}
+	var fs declare.Faults
+	if !errors.As(err, &fs) || len(fs) != 1 || fs[0].Path != path || strings.Count(fs[0].Message, "的 file/") != 2 {
+		t.Errorf("%s: %v, want one fault at %s that names both", name, err, path)
+	}
+}

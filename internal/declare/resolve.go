@@ -36,6 +36,7 @@ func (l *loader) resolve() {
 			l.dataset(d, b)
 		}
 	}
+	l.folders()
 	for _, d := range l.docs {
 		if b, ok := d.body.(*scenarioDoc); ok {
 			l.scenario(d, b)

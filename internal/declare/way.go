@@ -1,6 +1,8 @@
 package declare
 
 import (
+	"fmt"
+
 	"mulu"
 )
 
@@ -32,5 +34,43 @@ func (l *loader) ways(d *document, b *datasetDoc, ds *Dataset) {
 			l.tableWay(d, at, &w, &way)
 		}
 		ds.Ways = append(ds.Ways, way)
+	}
+}
+
+// folders checks that every drop folder is of one way, of whatever dataset: whose a file
+// is can be told by its folder alone. Datasets applied before count, unless declared anew.
+func (l *loader) folders() {
+	first := map[string]string{} // by folder: whose it is, in words
+	if l.known.Base != nil {
+		for _, ds := range l.known.Base.Datasets {
+			if l.set.Dataset(ds.Code) == nil && l.known.Base.Dataset(ds.Code) == ds {
+				for _, w := range ds.Ways {
+					if w.Kind == mulu.WayFile {
+						first[w.FolderFor(ds.Code)] = fmt.Sprintf("数据集 %s 的 file/%s（已生效）", ds.Code, w.Name)
+					}
+				}
+			}
+		}
+	}
+	for _, d := range l.docs {
+		b, ok := d.body.(*datasetDoc)
+		if !ok {
+			continue
+		}
+		ds := l.set.Dataset(mulu.DatasetCode(b.Code))
+		if ds == nil || ds.Version != b.Version || ds.File != d.file || ds.Line != d.root.Line {
+			continue // an older version, whose ways do not count any more
+		}
+		for i, w := range ds.Ways {
+			if w.Kind != mulu.WayFile {
+				continue
+			}
+			folder := w.FolderFor(ds.Code)
+			if other, ok := first[folder]; ok {
+				d.fault(index("ways", i)+".folder", "投递目录 %q 已由 %s 使用，而数据集 %s 的 file/%s 也用它；请给其中一个另写 folder（不写即为数据集代码）", folder, other, ds.Code, w.Name)
+				continue
+			}
+			first[folder] = fmt.Sprintf("数据集 %s 的 file/%s（%s:%d）", ds.Code, w.Name, ds.File, ds.Line)
+		}
 	}
 }

@@ -88,11 +88,21 @@ func (h submissionRoom) SendFile(ctx context.Context, r api.SendFileRequestObjec
 	return api.SendFile200JSONResponse(out), err
 }
 
-func (h submissionRoom) DiscardFile(ctx context.Context, r api.DiscardFileRequestObject) (api.DiscardFileResponseObject, error) {
-	if _, err := h.submission(ctx, r.Id); err != nil {
+// DiscardSubmission ends a file or a package of which nothing was sent. Who may is who
+// may send the one, or bring parts of the other.
+func (h submissionRoom) DiscardSubmission(ctx context.Context, r api.DiscardSubmissionRequestObject) (api.DiscardSubmissionResponseObject, error) {
+	s, err := h.submission(ctx, r.Id)
+	if err != nil {
 		return nil, err
 	}
-	return api.DiscardFile204Response{}, h.Files.Discard(ctx, r.Id, passOf(ctx).actor.ID)
+	who, as, discard := passOf(ctx).actor, "POST /v1/submissions/{id}/send", h.Files.Discard
+	if s.Way == mulu.WayPackage {
+		as, discard = "PUT /v1/submissions/{id}/parts/{name}", h.Shelf.Discard
+	}
+	if rule, _ := PolicyFor(as); !rule.Admits(who.Role) {
+		return nil, fmt.Errorf("这一角色不能放弃报送 %s / not for this role: %w", s.ID, mulu.ErrDenied)
+	}
+	return api.DiscardSubmission204Response{}, discard(ctx, s.ID, who.ID)
 }
 
 func (h submissionRoom) DownloadMarked(ctx context.Context, r api.DownloadMarkedRequestObject) (api.DownloadMarkedResponseObject, error) {

@@ -78,6 +78,7 @@ func testFiles(t *testing.T, h *house) {
 	if !q.Sendable || q.Columns[0].By != "map" {
 		t.Errorf("mapped by hand %+v", q)
 	}
+	problem(t, h.call("operator", "POST", "/v1/submissions/"+q.ID+"/discard", nil), 403) // who may discard a package alone
 	h.good(h.call("steward", "POST", "/v1/submissions/"+q.ID+"/discard", nil), nil)
 	if third := hand("other.csv", strings.Replace(head, "公民身份号码", "证件", 1)+good, "map", "证件=id_no"); third.ID == q.ID || !third.Sendable {
 		t.Errorf("after it was discarded %+v", third)

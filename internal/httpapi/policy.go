@@ -115,7 +115,7 @@ var policy = map[string]Rule{
 	"GET /v1/submissions/{id}/preview":  {Roles: deliverers, Own: held},
 	"POST /v1/submissions/{id}/preview": {Roles: deliverers, Own: held, Within: exportTime},
 	"POST /v1/submissions/{id}/send":    {Roles: deliverers, Own: held, Within: exportTime},
-	"POST /v1/submissions/{id}/discard": {Roles: deliverers, Own: held},
+	"POST /v1/submissions/{id}/discard": {Roles: roles(steward, officer, operator, system), Own: held}, // a file: deliverers; a package: who may bring parts
 	"GET /v1/submissions/{id}/marked":   {Roles: deliverers, Own: held, Within: exportTime},
 	"GET /v1/datasets/{code}/template":  {Roles: submitters}, // no row is in it
 

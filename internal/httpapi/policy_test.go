@@ -111,7 +111,7 @@ POST /v1/submissions/files               s o y
 GET /v1/submissions/{id}/preview         s o y
 POST /v1/submissions/{id}/preview        s o y
 POST /v1/submissions/{id}/send           s o y
-POST /v1/submissions/{id}/discard        s o y
+POST /v1/submissions/{id}/discard        s o p y
 GET /v1/submissions/{id}/marked          s o y
 GET /v1/datasets/{code}/template         s o p u y
 GET /v1/datasets                         s o a u

@@ -264,6 +264,9 @@ func testWalk(t *testing.T, h *house) {
 				}
 				continue
 			}
+			if strings.HasSuffix(route, "/submissions/{id}/discard") && letter == "p" {
+				may = false // it is a file: an operator may discard packages alone
+			}
 			switch {
 			case !may && w.Code != 403:
 				t.Errorf("%s as %s: %d, want refused", route, who, w.Code)

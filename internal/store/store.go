@@ -161,3 +161,35 @@ func FromMicros(us int64) time.Time {
 	}
 	return time.UnixMicro(us).UTC()
 }
+
+// Row is a row that is read: *sql.Row and *sql.Rows.
+type Row interface{ Scan(...any) error }
+
+// Querier asks for rows: *sql.DB, for what is committed, and *sql.Tx.
+type Querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// All runs a query and collects what scan reads from each row.
+func All[T any](ctx context.Context, q Querier, scan func(Row) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close() //nolint:errcheck // Err below says what matters
+	var out []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, rows.Err()
+}
+
+// One reads a row of one column.
+func One[T any](r Row) (v T, err error) {
+	err = r.Scan(&v)
+	return v, err
+}

@@ -34,6 +34,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"mulu"
+	"mulu/internal/durable"
 	"mulu/ledger"
 	"mulu/ledger/contract"
 )
@@ -282,11 +283,11 @@ func (l *Log) loadKey() (note.Signer, error) {
 		if text, vkey, err = note.GenerateKey(rand.Reader, l.o.Origin); err != nil {
 			return nil, fmt.Errorf("make log key: %w", err)
 		}
-		if err := writeDurably(path+".pub", []byte(vkey+"\n"), 0o644); err != nil {
+		if err := durable.WriteFile(path+".pub", []byte(vkey+"\n"), 0o644); err != nil {
 			return nil, fmt.Errorf("make log key: %w", err)
 		}
 		skey = []byte(text + "\n")
-		err = writeDurably(path, skey, 0o600)
+		err = durable.WriteFile(path, skey, 0o600)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read log key: %w", err)

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
 	"mulu/internal/app"
 	"mulu/internal/sample"
 )
@@ -87,7 +89,7 @@ func files(ctx context.Context, o Options, out *Outcome) error {
 	if err := h.finish(ctx); err != nil {
 		return err
 	}
-	if err := h.countFiles(ctx); err != nil {
+	if err := h.looked(ctx, func(conn driver.Conn) error { return h.countFiles(ctx, conn) }); err != nil {
 		return err
 	}
 	out.judge()
@@ -154,23 +156,7 @@ func (h *house) receipts(ctx context.Context, folder string) error {
 }
 
 // countFiles counts rows and keys: a row that was sent twice stands at two positions.
-func (h *house) countFiles(ctx context.Context) error {
-	port, err := freePort()
-	if err != nil {
-		return err
-	}
-	url := fmt.Sprintf("http://127.0.0.1:%d", port)
-	engine, err := startEngine(h.o, filepath.Join(h.o.Dir, "mulu", "engine"), url)
-	if err != nil {
-		return err
-	}
-	defer engine.stop(15 * time.Second)
-	lib, conn, err := openEngine(ctx, engine, url)
-	if err != nil {
-		return err
-	}
-	defer lib.Close()
-	defer conn.Close()
+func (h *house) countFiles(ctx context.Context, conn driver.Conn) error {
 	var rows, keys int64
 	for _, sql := range []string{
 		"SELECT toInt64(count()), toInt64(uniqExact(id_no)) FROM lib_population.resident_history FINAL",

@@ -193,7 +193,7 @@ func (h *house) settle(ctx context.Context) error {
 	if err := h.finish(ctx); err != nil {
 		return err
 	}
-	if err := h.countRows(ctx); err != nil {
+	if err := h.looked(ctx, func(conn driver.Conn) error { return h.countRows(ctx, conn) }); err != nil {
 		return err
 	}
 	h.out.judge()
@@ -235,9 +235,8 @@ func (h *house) finish(ctx context.Context) error {
 	return nil
 }
 
-// countRows looks in the tables for every acknowledged offset, and compares what
-// readers see with the newest row of each key in the history.
-func (h *house) countRows(ctx context.Context) error {
+// looked asks the engine of a house that is down.
+func (h *house) looked(ctx context.Context, ask func(driver.Conn) error) error {
 	port, err := freePort()
 	if err != nil {
 		return err
@@ -254,6 +253,12 @@ func (h *house) countRows(ctx context.Context) error {
 	}
 	defer lib.Close()
 	defer conn.Close()
+	return ask(conn)
+}
+
+// countRows looks in the tables for every acknowledged offset, and compares what
+// readers see with the newest row of each key in the history.
+func (h *house) countRows(ctx context.Context, conn driver.Conn) error {
 	held := map[int32]*offsets{}
 	for _, sql := range []string{
 		"SELECT _partition, _offset FROM lib_population.resident_history FINAL",

@@ -528,7 +528,7 @@ type HandInFileParams struct {
 	// Sheet 工作表，空为第一个有数据的
 	Sheet *string `form:"sheet,omitempty" json:"sheet,omitempty"`
 
-	// Header 标题行所在行，空为自动识别
+	// Header 表头所在行，空为自动识别
 	Header *int `form:"header,omitempty" json:"header,omitempty"`
 
 	// Encoding CSV 的编码，空为自动识别
@@ -585,9 +585,9 @@ type ServerInterface interface {
 	// GetSubmission 一次报送及其回执
 	// (GET /v1/submissions/{id})
 	GetSubmission(w http.ResponseWriter, r *http.Request, id string)
-	// DiscardFile 放弃一个尚未报送的文件
+	// DiscardSubmission 放弃一次一行也没有发送的文件或离线包报送
 	// (POST /v1/submissions/{id}/discard)
-	DiscardFile(w http.ResponseWriter, r *http.Request, id string)
+	DiscardSubmission(w http.ResponseWriter, r *http.Request, id string)
 	// DownloadMarked 标注文件（XLSX）：不合格的单元格着色并加批注
 	// (GET /v1/submissions/{id}/marked)
 	DownloadMarked(w http.ResponseWriter, r *http.Request, id string)
@@ -597,7 +597,7 @@ type ServerInterface interface {
 	// GetFilePreview 一个文件最近一次的预检结果
 	// (GET /v1/submissions/{id}/preview)
 	GetFilePreview(w http.ResponseWriter, r *http.Request, id string)
-	// PreviewFile 换一种读法（列头对应、工作表、标题行、编码）再预检一次
+	// PreviewFile 换一种读法（表头对应、工作表、表头行、编码）再预检一次
 	// (POST /v1/submissions/{id}/preview)
 	PreviewFile(w http.ResponseWriter, r *http.Request, id string)
 	// SendFile 报送已预检的文件；在后台进行，进度见 rows 与 total
@@ -956,8 +956,8 @@ func (siw *ServerInterfaceWrapper) GetSubmission(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
-// DiscardFile operation middleware
-func (siw *ServerInterfaceWrapper) DiscardFile(w http.ResponseWriter, r *http.Request) {
+// DiscardSubmission operation middleware
+func (siw *ServerInterfaceWrapper) DiscardSubmission(w http.ResponseWriter, r *http.Request) {
 
 	var err error
 	_ = err
@@ -972,7 +972,7 @@ func (siw *ServerInterfaceWrapper) DiscardFile(w http.ResponseWriter, r *http.Re
 	}
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.DiscardFile(w, r, id)
+		siw.Handler.DiscardSubmission(w, r, id)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1312,7 +1312,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/submissions/{id}/preview", wrapper.GetFilePreview)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/submissions/{id}/preview", wrapper.PreviewFile)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/submissions/{id}/send", wrapper.SendFile)
-	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/submissions/{id}/discard", wrapper.DiscardFile)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/submissions/{id}/discard", wrapper.DiscardSubmission)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/submissions/{id}/marked", wrapper.DownloadMarked)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/datasets/{code}/template", wrapper.DownloadTemplate)
 
@@ -1640,28 +1640,28 @@ func (response GetSubmissiondefaultApplicationProblemPlusJSONResponse) VisitGetS
 	return err
 }
 
-type DiscardFileRequestObject struct {
+type DiscardSubmissionRequestObject struct {
 	Id string `json:"id"`
 }
 
-type DiscardFileResponseObject interface {
-	VisitDiscardFileResponse(w http.ResponseWriter) error
+type DiscardSubmissionResponseObject interface {
+	VisitDiscardSubmissionResponse(w http.ResponseWriter) error
 }
 
-type DiscardFile204Response struct {
+type DiscardSubmission204Response struct {
 }
 
-func (response DiscardFile204Response) VisitDiscardFileResponse(w http.ResponseWriter) error {
+func (response DiscardSubmission204Response) VisitDiscardSubmissionResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
 	return nil
 }
 
-type DiscardFiledefaultApplicationProblemPlusJSONResponse struct {
+type DiscardSubmissiondefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
 }
 
-func (response DiscardFiledefaultApplicationProblemPlusJSONResponse) VisitDiscardFileResponse(w http.ResponseWriter) error {
+func (response DiscardSubmissiondefaultApplicationProblemPlusJSONResponse) VisitDiscardSubmissionResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -1978,9 +1978,9 @@ type StrictServerInterface interface {
 	// GetSubmission 一次报送及其回执
 	// (GET /v1/submissions/{id})
 	GetSubmission(ctx context.Context, request GetSubmissionRequestObject) (GetSubmissionResponseObject, error)
-	// DiscardFile 放弃一个尚未报送的文件
+	// DiscardSubmission 放弃一次一行也没有发送的文件或离线包报送
 	// (POST /v1/submissions/{id}/discard)
-	DiscardFile(ctx context.Context, request DiscardFileRequestObject) (DiscardFileResponseObject, error)
+	DiscardSubmission(ctx context.Context, request DiscardSubmissionRequestObject) (DiscardSubmissionResponseObject, error)
 	// DownloadMarked 标注文件（XLSX）：不合格的单元格着色并加批注
 	// (GET /v1/submissions/{id}/marked)
 	DownloadMarked(ctx context.Context, request DownloadMarkedRequestObject) (DownloadMarkedResponseObject, error)
@@ -1990,7 +1990,7 @@ type StrictServerInterface interface {
 	// GetFilePreview 一个文件最近一次的预检结果
 	// (GET /v1/submissions/{id}/preview)
 	GetFilePreview(ctx context.Context, request GetFilePreviewRequestObject) (GetFilePreviewResponseObject, error)
-	// PreviewFile 换一种读法（列头对应、工作表、标题行、编码）再预检一次
+	// PreviewFile 换一种读法（表头对应、工作表、表头行、编码）再预检一次
 	// (POST /v1/submissions/{id}/preview)
 	PreviewFile(ctx context.Context, request PreviewFileRequestObject) (PreviewFileResponseObject, error)
 	// SendFile 报送已预检的文件；在后台进行，进度见 rows 与 total
@@ -2268,25 +2268,25 @@ func (sh *strictHandler) GetSubmission(w http.ResponseWriter, r *http.Request, i
 	}
 }
 
-// DiscardFile operation middleware
-func (sh *strictHandler) DiscardFile(w http.ResponseWriter, r *http.Request, id string) {
-	var request DiscardFileRequestObject
+// DiscardSubmission operation middleware
+func (sh *strictHandler) DiscardSubmission(w http.ResponseWriter, r *http.Request, id string) {
+	var request DiscardSubmissionRequestObject
 
 	request.Id = id
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.DiscardFile(ctx, request.(DiscardFileRequestObject))
+		return sh.ssi.DiscardSubmission(ctx, request.(DiscardSubmissionRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "DiscardFile")
+		handler = middleware(handler, "DiscardSubmission")
 	}
 
 	response, err := handler(r.Context(), w, r, request)
 
 	if err != nil {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(DiscardFileResponseObject); ok {
-		if err := validResponse.VisitDiscardFileResponse(w); err != nil {
+	} else if validResponse, ok := response.(DiscardSubmissionResponseObject); ok {
+		if err := validResponse.VisitDiscardSubmissionResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
