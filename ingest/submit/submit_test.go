@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"mulu"
 	"mulu/ingest"
 	"mulu/internal/broker"
