@@ -36,13 +36,13 @@ func newIngestWays(f *clientFlags) *cobra.Command {
 }
 
 func printWays(out io.Writer, list []submission.Way, dataset string) {
-	t := newTable("数据集", "方式", "何时", "最近一次", "结果", ">行", ">问题", "下一次", "|来源，落后，未成的原因")
+	t := newTable("数据集", "方式", "何时", "最近一次", "结果", ">行", ">问题", "下一次", "~来源")
+	trouble := newTable("未成或落后", "|情况")
 	for _, w := range list {
 		if dataset != "" && w.Dataset != dataset {
 			continue
 		}
 		last, state, rows, rejected := "—", "—", "—", "—"
-		about := w.Source
 		if s := w.Last; s != nil {
 			last, state, rows, rejected = minute(s.OpenedAt), submissionStates[string(s.State)], count(s.Rows), count(s.Rejected)
 		}
@@ -56,19 +56,28 @@ func printWays(out io.Writer, list []submission.Way, dataset string) {
 		if w.Next != nil {
 			next = minute(*w.Next)
 		}
+		var about []string
 		if w.Behind != nil && *w.Behind > 0 {
-			about += "；落后 " + span(time.Duration(*w.Behind)*time.Second)
+			about = append(about, "落后 "+span(time.Duration(*w.Behind)*time.Second))
 		}
 		if w.Failure != nil {
-			about += "；" + *w.Failure
+			about = append(about, *w.Failure)
 		}
-		t.add(w.Dataset, wordFor(string(w.Kind), wayWords)+" "+w.Name, orDash(w.Schedule), last, state, rows, rejected, next, about)
+		kind := wordFor(string(w.Kind), wayWords) + " " + w.Name
+		if len(about) > 0 {
+			trouble.add(w.Dataset+" "+kind, strings.Join(about, "；"))
+		}
+		t.add(w.Dataset, kind, orDash(w.Schedule), last, state, rows, rejected, next, orDash(w.Source))
 	}
 	if t.empty() {
 		fmt.Fprintln(out, "没有声明 Kafka 以外的报送方式 / none")
 		return
 	}
 	t.write(out)
+	if !trouble.empty() {
+		fmt.Fprintln(out)
+		trouble.write(out)
+	}
 }
 
 // submissionStates are the states of a submission as people know them.

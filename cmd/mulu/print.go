@@ -125,30 +125,30 @@ func (t *table) writeWrapped(w io.Writer, row []string, widths []int) {
 }
 
 // wrapped breaks s into lines of so many cells: after a blank or a mark if there is one
-// near the end of the line, else anywhere, as Chinese is. No line begins with a mark.
+// in the last third of the line, else anywhere, as Chinese is. No line begins with a mark.
 func wrapped(s string, cells int) []string {
 	var lines []string
-	var line []string
-	used, at := 0, 0 // at: how many clusters of line end with a good place
-	for g := uniseg.NewGraphemes(s); g.Next(); {
-		c, n := g.Str(), g.Width()
-		if used+n > cells && len(line) > 0 {
-			if at == 0 || at < len(line)*2/3 {
-				at = len(line)
-				if strings.Contains(closing, c) && at > 1 {
-					at--
+	for uniseg.StringWidth(s) > cells {
+		used, end, good, before := 0, 0, 0, 0 // bytes of s: what fits, up to a good place, one less than fits
+		for g := uniseg.NewGraphemes(s); g.Next(); {
+			c := g.Str()
+			if used += g.Width(); used > cells && end > 0 {
+				if good*3 < end*2 {
+					if good = end; before > 0 && strings.Contains(closing, c) {
+						good = before
+					}
 				}
+				break
 			}
-			lines = append(lines, strings.TrimRight(strings.Join(line[:at], ""), " "))
-			line, at = line[at:], 0
-			used = uniseg.StringWidth(strings.Join(line, ""))
+			before, end = end, end+len(c)
+			if c == " " || strings.Contains(closing, c) {
+				good = end
+			}
 		}
-		line, used = append(line, c), used+n
-		if c == " " || strings.Contains(closing, c) {
-			at = len(line)
-		}
+		lines = append(lines, strings.TrimRight(s[:good], " "))
+		s = strings.TrimLeft(s[good:], " ")
 	}
-	return append(lines, strings.Join(line, ""))
+	return append(lines, s)
 }
 
 // closing are the marks that end a phrase.
@@ -282,8 +282,8 @@ func moment(t time.Time) string {
 	return t.In(clock.Shanghai).Format(time.DateTime)
 }
 
-// minute prints a time without its seconds.
-func minute(t time.Time) string { return t.In(clock.Shanghai).Format("2006-01-02 15:04") }
+// minute prints a time of these days for a wide table: without year and seconds.
+func minute(t time.Time) string { return t.In(clock.Shanghai).Format("01-02 15:04") }
 
 // span prints how long something takes, in its largest units.
 func span(d time.Duration) string {
