@@ -37,7 +37,7 @@ export function Ways({ datasets, done }: { datasets: Own[]; done: () => void }) 
       {(ways) => {
         // An officer delivers what has no declared way, too: by a file or a call.
         const shown = datasets.filter((d) => officer || datasets.length === 1 || ways.some((w) => w.dataset === d.code))
-        const rest = datasets.length - shown.length
+        const rest = datasets.filter((d) => d.plain && !shown.includes(d)).length
         return (
           <>
             <Card size="small" title={t('报送方式', 'Ways of delivery')} styles={{ body: { padding: 0 } }}>
