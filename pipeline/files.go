@@ -309,12 +309,16 @@ func (r *FileReport) refusal() string {
 
 // Discard ends an open file of which nothing was sent, and removes it.
 func (f *Files) Discard(ctx context.Context, id, by string) error {
-	s, _, release, err := f.waiting(ctx, id)
+	s, rep, release, err := f.waiting(ctx, id)
 	if err != nil {
 		return err
 	}
 	defer release()
-	if err := f.Desk.Refuse(ctx, s.ID, "由 "+by+" 放弃，没有报送任何一行", nil); err != nil {
+	why := "由 " + by + " 放弃，没有报送任何一行"
+	if rep.Counts != nil && rep.refusal() != "" {
+		why = rep.refusal() // giving up was all that could be done
+	}
+	if err := f.Desk.Refuse(ctx, s.ID, why, nil); err != nil {
 		return err
 	}
 	return os.RemoveAll(f.path(s.ID))

@@ -257,6 +257,13 @@ func TestFileAgain(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(r.dir, "submissions", a.ID)); !os.IsNotExist(err) {
 		t.Errorf("what was discarded is kept: %v", err)
 	}
+	bad := r.take("bad.csv", "x,y\n1,2\n")
+	if err := r.Discard(t.Context(), bad.ID, "ada"); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := r.Desk.Get(t.Context(), bad.ID); err != nil || s.Reason != bad.Refusal || bad.Refusal == "" {
+		t.Errorf("a file that could only be discarded is refused for %q (%v), want %q", s.Reason, err, bad.Refusal)
+	}
 	b := r.take("a.csv", csvOf(3))
 	if b.ID == a.ID {
 		t.Error("a discarded file can not be handed in again")

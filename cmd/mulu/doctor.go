@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -116,7 +118,19 @@ func diagnose(ctx context.Context, cfg config.Config) []finding {
 	if cfg.Store != "" {
 		found = append(found, checkReach("store", "外部 PostgreSQL", hostOf(cfg.Store, "5432")))
 	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Connections)) {
+		found = append(found, checkConnection(name, cfg.Connections[name]))
+	}
 	return found
+}
+
+// checkConnection finds out whether a connection's secret is there. It is not dialled:
+// an exchange database may let only the serving machine in.
+func checkConnection(name string, c config.Connection) finding {
+	if _, err := c.Secret(); err != nil {
+		return bad("connection", "前置库 "+name, err.Error(), "请把连接串放到配置所指之处，见 docs/ingest/table.md")
+	}
+	return good("connection", "前置库 "+name, c.Driver+"，连接串可读")
 }
 
 func good(name, title, detail string) finding {

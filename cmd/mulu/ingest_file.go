@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -13,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -40,7 +42,8 @@ func newIngestFile(f *clientFlags) *cobra.Command {
 		Long: `先上传并预检：表头对应、每一处问题及其位置；确认后才报送，并等到入库完成。
 不合格的行也会报送，成为问题数据；加 --require-clean 则全部合格才报送。
 只有入库完成才以退出码 0 结束。
-The file is uploaded and judged first; nothing is sent before it is confirmed. The exit code is 0 only if it has landed.`,
+The file is uploaded and judged first; nothing is sent before it is confirmed.
+The exit code is 0 only if it has landed.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			for _, m := range ask.maps {
@@ -58,7 +61,7 @@ The file is uploaded and judged first; nothing is sent before it is confirmed. T
 	c.Flags().StringArrayVar(&ask.maps, "map", nil, "表头=字段，可重复；字段为空即忽略该列 / heading=column, repeatable")
 	c.Flags().BoolVar(&ask.yes, "yes", false, "不询问，直接报送 / do not ask")
 	c.Flags().BoolVar(&ask.clean, "require-clean", false, "全部合格才报送 / only if every row fits")
-	c.Flags().BoolVar(&ask.force, "force", false, "同样的内容已报送过也再报送一次 / also if the same content was submitted before")
+	c.Flags().BoolVar(&ask.force, "force", false, "同样的内容已报送过也再报送一次 / even if it was submitted before")
 	c.Flags().StringVar(&ask.marked, "marked", "", "把标注文件（XLSX）存为 / keep the marked file as")
 	c.Flags().BoolVar(&ask.asJSON, "json", false, "在标准输出打印 JSON 回执 / print the receipt as JSON")
 	c.MarkFlagRequired("dataset") //nolint:errcheck // it is there
@@ -290,7 +293,12 @@ func printPreview(out io.Writer, p *submission.FilePreview) {
 	if p.Sheet != "" {
 		what += "，工作表 " + p.Sheet
 	}
-	t.add("格式 format", fmt.Sprintf("%s，表头在第 %d 行", orDash(what), p.Header))
+	if p.Header > 0 {
+		what += fmt.Sprintf("，表头在第 %d 行", p.Header)
+	}
+	if what != "" {
+		t.add("格式 format", what)
+	}
 	if p.Sendable {
 		t.add("行数 rows", fmt.Sprintf("%s：合格 %s，不合格 %s（%s 处），弱规则提示 %s", count(p.Rows), count(p.Good), count(p.Bad), count(p.FaultCount), count(p.Soft)))
 	}
@@ -331,9 +339,9 @@ func printPreview(out io.Writer, p *submission.FilePreview) {
 	}
 	if len(p.Faults) > 0 {
 		fmt.Fprintln(out)
-		t = newTable("单元格", ">行", "表头", "类别", "规则", "~原因")
+		t = newTable("位置", "类别或规则", "|原因")
 		for _, x := range p.Faults[:min(len(p.Faults), 20)] {
-			t.add(orDash(x.Cell), strconv.Itoa(x.Row), orDash(x.Heading), x.Class, orDash(x.Rule), x.Reason)
+			t.add(cmp.Or(x.Cell, fmt.Sprintf("第 %d 行", x.Row)), cmp.Or(x.Rule, x.Class), x.Reason)
 		}
 		t.write(out)
 		if p.FaultCount > 20 {
@@ -459,12 +467,8 @@ func newIngestSubmissions(f *clientFlags) *cobra.Command {
 var wayWords = map[string]string{"table": "库表", "file": "文件", "http": "接口", "package": "离线包", "nil": "零报告"}
 
 func printSubmissions(out io.Writer, list []submission.Submission) {
-	t := newTable("报送", "数据集", "方式", "~来源", "报送人", "状态", ">行", ">入库", ">问题数据", "时间", "~说明")
+	t := newTable("报送", "时间", "数据集", "方式", "状态", ">行", ">入库", ">问题", "|来源与说明")
 	for _, s := range list {
-		by := s.By
-		if by == "" {
-			by = "（定时）"
-		}
 		note := s.Reason
 		for _, k := range []string{"problem", "note"} {
 			if v, ok := s.Report[k].(string); ok && note == "" {
@@ -475,7 +479,8 @@ func printSubmissions(out io.Writer, list []submission.Submission) {
 		if sending, ok := s.Report["sending"].(bool); ok && !sending && s.State == submission.SubmissionStateOpen {
 			state = "待确认"
 		}
-		t.add(s.Id, s.Dataset, wordFor(string(s.Way), wayWords), s.Source, by, state, count(s.Rows), count(s.Good), count(s.Rejected), moment(s.OpenedAt), note)
+		about := slices.DeleteFunc([]string{cmp.Or(s.Source, s.Period), note}, func(s string) bool { return s == "" })
+		t.add(s.Id, minute(s.OpenedAt), s.Dataset, wordFor(string(s.Way), wayWords), state, count(s.Rows), count(s.Good), count(s.Rejected), strings.Join(about, "："))
 	}
 	if t.empty() {
 		fmt.Fprintln(out, "没有报送记录 / none")

@@ -13,7 +13,7 @@ func newIngestNil(f *clientFlags) *cobra.Command {
 	var period, note string
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "nil DATASET",
+		Use:   "nil 数据集",
 		Short: "零报告：本期无变化 / report that nothing changed in this period",
 		Long: `报告数据集本期没有变化，按时更新照此计算。期次随数据集的更新周期：每日 2026-11-27、每周 2026-W48、
 每旬 2026-11-下旬、每月 2026-11、每季度 2026-Q4、每半年 2026-H2、每年 2026；缺省为当前一期。
@@ -44,7 +44,7 @@ Reports that a dataset did not change in a period, which counts as on time.`,
 			if err := json.Unmarshal(raw, &s); err != nil {
 				return fmt.Errorf("read answer: %w", err)
 			}
-			fmt.Fprintf(c.OutOrStdout(), "已零报告：数据集 %s，期次 %s，报送编号 %s / reported\n", s.Dataset, s.Period, s.Id)
+			fmt.Fprintf(c.OutOrStdout(), "零报告已收：数据集 %s，期次 %s，报送编号 %s / reported\n", s.Dataset, s.Period, s.Id)
 			if at, ok := s.Report["delivered"]; ok {
 				fmt.Fprintf(c.OutOrStdout(), "请注意：本期 %v 已有数据入库，两者并存 / rows had come in this period\n", at)
 			}

@@ -36,14 +36,15 @@ func newIngestWays(f *clientFlags) *cobra.Command {
 }
 
 func printWays(out io.Writer, list []submission.Way, dataset string) {
-	t := newTable("数据集", "方式", "来源", "~何时", "最近一次", "结果", ">行", ">问题数据", "下一次", ">逾期", "~未成的原因")
+	t := newTable("数据集", "方式", "何时", "最近一次", "结果", ">行", ">问题", "下一次", "~来源")
+	trouble := newTable("未成或逾期", "|情况")
 	for _, w := range list {
 		if dataset != "" && w.Dataset != dataset {
 			continue
 		}
 		last, state, rows, rejected := "—", "—", "—", "—"
 		if s := w.Last; s != nil {
-			last, state, rows, rejected = moment(s.OpenedAt), submissionStates[string(s.State)], count(s.Rows), count(s.Rejected)
+			last, state, rows, rejected = minute(s.OpenedAt), submissionStates[string(s.State)], count(s.Rows), count(s.Rejected)
 		}
 		switch {
 		case w.Running:
@@ -51,23 +52,32 @@ func printWays(out io.Writer, list []submission.Way, dataset string) {
 		case w.Paused:
 			state = "暂停"
 		}
-		next, behind, failure := "—", "—", "—"
+		next := "—"
 		if w.Next != nil {
-			next = moment(*w.Next)
+			next = minute(*w.Next)
 		}
+		var about []string
 		if w.Behind != nil && *w.Behind > 0 {
-			behind = (time.Duration(*w.Behind) * time.Second).String()
+			about = append(about, "落后 "+span(time.Duration(*w.Behind)*time.Second))
 		}
 		if w.Failure != nil {
-			failure = *w.Failure
+			about = append(about, *w.Failure)
 		}
-		t.add(w.Dataset, string(w.Kind)+"/"+w.Name, orDash(w.Source), orDash(w.Schedule), last, state, rows, rejected, next, behind, failure)
+		kind := wordFor(string(w.Kind), wayWords) + " " + w.Name
+		if len(about) > 0 {
+			trouble.add(w.Dataset+" "+kind, strings.Join(about, "；"))
+		}
+		t.add(w.Dataset, kind, orDash(w.Schedule), last, state, rows, rejected, next, orDash(w.Source))
 	}
 	if t.empty() {
 		fmt.Fprintln(out, "没有声明 Kafka 以外的报送方式 / none")
 		return
 	}
 	t.write(out)
+	if !trouble.empty() {
+		fmt.Fprintln(out)
+		trouble.write(out)
+	}
 }
 
 // submissionStates are the states of a submission as people know them.
@@ -76,10 +86,10 @@ var submissionStates = map[string]string{"open": "发送中", "sent": "待入库
 func newIngestPull(f *clientFlags) *cobra.Command {
 	var agree, noWait bool
 	c := &cobra.Command{
-		Use: "pull 数据集 [名称]", Short: "现在就抽取一个库表（前置库）/ pull a table of an exchange database now",
+		Use: "pull 数据集 [名称]", Example: "  mulu ingest pull resident\n  mulu ingest pull resident nightly --agree-deletions", Short: "现在就抽取一个库表（前置库）/ pull a table of an exchange database now",
 		Long: `不等时刻、不论时段，现在就抽取；名称缺省为 main。--agree-deletions 同意全量比对删除超过上限的行。
-Pulls now, whatever the schedule and the hours; the name is main by default. --agree-deletions lets a comparison
-delete more rows than its limit.`,
+Pulls now, whatever the schedule and the hours; the name is main by default.
+--agree-deletions lets a comparison delete more rows than its limit.`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(c *cobra.Command, a []string) error {
 			name := "main"

@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"mulu"
 )
 
 // version is set by the linker.
@@ -25,6 +27,17 @@ const (
 
 func main() { os.Exit(run(os.Args[1:])) }
 
+// said is an error without the class of it that ends its text: that is for errors.Is.
+func said(err error) string {
+	text := err.Error()
+	for _, class := range []error{mulu.ErrInvalid, mulu.ErrConflict, mulu.ErrNotFound, mulu.ErrDenied, mulu.ErrBusy} {
+		if errors.Is(err, class) {
+			text = strings.TrimSuffix(text, ": "+class.Error())
+		}
+	}
+	return text
+}
+
 func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -32,7 +45,7 @@ func run(args []string) int {
 	root.SetArgs(args)
 	if err := root.ExecuteContext(ctx); err != nil {
 		var usage usageError
-		fmt.Fprintf(os.Stderr, "mulu: %v\n", err)
+		fmt.Fprintf(os.Stderr, "mulu: %s\n", said(err))
 		if errors.As(err, &usage) {
 			return exitUsage
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -84,8 +86,12 @@ func exportPackage(ctx context.Context, out io.Writer, cl *client, data string, 
 	if err != nil {
 		return err
 	}
+	var bar *progressbar.ProgressBar
 	e := packages.Export{Reader: ingest.NewRereader(run.Kafka), Dataset: ask.dataset, Topic: topic, Dir: ask.dir, PartSize: ask.partSize, Now: time.Now(), Progress: func(done, total int64) {
-		fmt.Fprintf(os.Stderr, "\r导出 / exporting %d / %d", done, total)
+		if bar == nil {
+			bar = newBar("导出 / exporting", total, false)
+		}
+		bar.Set64(done) //nolint:errcheck // an ornament
 	}}
 	anew := ask.all || ask.since != ""
 	switch {
@@ -98,7 +104,9 @@ func exportPackage(ctx context.Context, out io.Writer, cl *client, data string, 
 		return err
 	}
 	draft, err := e.Write(ctx)
-	fmt.Fprintln(os.Stderr)
+	if bar != nil {
+		bar.Clear() //nolint:errcheck // an ornament
+	}
 	if err != nil {
 		return err
 	}
@@ -186,14 +194,17 @@ func sinceOf(ctx context.Context, seeds []string, topic, text string) (map[int32
 }
 
 func printPackage(out io.Writer, m *packages.Manifest) {
-	fmt.Fprintf(out, "离线包 %s：数据集 %s（%s）第 %d 版，%s 行，%d 个分卷，共 %s 字节\n", m.Name, m.Dataset, m.Title, m.Version, count(m.Rows), len(m.Parts), count(m.Bytes))
-	fmt.Fprintf(out, "签发：%s（%s），%s，公钥 %s，指纹 %s\n", clean(m.House.Name), clean(m.House.Origin), moment(m.Created), clean(m.House.Key), packages.Fingerprint(m.House.Key))
-	previous := m.Previous
-	if previous == "" {
-		previous = "无（重新开始）"
-	}
-	fmt.Fprintf(out, "前一个包的清单摘要：%s\n", clean(previous))
-	t := newTable(">分区", ">起始位置", ">截止位置（不含）")
+	t := newFields()
+	t.add("离线包 package", m.Name)
+	t.add("数据集 dataset", fmt.Sprintf("%s（%s）第 %d 版", m.Dataset, m.Title, m.Version))
+	t.add("行数 rows", fmt.Sprintf("%s，%d 个分卷，共 %s 字节", count(m.Rows), len(m.Parts), count(m.Bytes)))
+	t.add("签发 signed by", fmt.Sprintf("%s（%s），%s", m.House.Name, m.House.Origin, moment(m.Created)))
+	t.add("公钥 key", m.House.Key)
+	t.add("指纹 fingerprint", packages.Fingerprint(m.House.Key))
+	t.add("前一个包 previous", cmp.Or(m.Previous, "无（重新开始）"))
+	t.write(out)
+	fmt.Fprintln(out)
+	t = newTable(">分区", ">起始位置", ">截止位置（不含）")
 	for _, r := range m.Ranges {
 		t.add(strconv.Itoa(int(r.Partition)), count(r.From), count(r.To))
 	}
@@ -239,7 +250,7 @@ func newPackageImport(f *clientFlags) *cobra.Command {
 			return importPackage(c.Context(), c.OutOrStdout(), cl, args[0], force, wait)
 		},
 	}
-	c.Flags().BoolVar(&force, "force", false, "与前一个包有缺口或重叠、数据项不同也收 / take it although it does not follow on, or differs in columns")
+	c.Flags().BoolVar(&force, "force", false, "有缺口或重叠、数据项不同也收 / even if it does not follow on")
 	c.Flags().DurationVar(&wait, "wait", time.Minute, "齐了之后等待入库多久 / how long to wait until it has landed")
 	return c
 }

@@ -22,18 +22,21 @@ import (
 type table struct {
 	right []bool
 	text  []bool            // may be shortened
+	wraps bool              // the last column goes on in further lines instead
 	rows  [][]string        // the first is the head
 	tints map[[2]int]string // by row and column: an escape sequence the cell is shown in
 }
 
 // newTable takes the column heads; one that begins with ">" is aligned right, one
-// that begins with "~" holds text that may be shortened to fit a terminal.
+// that begins with "~" holds text that may be shortened to fit a terminal. The last one
+// may begin with "|": its text is never cut and goes on below.
 func newTable(heads ...string) *table {
 	t := &table{}
 	row := make([]string, len(heads))
 	for i, h := range heads {
-		row[i] = strings.TrimLeft(h, ">~")
-		t.right, t.text = append(t.right, h != "" && h[0] == '>'), append(t.text, h != "" && h[0] == '~')
+		row[i] = strings.TrimLeft(h, ">~|")
+		t.right, t.text = append(t.right, h != "" && h[0] == '>'), append(t.text, h != "" && (h[0] == '~' || h[0] == '|'))
+		t.wraps = h != "" && h[0] == '|'
 	}
 	t.rows = append(t.rows, row)
 	return t
@@ -78,6 +81,10 @@ func (t *table) writeWithin(w io.Writer, limit int) {
 	widths := t.widths()
 	t.fit(widths, limit)
 	for n, row := range t.rows {
+		if last := len(row) - 1; t.wraps && uniseg.StringWidth(row[last]) > widths[last] {
+			t.writeWrapped(w, row, widths)
+			continue
+		}
 		cells := make([]string, len(row))
 		for i, c := range row {
 			c = cut(c, widths[i])
@@ -94,6 +101,58 @@ func (t *table) writeWithin(w io.Writer, limit int) {
 		fmt.Fprintln(w, strings.TrimRight(strings.Join(cells, "  "), " "))
 	}
 }
+
+// writeWrapped prints a row whose last cell takes several lines.
+func (t *table) writeWrapped(w io.Writer, row []string, widths []int) {
+	last := len(row) - 1
+	for i, part := range wrapped(row[last], widths[last]) {
+		var b strings.Builder
+		for j, c := range row[:last] {
+			if i > 0 {
+				c = ""
+			}
+			c = cut(c, widths[j])
+			pad := strings.Repeat(" ", widths[j]-uniseg.StringWidth(c))
+			if t.right[j] {
+				c = pad + c
+			} else {
+				c += pad
+			}
+			b.WriteString(c + "  ")
+		}
+		fmt.Fprintln(w, strings.TrimRight(b.String()+part, " "))
+	}
+}
+
+// wrapped breaks s into lines of so many cells: after a blank or a mark if there is one
+// in the last third of the line, else anywhere, as Chinese is. No line begins with a mark.
+func wrapped(s string, cells int) []string {
+	var lines []string
+	for uniseg.StringWidth(s) > cells {
+		used, end, good, before := 0, 0, 0, 0 // bytes of s: what fits, up to a good place, one less than fits
+		for g := uniseg.NewGraphemes(s); g.Next(); {
+			c := g.Str()
+			if used += g.Width(); used > cells && end > 0 {
+				if good*3 < end*2 {
+					if good = end; before > 0 && strings.Contains(closing, c) {
+						good = before
+					}
+				}
+				break
+			}
+			before, end = end, end+len(c)
+			if c == " " || strings.Contains(closing, c) {
+				good = end
+			}
+		}
+		lines = append(lines, strings.TrimRight(s[:good], " "))
+		s = strings.TrimLeft(s[good:], " ")
+	}
+	return append(lines, s)
+}
+
+// closing are the marks that end a phrase.
+const closing = "，。；：、）”"
 
 // plain ends a tint.
 const plain = "\x1b[0m"
@@ -221,6 +280,22 @@ func moment(t time.Time) string {
 		return "—"
 	}
 	return t.In(clock.Shanghai).Format(time.DateTime)
+}
+
+// minute prints a time of these days for a wide table: without year and seconds.
+func minute(t time.Time) string { return t.In(clock.Shanghai).Format("01-02 15:04") }
+
+// span prints how long something takes, in its largest units.
+func span(d time.Duration) string {
+	switch {
+	case d >= 24*time.Hour:
+		return fmt.Sprintf("%d 天 %d 小时", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
+	case d >= time.Hour:
+		return fmt.Sprintf("%d 小时 %d 分", d/time.Hour, d%time.Hour/time.Minute)
+	case d >= time.Minute:
+		return fmt.Sprintf("%d 分", d/time.Minute)
+	}
+	return fmt.Sprintf("%d 秒", d/time.Second)
 }
 
 // day prints the date of a time, in the same zone.

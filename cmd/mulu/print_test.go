@@ -45,6 +45,44 @@ func TestTable(t *testing.T) {
 	})
 }
 
+func TestWrapped(t *testing.T) {
+	for in, want := range map[string]string{
+		"实有人口":              "实有人口",
+		"一二三四，五六七八":         "一二三四，/五六七八",
+		"一二三四五六七，八":         "一二三四五六/七，八", // no line begins with a mark
+		"ab cd ef gh ij kl": "ab cd ef gh/ij kl",
+		"一二 三四五六七 abc":      "一二 三四五六/七 abc",
+	} {
+		lines := wrapped(in, 13)
+		if got := strings.Join(lines, "/"); got != want {
+			t.Errorf("wrapped(%q) = %q, want %q", in, got, want)
+		}
+		for _, l := range lines {
+			if uniseg.StringWidth(l) > 13 {
+				t.Errorf("%q takes more than 13 cells", l)
+			}
+		}
+	}
+	long := strings.Repeat("请把该列设为“文本”，", 9)
+	if got := strings.Join(wrapped(long, 1), ""); got != long { // narrower than a character: nothing is lost, and it ends
+		t.Errorf("got %q", got)
+	}
+
+	tb := newTable("编号", "|原因")
+	tb.add("A5", long)
+	var b strings.Builder
+	tb.writeWithin(&b, 40)
+	text := strings.ReplaceAll(strings.ReplaceAll(b.String(), "\n", ""), " ", "")
+	if !strings.Contains(text, long) {
+		t.Errorf("a wrapped reason is cut:\n%s", b.String())
+	}
+	for l := range strings.Lines(b.String()) {
+		if uniseg.StringWidth(strings.TrimRight(l, "\n")) > 40 {
+			t.Errorf("line %q is wider than 40", l)
+		}
+	}
+}
+
 func TestCut(t *testing.T) {
 	f := func(in string, cells int, want string) {
 		t.Helper()

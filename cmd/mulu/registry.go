@@ -59,6 +59,10 @@ func newRegistryList(f *clientFlags) *cobra.Command {
 				}
 				t.add(s, strconv.Itoa(v.Version), strconv.FormatInt(v.ID, 10), typeOf(v.Type), level.CompatibilityLevel)
 			}
+			if t.empty() {
+				fmt.Fprintln(c.OutOrStdout(), "没有登记模式；登记用 mulu registry put / none")
+				return nil
+			}
 			t.write(c.OutOrStdout())
 			return nil
 		},
@@ -106,7 +110,7 @@ type schemaFlags struct {
 }
 
 func (s *schemaFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&s.kind, "type", "", "AVRO、JSON 或 PROTOBUF；缺省按文件名 .avsc、.json、.proto / type, default by the file's name")
+	c.Flags().StringVar(&s.kind, "type", "", "AVRO、JSON、PROTOBUF，缺省按扩展名 .avsc、.json、.proto / type")
 	c.Flags().StringArrayVar(&s.refs, "ref", nil, "引用，写作 名称=模式名:版本，可多次 / a reference, name=subject:version")
 }
 

@@ -84,6 +84,6 @@ func serve(ctx context.Context, out io.Writer, cfg config.Config) error {
 	if err := a.LoadSample(ctx); err != nil {
 		return stopped(ctx, err)
 	}
-	fmt.Fprintf(out, "就绪 %s，Kafka %v / ready\n", a.URL(), cfg.Seeds())
+	fmt.Fprintf(out, "就绪 %s，Kafka %v / ready\n", a.URL(), a.Seeds())
 	return a.Wait(ctx)
 }

@@ -61,7 +61,7 @@ const flowHour = (code, i) => ({
 })
 // The officer's street delivers two of them.
 const ownerOf = (code) => (['elder_visit', 'disability'].includes(code) ? people.officer.org : '')
-const datasetRow = ([code, title, owner_name, library, level, rows, total, grade], i) => ({ code, title, owner_name, library, level, rows, total, grade, last_at: t(i * 40), version: 1 + (i % 2), sample: true, owner: ownerOf(code) })
+const datasetRow = ([code, title, owner_name, library, level, rows, total, grade], i) => ({ code, title, owner_name, library, format: 'json', level, rows, total, grade, last_at: t(i * 40), version: 1 + (i % 2), sample: true, owner: ownerOf(code) })
 const dims = [
   ['010000', '规范性', 0.2, 0.985, [['010101', '数据类型约束规范性', 8921140, 8921140], ['010102', '数据格式约束规范性', 8800120, 8921140], ['010500', '权威参考数据', 1783900, 1784228]]],
   ['020000', '完整性', 0.2, 0.958, [['020100', '数据元素完整性', 5130044, 5352684], ['020200', '数据记录完整性', 851002, 892114]]],

@@ -339,6 +339,13 @@ func zipped(t testing.TB, parts map[string]string) []byte {
 	return b.Bytes()
 }
 
+// A heading that the map names and the file does not have is told, not just passed over.
+func TestMapOfNoHeading(t *testing.T) {
+	l, _, _ := read(t, write(t, "a.csv", []byte("id_no,birth,姓 名\n1,2026-01-05,a\n")), people(),
+		file.Options{Map: map[string]string{"姓名": "name", "曾用名": "name", "备注": ""}})
+	want(t, l.Notes, []string{"映射中的列头“备注”在文件里没有", "映射中的列头“曾用名”在文件里没有"})
+}
+
 // hand makes a workbook of one sheet: rows is the XML inside sheetData, rest what is
 // behind it. Styles: 1 a date, 2 text, 3 six digits, 4 WPS's date, 5 a percentage.
 func hand(t testing.TB, rows, rest string, more ...string) []byte {

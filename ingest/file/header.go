@@ -289,6 +289,23 @@ func (m *matcher) wrong() []string {
 	return out
 }
 
+// idle names what the options' map says of headings that the file does not have: a
+// heading that was written wrongly is otherwise found only by what is missing in the end.
+func (m *matcher) idle(h *head) []string {
+	there := map[string]bool{}
+	for _, it := range h.headings {
+		there[fold(it.text)], there[fold(it.last)] = true, true
+	}
+	var out []string
+	for name := range m.exact {
+		if !there[fold(name)] {
+			out = append(out, fmt.Sprintf("映射中的列头“%s”在文件里没有", oneLine(name)))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 // missing are the key and required columns that no heading was taken for.
 func (h *head) missing(ds *mulu.Dataset) (names, shown []string) {
 	took := map[int]bool{}

@@ -204,6 +204,7 @@ func (r *Reader) describe(m *matcher, h *head, rows []line) {
 		}
 		l.Columns = append(l.Columns, c)
 	}
+	l.Notes = append(l.Notes, m.idle(h)...)
 	if ignored > 0 {
 		l.Notes = append(l.Notes, fmt.Sprintf("有 %d 列没有对应的字段，不会导入", ignored))
 	}

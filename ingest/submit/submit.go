@@ -138,8 +138,8 @@ func (s *Submission) is(asked *Submission, fresh bool) error {
 	if fresh || s.Digest == asked.Digest {
 		return nil
 	}
-	return fmt.Errorf("键 %q 已用于另一份内容（%s，%s）；内容变了请换一个键 / this key was used for other content: %w",
-		asked.Key, s.ID, s.OpenedAt.In(clock.Shanghai).Format(time.DateTime), mulu.ErrConflict)
+	return fmt.Errorf("这个键已用于另一份内容（%s，%s）；内容变了请换一个键 / this key was used for other content: %w",
+		s.ID, s.OpenedAt.In(clock.Shanghai).Format(time.DateTime), mulu.ErrConflict)
 }
 
 func scan(r store.Row) (s Submission, err error) {

@@ -45,7 +45,7 @@ func residents(t *testing.T) fs.FS {
 			t.Fatal(err)
 		}
 		if name == "resident.yaml" {
-			b = bytes.Replace(b, []byte("columns:\n"), []byte("ways:\n  - {kind: file, name: main, folder: renkou, map: {住址: live_addr}}\ncolumns:\n"), 1)
+			b = bytes.Replace(b, []byte("ways:\n"), []byte("ways:\n  - {kind: file, name: main, folder: renkou, map: {住址: live_addr}}\n"), 1)
 		}
 		out[name] = &fstest.MapFile{Data: b}
 	}

@@ -38,6 +38,7 @@ var people = []struct {
 	{"system", "街道信息系统 street system", "caoyang-system", "11310107MBQ000518E", mulu.RoleSystem},
 	{"operator", "运维 operator", "operator", "12310107MBQ000032E", mulu.RoleOperator},
 	{"auditor", "审计员 auditor", "auditor", "11310107MBQ000016U", mulu.RoleAuditor},
+	{"source", "部门信息系统 department system", "minzheng-system", "11310107MBQ0000674", mulu.RoleSystem},
 }
 
 // LoadSample loads the demonstration data that the configuration asks for, once:
@@ -88,8 +89,8 @@ func (a *App) declareSample(ctx context.Context) error {
 // file before any account exists, so that a crash between leaves no account that
 // nobody can open.
 func (a *App) samplePeople(ctx context.Context) error {
-	if len(a.signIns) == 0 {
-		for _, p := range people {
+	if len(a.signIns) < len(people) {
+		for _, p := range people[len(a.signIns):] {
 			org, err := a.catalog.Org(ctx, p.org)
 			if err != nil {
 				return err
@@ -125,7 +126,7 @@ func (a *App) samplePeople(ctx context.Context) error {
 	return nil
 }
 
-// sampleKey gives the street's system a key. If a crash lost the first one before it
+// sampleKey gives a system a key. If a crash lost the first one before it
 // was written down, another is issued.
 func (a *App) sampleKey(ctx context.Context, who mulu.Actor, in *SignIn) error {
 	if in.Key != "" {

@@ -75,8 +75,12 @@ func (a *App) Diff(ctx context.Context, fsys fs.FS) (catalog.Diff, error) {
 	if err != nil {
 		return nil, err
 	}
+	ways, err := a.wayDiff(ctx, set)
+	if err != nil {
+		return nil, err
+	}
 	scenarios, err := a.scenarioDiff(ctx, set)
-	return append(diff, scenarios...), err
+	return append(append(diff, ways...), scenarios...), err
 }
 
 // scenarioDiff compares declared scenarios with the newest of the sharing desk.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -153,12 +154,11 @@ func (p *pulls) order(w submit.Declared) (o table.Order, err error) {
 	}
 	c, ok := p.a.cfg.Connections[w.Connection]
 	if !ok {
-		var names []string
-		for name := range p.a.cfg.Connections {
-			names = append(names, name)
+		names := "一个也没有"
+		if len(p.a.cfg.Connections) > 0 {
+			names = "只有 " + strings.Join(slices.Sorted(maps.Keys(p.a.cfg.Connections)), "、")
 		}
-		slices.Sort(names)
-		return o, fmt.Errorf("配置的 connections 中没有 %q（有：%s）；补上后重新启动 / no such connection: %w", w.Connection, strings.Join(names, "、"), mulu.ErrNotFound)
+		return o, fmt.Errorf("配置文件的 connections 中没有 %q（%s）；请运维补上后重新启动，见 docs/ingest/table.md / no such connection: %w", w.Connection, names, mulu.ErrNotFound)
 	}
 	dsn, err := c.Secret()
 	if err != nil {

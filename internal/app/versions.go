@@ -197,6 +197,10 @@ func (a *App) Apply(ctx context.Context, who mulu.Actor, fsys fs.FS) (catalog.Di
 	if err != nil {
 		return nil, err
 	}
+	ways, err := a.wayDiff(ctx, set)
+	if err != nil {
+		return nil, err
+	}
 	for _, d := range set.Datasets {
 		if err := a.adopt(ctx, d.Dataset); err != nil {
 			return nil, err
@@ -225,7 +229,7 @@ func (a *App) Apply(ctx context.Context, who mulu.Actor, fsys fs.FS) (catalog.Di
 		return nil, err
 	}
 	a.wakeRelay()
-	return append(diff, scenarios...), nil
+	return append(append(diff, ways...), scenarios...), nil
 }
 
 // fits refuses declarations that the catalogue would take and that could not be

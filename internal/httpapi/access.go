@@ -108,7 +108,7 @@ func (h *house) identify(r *http.Request, p *pass) error {
 			key, ok = password, true
 		}
 		if !ok {
-			return fmt.Errorf("请以 Authorization: Bearer 密钥 的形式提交: %w", errUnknown)
+			return fmt.Errorf("请在请求头 Authorization 中写“Bearer 密钥”: %w", errUnknown)
 		}
 		p.actor, err = h.Auth.Key(r.Context(), key)
 	} else if c, cerr := r.Cookie(cookieName); cerr != nil {
@@ -128,6 +128,9 @@ func (h *house) safe(r *http.Request, rule Rule) error {
 		return nil
 	}
 	if r.Header.Get("Authorization") == "" && r.Header.Get(ownHeader) == "" {
+		if _, err := r.Cookie(cookieName); err != nil && !rule.Public {
+			return fmt.Errorf("请求中没有密钥；请在请求头 Authorization 中写“Bearer 密钥”: %w", errUnknown)
+		}
 		return fmt.Errorf("请求缺少 %s 请求头（用以防止跨站请求伪造）: %w", ownHeader, mulu.ErrDenied)
 	}
 	if err := new(http.CrossOriginProtection).Check(r); err != nil {

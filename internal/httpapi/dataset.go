@@ -49,7 +49,7 @@ func (h datasetRoom) row(ctx context.Context, ds *mulu.Dataset) (api.DatasetRow,
 	stored := rowsOf(totals)[ds.Code]
 	row := api.DatasetRow{
 		Code: string(ds.Code), Title: ds.Title, Owner: string(ds.Owner), OwnerName: orgName(orgs, ds.Owner), Library: ds.Library,
-		Level: int(ds.Level()), Rows: stored.Good, LastAt: timeOf(stored.Last), Version: int(ds.Version), Sample: ds.Sample,
+		Level: int(ds.Level()), Rows: stored.Good, LastAt: timeOf(stored.Last), Version: int(ds.Version), Sample: ds.Sample, Format: strings.TrimSpace(ds.Format + " " + ds.Encoding),
 	}
 	if s, ok := scores[ds.Code]; ok {
 		row.Total, row.Grade = &s.Total, &s.Grade

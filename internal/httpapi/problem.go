@@ -109,7 +109,7 @@ func sentence(err error) string {
 	for part := range strings.SplitSeq(err.Error(), ": ") {
 		for line := range strings.SplitSeq(part, "\n") {
 			if strings.ContainsFunc(line, func(r rune) bool { return unicode.Is(unicode.Han, r) }) {
-				said = append(said, line)
+				said = append(said, strings.TrimSuffix(line, "："))
 			}
 		}
 	}

@@ -51,7 +51,7 @@ func (h submissionRoom) ListWays(ctx context.Context, _ api.ListWaysRequestObjec
 		if err := h.fillWay(ctx, &way, &w.Way); err != nil {
 			return nil, err
 		}
-		last, err := h.Submit.List(ctx, submit.Filter{Dataset: w.Dataset, Way: w.Kind, Name: w.Name}, 1)
+		last, err := h.Submit.List(ctx, submit.Filter{Dataset: w.Dataset, Way: w.Kind, Name: nameIn(ways, w)}, 1)
 		if err != nil {
 			return nil, err
 		}
@@ -65,6 +65,21 @@ func (h submissionRoom) ListWays(ctx context.Context, _ api.ListWaysRequestObjec
 		out = append(out, way)
 	}
 	return out, nil
+}
+
+// nameIn is the name by which submissions of a way are found: none where it is the only
+// one of its kind that people deliver by, since what came before it was declared has none.
+func nameIn(ways []submit.Declared, w submit.Declared) string {
+	n := 0
+	for _, other := range ways {
+		if other.Dataset == w.Dataset && other.Kind == w.Kind {
+			n++
+		}
+	}
+	if n == 1 && w.Kind != mulu.WayTable {
+		return ""
+	}
+	return w.Name
 }
 
 func (h submissionRoom) ListSubmissions(ctx context.Context, r api.ListSubmissionsRequestObject) (api.ListSubmissionsResponseObject, error) {

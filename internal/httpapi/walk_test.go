@@ -66,6 +66,14 @@ func testSignIn(t *testing.T, h *house) {
 		t.Errorf("cookie %+v", c)
 	}
 	w := h.call("", "POST", "/v1/session", map[string]string{"account": "officer", "password": "wrong password"})
+	// A program without its key hears of the key, not of what protects browsers.
+	plain := httptest.NewRequest("POST", "/v1/ingest/resident", strings.NewReader("[]"))
+	plain.Header.Set("Content-Type", "application/json")
+	keyless := httptest.NewRecorder()
+	h.ServeHTTP(keyless, plain)
+	if p := problem(t, keyless, 401); !strings.Contains(p.Detail, "密钥") {
+		t.Errorf("problem %+v", p)
+	}
 	if p := problem(t, w, 401); p.Detail != "账号或口令不对" || p.Mend == "" || p.Instance != w.Header().Get("X-Request-Id") {
 		t.Errorf("problem %+v", p)
 	}

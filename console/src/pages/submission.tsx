@@ -118,7 +118,7 @@ function Sheet({ s, title }: { s: Submission; title: string }) {
             { key: 'way', label: t('方式', 'Way'), children: <>{kindOfWay(s.way, t)}{s.name ? <>&nbsp;<span className="mono">{s.name}</span></> : null}</> },
             ...(s.period ? [{ key: 'period', label: t('期次', 'Period'), children: t(`${s.period}，无变化`, `${s.period}, nothing changed`) }] : []),
             ...(s.source ? [{ key: 'source', label: t('来源', 'Source'), children: <span className="wrap">{s.source}</span> }] : []),
-            { key: 'by', label: t('报送人', 'By'), children: s.by || t('定时', 'schedule') },
+            { key: 'by', label: t('报送人', 'By'), children: s.by || (s.way === 'file' ? t('投递目录', 'drop folder') : t('定时', 'schedule')) },
             { key: 'opened', label: t('开始', 'Started'), children: when(s.opened_at) },
             ...(s.state === 'refused' ? [{ key: 'ended', label: t('结束', 'Ended'), children: when(s.landed_at ?? s.sent_at) }] : s.way === 'nil' ? [] : [
               { key: 'sent', label: t('全部送达消息系统', 'All on the broker'), children: when(s.sent_at) },

@@ -99,7 +99,7 @@ function List({ list, own, filtered, uploads }: { list: Submission[]; own: Own[]
     { title: t('行数', 'Rows'), key: 'rows', className: 'num', render: (_, s) => (s.way === 'nil' ? '–' : count(s.rows)) },
     { title: t('入库', 'Good'), key: 'good', className: 'num', render: (_, s) => (s.state === 'landed' && s.way !== 'nil' ? count(s.good) : '–') },
     { title: t('问题数据', 'Rejects'), key: 'rejected', className: 'num', render: (_, s) => <Rejected s={s} /> },
-    { title: t('报送人', 'By'), key: 'by', render: (_, s) => s.by || <span className="quiet">{t('定时', 'schedule')}</span> },
+    { title: t('报送人', 'By'), key: 'by', render: (_, s) => s.by || <span className="quiet">{s.way === 'file' ? t('投递目录', 'drop folder') : t('定时', 'schedule')}</span> },
     { title: t('摘要', 'Digest'), key: 'digest', render: (_, s) => <Copied text={s.digest} /> },
   ]
   const empty = filtered ? (

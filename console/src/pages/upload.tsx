@@ -28,7 +28,10 @@ export function UploadFile() {
       tools={<Link to="/submissions">{t('← 报送记录', '← Submissions')}</Link>}
     >
       <Steps at={0} />
-      <Loaded live={own}>{(list) => (list.length === 0 ? <None /> : upload && upload.state !== 'done' ? <Going u={upload} title={list.find((d) => d.code === upload.dataset)?.title ?? upload.dataset} /> : <Choose list={list} />)}</Loaded>
+      <Loaded live={own}>{(all) => {
+        const list = all.filter((d) => d.plain)
+        return list.length === 0 ? <None /> : upload && upload.state !== 'done' ? <Going u={upload} title={list.find((d) => d.code === upload.dataset)?.title ?? upload.dataset} /> : <Choose list={list} />
+      }}</Loaded>
     </Page>
   )
 }

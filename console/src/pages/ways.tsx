@@ -37,7 +37,7 @@ export function Ways({ datasets, done }: { datasets: Own[]; done: () => void }) 
       {(ways) => {
         // An officer delivers what has no declared way, too: by a file or a call.
         const shown = datasets.filter((d) => officer || datasets.length === 1 || ways.some((w) => w.dataset === d.code))
-        const rest = datasets.length - shown.length
+        const rest = datasets.filter((d) => d.plain && !shown.includes(d)).length
         return (
           <>
             <Card size="small" title={t('报送方式', 'Ways of delivery')} styles={{ body: { padding: 0 } }}>
@@ -78,13 +78,13 @@ function Dataset({ d, ways, days, done }: { d: Own; ways: Way[]; days: Days | un
         {days ? <DayBars d={days} /> : null}
         {delivers ? (
           <div className="row">
-            <Link to={`/submissions/upload?dataset=${encodeURIComponent(d.code)}`}>{t('上传文件', 'Upload')}</Link>
-            <a href={templateURL(d.code)} download={`${d.code}.xlsx`} aria-label={t(`下载 ${d.title} 的模板`, `Template of ${d.title}`)}><DownloadOutlined aria-hidden /> {t('下载模板', 'Template')}</a>
+            {d.plain ? <Link to={`/submissions/upload?dataset=${encodeURIComponent(d.code)}`}>{t('上传文件', 'Upload')}</Link> : null}
+            {d.plain ? <a href={templateURL(d.code)} download={`${d.code}.xlsx`} aria-label={t(`下载 ${d.title} 的模板`, `Template of ${d.title}`)}><DownloadOutlined aria-hidden /> {t('下载模板', 'Template')}</a> : null}
             {reports ? <Button size="small" onClick={() => setNil(true)} aria-label={t(`${d.title} 本期无变化`, `Nothing changed in ${d.title}`)}>{t('本期无变化', 'Nothing changed')}</Button> : null}
           </div>
         ) : null}
       </div>
-      {ways.length === 0 ? <div className="quiet small">{t('没有声明定时的方式；可上传文件、调用接口，或报“本期无变化”。', 'No way is declared: upload a file, call the API, or report that nothing changed.')}</div> : ways.map((w) => <WayLine key={`${w.kind}/${w.name}`} w={w} done={done} />)}
+      {ways.length === 0 ? <div className="quiet small">{d.plain ? t('没有声明定时的方式；可上传文件、调用接口，或报“本期无变化”。', 'No way is declared: upload a file, call the API, or report that nothing changed.') : t('这个数据集的记录格式只能经 Kafka 报送；没有变化时可报“本期无变化”。', 'Records of this format are delivered through Kafka only; that nothing changed can be reported here.')}</div> : ways.map((w) => <WayLine key={`${w.kind}/${w.name}`} w={w} done={done} />)}
       {nil ? <Nil d={d} close={() => setNil(false)} done={done} /> : null}
     </li>
   )

@@ -220,6 +220,9 @@ type DatasetDetail struct {
 type DatasetRow struct {
 	Code string `json:"code"`
 
+	// Format 记录的格式，如 json、avro；非 UTF-8 时后面有编码。只有 json 的可用文件、接口等方式报送
+	Format string `json:"format"`
+
 	// Grade 优 良 中 及格 差
 	Grade  *string    `json:"grade"`
 	LastAt *time.Time `json:"last_at"`
