@@ -299,7 +299,7 @@ func (m *matcher) idle(h *head) []string {
 	var out []string
 	for name := range m.exact {
 		if !there[fold(name)] {
-			out = append(out, fmt.Sprintf("映射中的列头“%s”在文件里没有", oneLine(name)))
+			out = append(out, fmt.Sprintf("映射中的表头“%s”在文件里没有", oneLine(name)))
 		}
 	}
 	slices.Sort(out)
