@@ -343,7 +343,7 @@ func zipped(t testing.TB, parts map[string]string) []byte {
 func TestMapOfNoHeading(t *testing.T) {
 	l, _, _ := read(t, write(t, "a.csv", []byte("id_no,birth,姓 名\n1,2026-01-05,a\n")), people(),
 		file.Options{Map: map[string]string{"姓名": "name", "曾用名": "name", "备注": ""}})
-	want(t, l.Notes, []string{"映射中的列头“备注”在文件里没有", "映射中的列头“曾用名”在文件里没有"})
+	want(t, l.Notes, []string{"映射中的表头“备注”在文件里没有", "映射中的表头“曾用名”在文件里没有"})
 }
 
 // hand makes a workbook of one sheet: rows is the XML inside sheetData, rest what is
