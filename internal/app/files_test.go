@@ -309,7 +309,7 @@ func TestFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b = bytes.Replace(b, []byte("columns:\n"), []byte("ways: [{kind: file, folder: renkou}]\ncolumns:\n"), 1)
+		b = bytes.Replace(b, []byte("{kind: file, folder: visit}"), []byte("{kind: file, folder: renkou}"), 1)
 		if _, err = a.Load(t.Context(), fstest.MapFS{"visit.yaml": {Data: b}}); err == nil || !strings.Contains(err.Error(), "数据集 resident 的 file/main（已生效）") {
 			t.Errorf("load: %v", err)
 		}

@@ -172,7 +172,7 @@ func TestPosts(t *testing.T) {
 	if status, again := officer.post(path, kindJSON, "json-1", []byte(body)); status != 200 || !again.Replayed || again.ID != got.ID || fmt.Sprint(again.Runs) != fmt.Sprint(got.Runs) {
 		t.Errorf("the same again: %d %+v", status, again)
 	}
-	if status, p := officer.post(path, kindJSON, "json-1", []byte("["+rows(1)[0]+"]")); status != 409 || !strings.Contains(p.Detail, "json-1") {
+	if status, p := officer.post(path, kindJSON, "json-1", []byte("["+rows(1)[0]+"]")); status != 409 || !strings.Contains(p.Detail, got.ID) {
 		t.Errorf("other content under the key: %d %+v", status, p)
 	}
 	status, got = officer.post(path, kindJSON, "json-2", []byte("["+strings.Join(append(rows(4), bad, keyless, wrongID, "17"), ",\n")+"]"))

@@ -29,10 +29,15 @@ func (w withFolder) Open(name string) (fs.File, error) {
 		return f, err
 	}
 	b, err := io.ReadAll(f)
-	if err != nil || bytes.Contains(b, []byte("\nways:\n")) {
-		return w.FS.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	return changed{f, bytes.NewReader(append(b, "\nways:\n  - {kind: file}\n"...))}, nil
+	const ways = "\nways:\n"
+	if !bytes.Contains(b, []byte(ways)) {
+		return nil, fmt.Errorf("%s declares no ways to add a folder to", name)
+	}
+	b = bytes.Replace(b, []byte(ways), []byte(ways+"  - {kind: file}\n"), 1)
+	return changed{f, bytes.NewReader(b)}, nil
 }
 
 // changed is a file with other bytes.
