@@ -95,7 +95,9 @@ func ingestFigures(ctx context.Context, o *Options) (figures []Figure, err error
 		return nil, err
 	}
 	peer, err := peerFigures(ctx, o, f, lib, engine, dir, w)
-	if err != nil {
+	if err != nil && ctx.Err() == nil { // its trouble takes nobody else's figures away
+		o.Progress(fmt.Sprintf("对手未测成 / the peer was not measured: %v", err), 0, 0)
+	} else if err != nil {
 		return nil, err
 	}
 	stages = append(append(stages, small...), peer...)
