@@ -58,7 +58,7 @@ var kinds = []kind{
 	{err: errUnknown, status: 401, name: "unauthenticated", title: "请先登录", mend: "请登录后重试；信息系统请检查接口密钥。"},
 	{err: errTooLong, status: 413, name: "too-large", title: "请求内容过大", mend: "请减少一次提交的内容。"},
 	{err: errCrowded, status: 429, name: "crowded", title: "同时提交的内容过多", mend: "请稍候重试，并减少同时提交的个数。"},
-	{err: errContentType, status: 415, name: "media-type", title: "请求内容的类型不对", mend: "请以 Content-Type: application/json 提交。"},
+	{err: errContentType, status: 415, name: "media-type", title: "请求内容的类型不对", mend: "请按说明中列出的类型设置 Content-Type。"},
 	{err: mulu.ErrDenied, status: 403, name: "denied", title: "无权进行此操作", mend: "请换用有此权限的账号，或联系主管部门。"},
 	{err: mulu.ErrNotFound, status: 404, name: "not-found", title: "没有找到", mend: "请核对编号，或返回列表重新选择。"},
 	{err: mulu.ErrInvalid, status: 400, name: "invalid", title: "请求内容有误", mend: "请按提示修改后重试。"},

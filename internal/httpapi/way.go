@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"mulu"
@@ -61,11 +62,19 @@ func (h submissionRoom) RunWay(ctx context.Context, r api.RunWayRequestObject) (
 	if err != nil {
 		return nil, err
 	}
+	var tables []string
 	for _, w := range ways {
-		if w.Kind == mulu.WayTable && w.Name == r.Name && string(r.Kind) == string(w.Kind) {
+		if w.Kind != mulu.WayTable {
+			continue
+		}
+		tables = append(tables, w.Name)
+		if w.Name == r.Name && string(r.Kind) == string(w.Kind) {
 			agree := r.Body != nil && value(r.Body.AgreeDeletions)
 			return api.RunWay202Response{}, h.Tables.Ask(ctx, d.Code, w.Name, passOf(ctx).actor.ID, agree)
 		}
 	}
-	return nil, fmt.Errorf("数据集 %s 没有名为 %q 的库表方式: %w", d.Code, r.Name, mulu.ErrNotFound)
+	if len(tables) == 0 {
+		return nil, fmt.Errorf("数据集 %s 没有声明库表方式，无表可取；请先在其声明的 ways 中写明 kind: table: %w", d.Code, mulu.ErrNotFound)
+	}
+	return nil, fmt.Errorf("数据集 %s 没有 %s/%s；可以立即取数的库表方式有：%s: %w", d.Code, r.Kind, r.Name, strings.Join(tables, "、"), mulu.ErrNotFound)
 }

@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,5 +54,8 @@ func testWays(t *testing.T, h *house) {
 		if got := h.call("operator", "POST", path, map[string]bool{}); got.Code != 404 && got.Code != 400 {
 			t.Errorf("%s: %d", path, got.Code)
 		}
+	}
+	if got := h.call("operator", "POST", "/v1/ways/resident/table/none/run", map[string]bool{}); !strings.Contains(got.Body.String(), "有：main") {
+		t.Errorf("what can be pulled is not named: %s", got.Body)
 	}
 }
