@@ -55,16 +55,28 @@ type Rule struct {
 	Params    map[string]string
 	Blocking  bool   // 强: a row that breaks it is rejected; else 弱: it is flagged and scored
 	Indicator string // DB31/T 1523-2024 code, six digits, e.g. "030100"
+	// When is a condition on the row (plan/expr); rows for which it is not true are not
+	// judged. "" judges every row.
+	When string `json:",omitempty"`
+	// Mostly is the share of judged rows, in (0,1], that must be in order for the rule to
+	// hold as a whole; 0 is all of them. It changes a verdict, never a count.
+	Mostly float64 `json:",omitempty"`
 }
 
-// SetRule declares a rule over the whole dataset, evaluated in the library.
+// SetRule declares a rule over the whole dataset, evaluated in the library. Kinds and
+// their parameters are defined by quality (docs/rules.md).
 type SetRule struct {
 	ID        RuleID
 	Title     string
-	Kind      string // "unique" (Columns) or "fresh" (Params: cycle, grace)
+	Kind      string // "unique", "fresh", "references" …
 	Columns   []string
 	Params    map[string]string
 	Indicator string
+	When      string  `json:",omitempty"` // as of a Rule
+	Mostly    float64 `json:",omitempty"` // as of a Rule
+	// Blocking is 强: a failure caps the grade and can stop what follows; no row of it is
+	// rejected, since it is known only when the rows are stored.
+	Blocking bool `json:",omitempty"`
 }
 
 // Dataset is one version of a dataset: it fixes columns, levels and rules. A new

@@ -9,7 +9,7 @@ out=$(mkdir -p "${1:-internal/httpapi/gen}" && cd "${1:-internal/httpapi/gen}" &
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 (cd tools/codegen && go build -o "$tmp/oapi-codegen" github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen)
-for tag in session ingest submission intake dataset catalog share ledger system; do
+for tag in session ingest submission intake dataset quality catalog share ledger system; do
 	mkdir -p "$out/$tag"
 	strict=true
 	[ "$tag" = intake ] && strict=false # its bodies are streams that nobody decodes before the handler

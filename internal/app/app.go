@@ -43,6 +43,7 @@ import (
 	"mulu/library/embedded"
 	"mulu/pipeline"
 	"mulu/quality"
+	"mulu/quality/desk"
 	"mulu/share"
 )
 
@@ -73,6 +74,7 @@ type App struct {
 	chain    *tilelog.Log
 	relay    *outbox.Relay
 	catalog  *catalog.Catalog
+	quality  *desk.Desk
 	share    *share.Service
 	journal  *ingest.Journal
 	source   *ingest.Source

@@ -12,6 +12,7 @@ import (
 	"mulu/internal/outbox"
 	"mulu/ledger/contract"
 	"mulu/ledger/tilelog"
+	"mulu/quality/desk"
 	"mulu/share"
 )
 
@@ -153,6 +154,9 @@ func (a *App) submitAs(ctx context.Context, who mulu.Actor, id string, body cont
 func (a *App) openRooms(ctx context.Context) (err error) {
 	a.catalog, err = catalog.Open(ctx, catalog.Options{DB: a.db, Signer: a.auth, Machine: a.machine, Now: time.Now, Log: a.log, Wake: a.wakeRelay})
 	if err != nil {
+		return err
+	}
+	if a.quality, err = desk.Open(ctx, a.db); err != nil {
 		return err
 	}
 	calendar, err := clock.National()

@@ -35,11 +35,11 @@ func (l *loader) dataset(d *document, b *datasetDoc) {
 	}
 	for _, r := range b.Rules {
 		m.Rules = append(m.Rules, mulu.Rule{ID: mulu.RuleID(r.ID), Title: r.Title, Kind: r.Kind, Columns: r.Columns,
-			Params: r.Params, Blocking: r.Blocking, Indicator: r.Indicator})
+			Params: r.Params, Blocking: r.Blocking, Indicator: r.Indicator, When: r.When, Mostly: r.Mostly})
 	}
 	for _, r := range b.SetRules {
 		m.SetRules = append(m.SetRules, mulu.SetRule{ID: mulu.RuleID(r.ID), Title: r.Title, Kind: r.Kind, Columns: r.Columns,
-			Params: r.Params, Indicator: r.Indicator})
+			Params: r.Params, Indicator: r.Indicator, When: r.When, Mostly: r.Mostly, Blocking: r.Blocking})
 	}
 	l.checkColumns(d, b, m)
 	l.checkRules(d, b, m)

@@ -105,6 +105,8 @@ type ruleDoc struct {
 	Params    map[string]string `yaml:"params"`
 	Blocking  bool              `yaml:"blocking"`
 	Indicator string            `yaml:"indicator" validate:"required,indicator"`
+	When      string            `yaml:"when" validate:"max=2000"`
+	Mostly    float64           `yaml:"mostly" validate:"min=0,max=1"`
 }
 
 type setRuleDoc struct {
@@ -114,6 +116,9 @@ type setRuleDoc struct {
 	Columns   []string          `yaml:"columns"`
 	Params    map[string]string `yaml:"params"`
 	Indicator string            `yaml:"indicator" validate:"required,indicator"`
+	When      string            `yaml:"when" validate:"max=2000"`
+	Mostly    float64           `yaml:"mostly" validate:"min=0,max=1"`
+	Blocking  bool              `yaml:"blocking"`
 }
 
 type entryDoc struct {

@@ -32,6 +32,7 @@ import (
 	ingestapi "mulu/internal/httpapi/gen/ingest"
 	intakeapi "mulu/internal/httpapi/gen/intake"
 	ledgerapi "mulu/internal/httpapi/gen/ledger"
+	qualityapi "mulu/internal/httpapi/gen/quality"
 	sessionapi "mulu/internal/httpapi/gen/session"
 	shareapi "mulu/internal/httpapi/gen/share"
 	submissionapi "mulu/internal/httpapi/gen/submission"
@@ -40,6 +41,7 @@ import (
 	"mulu/ledger/tilelog"
 	"mulu/library"
 	"mulu/pipeline"
+	"mulu/quality/desk"
 	"mulu/share"
 )
 
@@ -67,6 +69,7 @@ type Deps struct {
 	Schemas  ingest.Schemas
 	Share    *share.Service
 	Catalog  *catalog.Catalog
+	Quality  *desk.Desk // results of runs, drafts, profiles
 	Ledger   *tilelog.Log
 	Relay    *outbox.Relay
 	// What people do about what came in.
@@ -161,6 +164,8 @@ func (h *house) mount(d *door) {
 	intakeapi.HandlerWithOptions(intakeRoom{h}, intakeapi.StdHTTPServerOptions{BaseRouter: d, ErrorHandlerFunc: h.malformed})
 	datasetapi.HandlerWithOptions(datasetapi.NewStrictHandlerWithOptions(datasetRoom{h}, nil, datasetapi.StrictHTTPServerOptions{RequestErrorHandlerFunc: h.malformed, ResponseErrorHandlerFunc: h.fail}),
 		datasetapi.StdHTTPServerOptions{BaseRouter: d, ErrorHandlerFunc: h.malformed})
+	qualityapi.HandlerWithOptions(qualityapi.NewStrictHandlerWithOptions(qualityRoom{h}, nil, qualityapi.StrictHTTPServerOptions{RequestErrorHandlerFunc: h.malformed, ResponseErrorHandlerFunc: h.fail}),
+		qualityapi.StdHTTPServerOptions{BaseRouter: d, ErrorHandlerFunc: h.malformed})
 	catalogapi.HandlerWithOptions(catalogapi.NewStrictHandlerWithOptions(catalogRoom{h}, nil, catalogapi.StrictHTTPServerOptions{RequestErrorHandlerFunc: h.malformed, ResponseErrorHandlerFunc: h.fail}),
 		catalogapi.StdHTTPServerOptions{BaseRouter: d, ErrorHandlerFunc: h.malformed})
 	shareapi.HandlerWithOptions(shareapi.NewStrictHandlerWithOptions(shareRoom{h}, nil, shareapi.StrictHTTPServerOptions{RequestErrorHandlerFunc: h.malformed, ResponseErrorHandlerFunc: h.fail}),
