@@ -484,15 +484,15 @@ func init() {
 			b, err := e.bounds(false, true)
 			return between(c, b, e.flag("parse_strings_as_datetimes")), err
 		}),
-		"expect_column_values_to_be_in_set":       onColumn(gxInSet(false)),
-		"expect_column_values_to_not_be_in_set":   onColumn(gxInSet(true)),
-		"expect_column_values_to_match_regex":     onColumn(gxPattern("regex", search, false)),
-		"expect_column_values_to_not_match_regex": onColumn(gxPattern("regex", search, true)),
-		"expect_column_values_to_match_like_pattern": onColumn(gxPattern("like_pattern", func(s string) (matcher, error) { return like(s, false) }, false)),
-		"expect_column_values_to_not_match_like_pattern": onColumn(gxPattern("like_pattern", func(s string) (matcher, error) { return like(s, false) }, true)),
-		"expect_column_values_to_match_regex_list":     onColumn(gxPatterns("regex_list", search, false)),
-		"expect_column_values_to_not_match_regex_list": onColumn(gxPatterns("regex_list", search, true)),
-		"expect_column_values_to_match_like_pattern_list": onColumn(gxPatterns("like_pattern_list", func(s string) (matcher, error) { return like(s, false) }, false)),
+		"expect_column_values_to_be_in_set":                   onColumn(gxInSet(false)),
+		"expect_column_values_to_not_be_in_set":               onColumn(gxInSet(true)),
+		"expect_column_values_to_match_regex":                 onColumn(gxPattern("regex", search, false)),
+		"expect_column_values_to_not_match_regex":             onColumn(gxPattern("regex", search, true)),
+		"expect_column_values_to_match_like_pattern":          onColumn(gxPattern("like_pattern", func(s string) (matcher, error) { return like(s, false) }, false)),
+		"expect_column_values_to_not_match_like_pattern":      onColumn(gxPattern("like_pattern", func(s string) (matcher, error) { return like(s, false) }, true)),
+		"expect_column_values_to_match_regex_list":            onColumn(gxPatterns("regex_list", search, false)),
+		"expect_column_values_to_not_match_regex_list":        onColumn(gxPatterns("regex_list", search, true)),
+		"expect_column_values_to_match_like_pattern_list":     onColumn(gxPatterns("like_pattern_list", func(s string) (matcher, error) { return like(s, false) }, false)),
 		"expect_column_values_to_not_match_like_pattern_list": onColumn(gxPatterns("like_pattern_list", func(s string) (matcher, error) { return like(s, false) }, true)),
 		"expect_column_value_lengths_to_be_between": onColumn(func(e *expectation, c string) (Rule, error) {
 			b, err := e.bounds(true, true)
@@ -564,7 +564,10 @@ func init() {
 		"expect_column_sum_to_be_between":   figure(true, func(c string, _ *expectation) Rule { return statistic("sum", c, sumOf) }),
 		"expect_column_stdev_to_be_between": figure(false, func(c string, _ *expectation) Rule { return statistic("stdev", c, deviationOf) }),
 		"expect_column_median_to_be_between": figure(false, func(c string, _ *expectation) Rule {
-			return overNumbers("median", c, func(x []float64, o *Outcome) error { o.Observed = finite(quantile(sorted(x), 0.5, "linear")); return nil })
+			return overNumbers("median", c, func(x []float64, o *Outcome) error {
+				o.Observed = finite(quantile(sorted(x), 0.5, "linear"))
+				return nil
+			})
 		}),
 		"expect_column_unique_value_count_to_be_between": figure(false, func(c string, _ *expectation) Rule {
 			return distinctCount(c, func(d, _ int64) any { return d })
@@ -585,15 +588,15 @@ func init() {
 				return float64(rows-absent) / float64(rows)
 			})
 		}),
-		"expect_column_quantile_values_to_be_between":         onColumn(gxQuantiles),
-		"expect_column_distinct_values_to_be_in_set":          onColumn(gxDistinct(func(have, want *valueSet) bool { return have.within(want) })),
-		"expect_column_distinct_values_to_contain_set":        onColumn(gxDistinct(func(have, want *valueSet) bool { return want.within(have) })),
-		"expect_column_distinct_values_to_equal_set":          onColumn(gxDistinct(func(have, want *valueSet) bool { return have.within(want) && want.within(have) })),
-		"expect_column_most_common_value_to_be_in_set":        onColumn(gxMostCommon),
-		"expect_column_kl_divergence_to_be_less_than":         onColumn(gxDivergence),
-		"expect_column_chisquare_test_p_value_to_be_greater_than": onColumn(gxChiSquare),
+		"expect_column_quantile_values_to_be_between":                                 onColumn(gxQuantiles),
+		"expect_column_distinct_values_to_be_in_set":                                  onColumn(gxDistinct(func(have, want *valueSet) bool { return have.within(want) })),
+		"expect_column_distinct_values_to_contain_set":                                onColumn(gxDistinct(func(have, want *valueSet) bool { return want.within(have) })),
+		"expect_column_distinct_values_to_equal_set":                                  onColumn(gxDistinct(func(have, want *valueSet) bool { return have.within(want) && want.within(have) })),
+		"expect_column_most_common_value_to_be_in_set":                                onColumn(gxMostCommon),
+		"expect_column_kl_divergence_to_be_less_than":                                 onColumn(gxDivergence),
+		"expect_column_chisquare_test_p_value_to_be_greater_than":                     onColumn(gxChiSquare),
 		"expect_column_parameterized_distribution_ks_test_p_value_to_be_greater_than": onColumn(gxKolmogorov),
-		"expect_column_pair_cramers_phi_value_to_be_less_than": onPair(gxCramer),
+		"expect_column_pair_cramers_phi_value_to_be_less_than":                        onPair(gxCramer),
 
 		"expect_table_row_count_to_be_between": func(e *expectation) (Rule, error) {
 			b, err := e.bounds(true, true)

@@ -15,6 +15,7 @@ type declaration struct {
 	Kind     string       `yaml:"kind"`
 	Code     string       `yaml:"code"`
 	Version  uint32       `yaml:"version"`
+	Sample   bool         `yaml:"sample"`
 	Columns  []itemDoc    `yaml:"columns"`
 	Rules    []ruleOfFile `yaml:"rules"`
 	SetRules []ruleOfFile `yaml:"set_rules"`
@@ -94,7 +95,7 @@ func parseMulu(docs []document, data string, out *Rules) error {
 }
 
 func (d *declaration) take(out *Rules) error {
-	ds := &mulu.Dataset{Code: mulu.DatasetCode(d.Code), Version: max(d.Version, 1)}
+	ds := &mulu.Dataset{Code: mulu.DatasetCode(d.Code), Version: max(d.Version, 1), Sample: d.Sample}
 	for _, c := range d.Columns {
 		t := mulu.Type(c.Type)
 		if !slices.Contains([]mulu.Type{mulu.String, mulu.Int, mulu.Decimal, mulu.Date, mulu.DateTime, mulu.Bool}, t) {

@@ -184,7 +184,9 @@ func between(column string, b bounds, parse bool) Rule {
 		}
 		t.floats = func(v float64) bool { return v >= min && v <= max }
 		if b.strictMin || b.strictMax {
-			t.floats = func(v float64) bool { return v >= min && v <= max && !(b.strictMin && v == min) && !(b.strictMax && v == max) }
+			t.floats = func(v float64) bool {
+				return v >= min && v <= max && !(b.strictMin && v == min) && !(b.strictMax && v == max)
+			}
 		}
 	} else if (b.min.Kind == Null || b.min.Kind == Text) && (b.max.Kind == Null || b.max.Kind == Text) && (!isDated || sortable(b)) && !parse {
 		// Text against text; dates of year, month, day sort as they are written.
