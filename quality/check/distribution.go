@@ -445,9 +445,6 @@ func distribution(name string, params any) (func(float64) float64, error) {
 				s[order[i]] = f
 			}
 		}
-		if name == "uniform" && len(p) == 2 { // scipy: loc and scale
-			s["max"] += s["min"]
-		}
 	}
 	loc, scale := s.or("loc", 0), s.or("scale", 1)
 	standard := func(v float64) float64 { return (v - loc) / scale }
@@ -456,7 +453,9 @@ func distribution(name string, params any) (func(float64) float64, error) {
 		mean, sd := s.or("mean", loc), s.or("std_dev", scale)
 		return func(v float64) float64 { return 0.5 * math.Erfc(-(v-mean)/sd/math.Sqrt2) }, nil
 	case "uniform":
-		lo, hi := s.or("min", loc), s.or("max", s.or("min", loc)+scale)
+		// GX hands "max" to scipy as the width, in a list and by name.
+		lo := s.or("min", loc)
+		hi := lo + s.or("max", scale)
 		return func(v float64) float64 { return math.Max(0, math.Min(1, (v-lo)/(hi-lo))) }, nil
 	case "expon":
 		return func(v float64) float64 { return -math.Expm1(-math.Max(0, standard(v))) }, nil

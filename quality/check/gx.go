@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +18,7 @@ type expectation struct {
 	kwargs map[string]any
 	params map[string]any // the suite's
 	used   map[string]bool
+	now    time.Time
 }
 
 // passive are arguments that do not change a verdict.
@@ -24,7 +26,7 @@ var passive = []string{"result_format", "catch_exceptions", "include_config", "m
 	"mostly", "description", "notes", "id", "severity", "rendered_content", "strict_min", "strict_max", "allow_cross_type_comparisons", "output_strftime_format", "windows", "parse_strings_as_datetimes"}
 
 // parseGX takes a suite of Great Expectations, of 0.x (expectation_type) or 1.x (type).
-func parseGX(doc any, out *Rules) error {
+func parseGX(doc any, now time.Time, out *Rules) error {
 	list, params := suiteOf(doc)
 	if list == nil {
 		return fmt.Errorf("套件里没有 expectations 列表 / no expectations in the suite: %w", mulu.ErrInvalid)
@@ -37,7 +39,7 @@ func parseGX(doc any, out *Rules) error {
 			out.unmapped(ids.of("", fmt.Sprintf("expectation-%d", i+1)), "", "不是一个对象 / not an object")
 			continue
 		}
-		e := &expectation{params: params, used: map[string]bool{}}
+		e := &expectation{params: params, now: now, used: map[string]bool{}}
 		e.kind, _ = firstOf(m, "expectation_type", "type").(string)
 		e.kwargs, _ = m["kwargs"].(map[string]any)
 		if e.kwargs == nil {
@@ -145,8 +147,8 @@ func (e *expectation) resolve() error {
 			to, known = e.params[name]
 		}
 		if !known {
-			if v, ok := constantExpression(name, e.params, m); ok {
-				to, known = v, true
+			if to, known = momentExpression(name, e.now); !known {
+				to, known = constantExpression(name, e.params, m)
 			}
 		}
 		if !known {
@@ -157,8 +159,46 @@ func (e *expectation) resolve() error {
 	return nil
 }
 
-// constantExpression evaluates an evaluation parameter such as "now() - timedelta(days=1)"
-// or "max_rows * 1.1" as far as it is arithmetic over known names.
+var (
+	gxMoment = regexp.MustCompile(`^(now\(\)|datetime\(([\d,\s]+)\))\s*(?:([+-])\s*timedelta\((\w+)\s*=\s*([\d*.\s]+)\))?$`)
+	gxSpans  = map[string]time.Duration{"weeks": 7 * 24 * time.Hour, "days": 24 * time.Hour, "hours": time.Hour, "minutes": time.Minute, "seconds": time.Second}
+)
+
+// momentExpression evaluates the moments a parameter may be: now() - timedelta(weeks=1),
+// datetime(2003, 1, 1).
+func momentExpression(text string, now time.Time) (any, bool) {
+	m := gxMoment.FindStringSubmatch(strings.TrimSpace(text))
+	if m == nil {
+		return nil, false
+	}
+	at := now.UTC()
+	if m[2] != "" {
+		part := [6]int{1, 1, 1}
+		for i, s := range strings.Split(m[2], ",") {
+			if n, err := strconv.Atoi(strings.TrimSpace(s)); err == nil && i < len(part) {
+				part[i] = n
+			}
+		}
+		at = time.Date(part[0], time.Month(part[1]), part[2], part[3], part[4], part[5], 0, time.UTC)
+	}
+	if m[3] != "" {
+		n, ok := constantExpression(m[5], nil, nil)
+		f, isNumber := floatOf(n)
+		span, known := gxSpans[m[4]]
+		if !ok || !isNumber || !known {
+			return nil, false
+		}
+		seconds := int64(f * span.Seconds()) // a Duration holds no more than 292 years
+		if m[3] == "-" {
+			seconds = -seconds
+		}
+		at = time.Unix(at.Unix()+seconds, 0).UTC()
+	}
+	return at.Format("2006-01-02 15:04:05"), true
+}
+
+// constantExpression evaluates a parameter such as "max_rows * 1.1": arithmetic over known
+// names.
 func constantExpression(text string, params, inline map[string]any) (any, bool) {
 	c, err := ParseCond(text, Pandas)
 	if err != nil {
@@ -362,9 +402,9 @@ func (e *expectation) number(name string) (float64, error) {
 	return f, nil
 }
 
-// bounds reads min_value and max_value; whole insists on whole numbers, both forbids
-// that both are absent.
-func (e *expectation) bounds(whole, one bool) (bounds, error) {
+// bounds reads min_value and max_value; whole insists on whole numbers, one forbids that
+// both are absent, sorted that they are the wrong way round.
+func (e *expectation) bounds(whole, one, sorted bool) (bounds, error) {
 	b := bounds{min: valueOf(e.get("min_value")), max: valueOf(e.get("max_value")), strictMin: e.flag("strict_min"), strictMax: e.flag("strict_max")}
 	if e.flag("parse_strings_as_datetimes") {
 		for _, end := range []*Value{&b.min, &b.max} {
@@ -378,7 +418,7 @@ func (e *expectation) bounds(whole, one bool) (bounds, error) {
 		return b, errArgument("min_value 与 max_value 不能都缺 / min_value and max_value cannot both be None")
 	case whole && (wrongWhole(b.min) || wrongWhole(b.max)):
 		return b, errArgument("min_value 与 max_value 应为整数 / min_value and max_value must be integers")
-	case b.empty() && one && !whole:
+	case b.empty() && sorted:
 		return b, errArgument("min_value 大于 max_value / min_value cannot be greater than max_value")
 	}
 	return b, nil
@@ -435,7 +475,7 @@ func figure(one bool, make func(column string, e *expectation) Rule) func(*expec
 		if err != nil {
 			return Rule{}, err
 		}
-		b, err := e.bounds(false, one)
+		b, err := e.bounds(false, one, one)
 		if err != nil {
 			return refused(column, err), nil
 		}
@@ -481,7 +521,7 @@ func init() {
 		"expect_column_values_to_not_be_null": onColumn(func(_ *expectation, c string) (Rule, error) { return notNull(c), nil }),
 		"expect_column_values_to_be_null":     onColumn(func(_ *expectation, c string) (Rule, error) { return isNullRule(c), nil }),
 		"expect_column_values_to_be_between": onColumn(func(e *expectation, c string) (Rule, error) {
-			b, err := e.bounds(false, true)
+			b, err := e.bounds(false, true, true)
 			return between(c, b, e.flag("parse_strings_as_datetimes")), err
 		}),
 		"expect_column_values_to_be_in_set":                   onColumn(gxInSet(false)),
@@ -495,7 +535,7 @@ func init() {
 		"expect_column_values_to_match_like_pattern_list":     onColumn(gxPatterns("like_pattern_list", func(s string) (matcher, error) { return like(s, false) }, false)),
 		"expect_column_values_to_not_match_like_pattern_list": onColumn(gxPatterns("like_pattern_list", func(s string) (matcher, error) { return like(s, false) }, true)),
 		"expect_column_value_lengths_to_be_between": onColumn(func(e *expectation, c string) (Rule, error) {
-			b, err := e.bounds(true, true)
+			b, err := e.bounds(true, true, false)
 			return lengths(c, b, true), err
 		}),
 		"expect_column_value_lengths_to_equal": onColumn(func(e *expectation, c string) (Rule, error) {
@@ -524,16 +564,19 @@ func init() {
 		"expect_column_values_to_be_dateutil_parseable": onColumn(func(_ *expectation, c string) (Rule, error) {
 			return textual("date_parseable", c, true, func(s string) bool { _, ok := parseMoment(s); return ok || dateutil(s) }), nil
 		}),
-		"expect_column_values_to_be_json_parseable": onColumn(func(_ *expectation, c string) (Rule, error) { return textual("json", c, false, parsesJSON), nil }),
+		"expect_column_values_to_be_json_parseable": onColumn(func(_ *expectation, c string) (Rule, error) { return onlyText("json", c, parsesJSON), nil }),
 		"expect_column_values_to_match_json_schema": onColumn(func(e *expectation, c string) (Rule, error) {
 			ok, err := schemaTest(plainTree(e.get("json_schema")))
-			return textual("json_schema", c, false, ok), err
+			return onlyText("json_schema", c, ok), err
 		}),
 		"expect_column_values_to_be_of_type": onColumn(func(e *expectation, c string) (Rule, error) {
 			t, err := e.text("type_")
 			return ofType(c, []string{t}, false), err
 		}),
 		"expect_column_values_to_be_in_type_list": onColumn(func(e *expectation, c string) (Rule, error) {
+			if e.get("type_list") == nil {
+				return rowTest("type", c, test{any: func(Value) (bool, error) { return true, nil }}), nil
+			}
 			list, err := e.texts("type_list")
 			return ofType(c, list, true), err
 		}),
@@ -560,7 +603,7 @@ func init() {
 
 		"expect_column_min_to_be_between":   gxExtreme(0),
 		"expect_column_max_to_be_between":   gxExtreme(1),
-		"expect_column_mean_to_be_between":  figure(true, func(c string, _ *expectation) Rule { return statistic("mean", c, meanOf) }),
+		"expect_column_mean_to_be_between":  figure(false, func(c string, _ *expectation) Rule { return statistic("mean", c, meanOf) }),
 		"expect_column_sum_to_be_between":   figure(true, func(c string, _ *expectation) Rule { return statistic("sum", c, sumOf) }),
 		"expect_column_stdev_to_be_between": figure(false, func(c string, _ *expectation) Rule { return statistic("stdev", c, deviationOf) }),
 		"expect_column_median_to_be_between": figure(false, func(c string, _ *expectation) Rule {
@@ -599,7 +642,7 @@ func init() {
 		"expect_column_pair_cramers_phi_value_to_be_less_than":                        onPair(gxCramer),
 
 		"expect_table_row_count_to_be_between": func(e *expectation) (Rule, error) {
-			b, err := e.bounds(true, true)
+			b, err := e.bounds(true, false, true)
 			r := rowCount()
 			if err != nil {
 				return wrongTable(err), nil
@@ -617,7 +660,7 @@ func init() {
 			return r, nil
 		},
 		"expect_table_column_count_to_be_between": func(e *expectation) (Rule, error) {
-			b, err := e.bounds(true, true)
+			b, err := e.bounds(true, false, true)
 			if err != nil {
 				return wrongTable(err), nil
 			}
@@ -679,10 +722,11 @@ func columnCount(b bounds) Rule {
 
 func gxColumnSet(e *expectation) (Rule, error) {
 	exact := e.get("exact_match") != false
-	if e.get("column_set") == nil {
-		return schemaRule("columns", func(have []string) (bool, any) { return true, have }), nil
+	var want []string
+	var err error
+	if e.get("column_set") != nil {
+		want, err = e.texts("column_set")
 	}
-	want, err := e.texts("column_set")
 	return schemaRule("columns", func(have []string) (bool, any) {
 		for _, c := range want {
 			if !slices.Contains(have, c) {
@@ -814,7 +858,7 @@ func gxExtreme(which int) func(*expectation) (Rule, error) {
 		if err != nil {
 			return Rule{}, err
 		}
-		b, err := e.bounds(false, true)
+		b, err := e.bounds(false, true, true)
 		if err != nil {
 			return refused(column, err), nil
 		}
@@ -877,6 +921,15 @@ func gxQuantiles(e *expectation, column string) (Rule, error) {
 	limits, _ := ranges["value_ranges"].([]any)
 	if len(quantiles) == 0 || len(quantiles) != len(limits) {
 		return Rule{}, errArgument("quantile_ranges 的 quantiles 与 value_ranges 应一样多 / quantile_ranges do not match")
+	}
+	for i := range limits {
+		pair, isPair := limits[i].([]any)
+		if !isPair || len(pair) != 2 {
+			return Rule{}, errArgument("value_ranges 应是成对的值 / quantile_ranges must consist of pairs")
+		}
+		if c, ok := valueOf(pair[0]).compare(valueOf(pair[1])); ok && c > 0 {
+			return Rule{}, errArgument("value_ranges 的下限大于上限 / quantile_ranges must consist of ordered pairs")
+		}
 	}
 	method := "nearest"
 	if m, ok := e.get("allow_relative_error").(string); ok {
@@ -975,8 +1028,14 @@ func ofType(column string, names []string, list bool) Rule {
 	}
 	python := func(v Value) bool {
 		for _, n := range names {
-			if slices.Contains(pythonNames(v), strings.ToLower(n)) {
+			n = strings.ToLower(n)
+			if slices.Contains(pythonNames(v), n) {
 				return true
+			}
+			if v.Kind == Text && slices.Contains(dtypeNames["datetime64"], n) { // CSV and JSON have no dates
+				if _, ok := parseMoment(v.S); ok {
+					return true
+				}
 			}
 		}
 		return false
@@ -1057,7 +1116,7 @@ var dtypeNames = map[string][]string{
 	"int64":      {"int", "int64", "long", "int_", "longlong", "integer", "bigint", "smallint", "tinyint", "integertype", "longtype", "int64dtype"},
 	"float64":    {"float", "float64", "double", "float_", "floating", "double_precision", "numeric", "decimal", "real", "number", "floattype", "doubletype"},
 	"bool_":      {"bool", "bool_", "bool8", "boolean", "booleantype"},
-	"datetime64": {"datetime64", "datetime64[ns]", "timestamp", "datetime", "date", "m8[ns]", "timestamptype", "datetype"},
+	"datetime64": {"datetime64", "datetime64[ns]", "datetime64[ns, utc]", "datetimetzdtype", "timestamp", "datetime", "date", "m8[ns]", "timestamptype", "datetype"},
 	"object_":    {"object", "object_", "o"},
 }
 
@@ -1073,7 +1132,7 @@ func pythonNames(v Value) []string {
 	case Text:
 		return []string{"str", "string_types", "string", "varchar", "text", "char", "stringtype"}
 	case Date, Time:
-		return []string{"datetime", "timestamp", "datetime64", "date"}
+		return dtypeNames["datetime64"]
 	case JSON:
 		if strings.HasPrefix(v.S, "[") {
 			return []string{"list"}

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -17,17 +18,18 @@ type contract struct {
 	out  *Rules
 	ids  names
 	data string
+	now  time.Time
 }
 
 // parseODCS takes what a contract says of one table: its properties' types, options and
 // quality, and its own quality.
-func parseODCS(doc any, data string, out *Rules) error {
+func parseODCS(doc any, data string, now time.Time, out *Rules) error {
 	m, _ := doc.(map[string]any)
 	tables, _ := m["schema"].([]any)
 	if len(tables) == 0 {
 		return fmt.Errorf("合同里没有 schema / no schema in the contract: %w", mulu.ErrInvalid)
 	}
-	c := &contract{out: out, ids: names{}, data: data}
+	c := &contract{out: out, ids: names{}, data: data, now: now}
 	chosen := -1
 	var have []string
 	for i, t := range tables {
@@ -448,7 +450,7 @@ func (c *contract) custom(id, column string, q map[string]any) {
 				kw["column"] = column
 			}
 		}
-		err = parseGX(impl, sub)
+		err = parseGX(impl, c.now, sub)
 	case "soda":
 		list, ok := impl.([]any)
 		if m, isMap := impl.(map[string]any); isMap {

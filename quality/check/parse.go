@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -22,9 +23,9 @@ const (
 )
 
 // Parse reads a file of rules in whichever of the formats it is. data is the name of
-// the table or file that is judged, for files that hold rules of several. The error,
-// of a file that is none of them, names the line.
-func Parse(b []byte, data string) (*Rules, error) {
+// the table or file that is judged, for files that hold rules of several; now is what
+// parameters such as now() mean. The error, of a file that is none of them, names the line.
+func Parse(b []byte, data string, now time.Time) (*Rules, error) {
 	docs, err := documents(b)
 	if err != nil {
 		return nil, err
@@ -36,11 +37,11 @@ func Parse(b []byte, data string) (*Rules, error) {
 		}
 		switch out.Format {
 		case FormatGX:
-			err = parseGX(d.tree, out)
+			err = parseGX(d.tree, now, out)
 		case FormatSoda:
 			err = parseSoda(d.node, data, out)
 		case FormatODCS:
-			err = parseODCS(d.tree, data, out)
+			err = parseODCS(d.tree, data, now, out)
 		default:
 			err = parseMulu(docs, data, out)
 		}
@@ -66,7 +67,7 @@ type document struct {
 func documents(b []byte) (out []document, err error) {
 	b = bytes.TrimPrefix(b, []byte("\ufeff"))
 	if t := bytes.TrimLeft(b, " \t\r\n"); len(t) > 0 && (t[0] == '{' || t[0] == '[') {
-		d := json.NewDecoder(bytes.NewReader(b))
+		d := json.NewDecoder(bytes.NewReader(pythonJSON(b)))
 		d.UseNumber()
 		var tree any
 		if err := d.Decode(&tree); err == nil {
@@ -98,6 +99,40 @@ func yamlDocuments(b []byte) (out []document, err error) {
 		}
 		out = append(out, document{tree, node})
 	}
+}
+
+// pythonJSON turns the names Python writes for numbers that JSON has not into null and
+// texts, of the same length as far as they can be, so that lines stay.
+func pythonJSON(b []byte) []byte {
+	if !bytes.Contains(b, []byte("Infinity")) && !bytes.Contains(b, []byte("NaN")) {
+		return b
+	}
+	var out []byte
+	for i := 0; i < len(b); {
+		if b[i] == '"' {
+			n := i + 1
+			for n < len(b) && b[n] != '"' {
+				if b[n] == '\\' {
+					n++
+				}
+				n++
+			}
+			n = min(n+1, len(b))
+			out, i = append(out, b[i:n]...), n
+			continue
+		}
+		replaced := false
+		for from, to := range map[string]string{"NaN": "null", "Infinity": `"Infinity"`, "-Infinity": `"-Infinity"`} {
+			if bytes.HasPrefix(b[i:], []byte(from)) {
+				out, i, replaced = append(out, to...), i+len(from), true
+				break
+			}
+		}
+		if !replaced {
+			out, i = append(out, b[i]), i+1
+		}
+	}
+	return out
 }
 
 // numbered keeps JSON numbers as they are written.

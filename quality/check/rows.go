@@ -457,6 +457,11 @@ func textual(kind, column string, strict bool, ok func(string) bool) Rule {
 	}})
 }
 
+// onlyText is a rule of texts under which anything else is at fault.
+func onlyText(kind, column string, ok func(string) bool) Rule {
+	return rowTest(kind, column, test{bytes: func(v []byte) bool { return ok(view(v)) }, any: func(v Value) (bool, error) { return v.Kind == Text && ok(v.S), nil }})
+}
+
 // parsesJSON is Python's json.loads: one document, NaN and Infinity allowed.
 func parsesJSON(s string) bool {
 	if json.Valid([]byte(s)) {

@@ -261,44 +261,52 @@ func nested(buf []byte, i int) int {
 
 // byColumns turns an object of lists, one per column, into objects in lines; ok is false
 // for any other text.
-func byColumns(b []byte) (lines []byte, ok bool, err error) {
+func byColumns(b []byte) (names []string, lines []byte, ok bool, err error) {
+	b = plainNumbers(b)
 	d := json.NewDecoder(bytes.NewReader(b))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, false, nil //nolint:nilerr // some other text
+		return nil, nil, false, nil //nolint:nilerr // some other text
 	}
-	var names []string
 	var lists [][]json.RawMessage
 	for d.More() {
 		t, err := d.Token()
 		name, isName := t.(string)
 		if err != nil || !isName {
-			return nil, false, nil //nolint:nilerr // same
+			return nil, nil, false, nil //nolint:nilerr // same
 		}
 		var list []json.RawMessage
 		if d.Decode(&list) != nil {
-			return nil, false, nil
+			return nil, nil, false, nil
 		}
 		names, lists = append(names, name), append(lists, list)
 	}
 	if len(names) == 0 {
-		return nil, false, nil
+		return nil, nil, false, nil
 	}
 	for i := range lists {
 		if len(lists[i]) != len(lists[0]) {
-			return nil, true, fmt.Errorf("各列长度不同：%q 有 %d 个值，%q 有 %d 个 / columns of different lengths: %w", names[0], len(lists[0]), names[i], len(lists[i]), mulu.ErrInvalid)
+			return nil, nil, true, fmt.Errorf("各列长度不同：%q 有 %d 个值，%q 有 %d 个 / columns of different lengths: %w", names[0], len(lists[0]), names[i], len(lists[i]), mulu.ErrInvalid)
 		}
 	}
 	for row := range lists[0] {
 		for i, n := range names {
 			quoted, err := json.Marshal(n)
 			if err != nil {
-				return nil, true, fmt.Errorf("name of a column: %w", err)
+				return nil, nil, true, fmt.Errorf("name of a column: %w", err)
 			}
 			lines = append(append(append(append(lines, map[bool]byte{true: '{', false: ','}[i == 0]), quoted...), ':'), bytes.ReplaceAll(lists[i][row], []byte{'\n'}, []byte{' '})...)
 		}
 		lines = append(lines, '}', '\n')
 	}
-	return lines, true, nil
+	return names, lines, true, nil
+}
+
+// plainNumbers gives NaN, which Python writes, as null.
+func plainNumbers(b []byte) []byte {
+	for _, ends := range []string{",", "]", " ", "\n"} {
+		b = bytes.ReplaceAll(b, []byte("NaN"+ends), []byte("null"+ends))
+	}
+	return b
 }
 
 // jsonForm is how a file of JSON is cut.

@@ -133,7 +133,7 @@ func Check(ctx context.Context, q Request) (*Report, error) {
 		name = filepath.Base(q.Data)
 		name = strings.TrimSuffix(name, filepath.Ext(name))
 	}
-	rules, err := check.Parse(b, name)
+	rules, err := check.Parse(b, name, q.Now)
 	if err != nil {
 		return nil, fmt.Errorf("%s：%w", q.Rules, err)
 	}

@@ -203,8 +203,9 @@ func (t *textFile) shapeJSON(start []byte) error {
 	if len(all) > maxRecord {
 		return nil
 	}
-	lines, is, err := byColumns(all)
+	names, lines, is, err := byColumns(all)
 	if is && err == nil {
+		t.json.add(names)
 		t.whole, t.json.lines = append(lines, '\n'), true
 	}
 	return err
