@@ -1032,8 +1032,12 @@ func ofType(column string, names []string, list bool) Rule {
 			if slices.Contains(pythonNames(v), n) {
 				return true
 			}
-			if v.Kind == Text && slices.Contains(dtypeNames["datetime64"], n) { // CSV and JSON have no dates
-				if _, ok := parseMoment(v.S); ok {
+			if v.Kind == Text { // CSV and JSON have no dates
+				names := dtypeNames["datetime64"]
+				if zoned.MatchString(v.S) {
+					names = zonedNames
+				}
+				if _, ok := parseMoment(v.S); ok && slices.Contains(names, n) {
 					return true
 				}
 			}
@@ -1116,9 +1120,15 @@ var dtypeNames = map[string][]string{
 	"int64":      {"int", "int64", "long", "int_", "longlong", "integer", "bigint", "smallint", "tinyint", "integertype", "longtype", "int64dtype"},
 	"float64":    {"float", "float64", "double", "float_", "floating", "double_precision", "numeric", "decimal", "real", "number", "floattype", "doubletype"},
 	"bool_":      {"bool", "bool_", "bool8", "boolean", "booleantype"},
-	"datetime64": {"datetime64", "datetime64[ns]", "datetime64[ns, utc]", "datetimetzdtype", "timestamp", "datetime", "date", "m8[ns]", "timestamptype", "datetype"},
+	"datetime64": {"datetime64", "datetime64[ns]", "timestamp", "datetime", "date", "m8[ns]", "timestamptype", "datetype"},
 	"object_":    {"object", "object_", "o"},
 }
+
+// zonedNames are those of times with a zone.
+var (
+	zonedNames = []string{"timestamp", "timestamptz", "datetimetzdtype", "datetimetzdtypetype", "datetime64[ns, utc]"}
+	zoned      = regexp.MustCompile(`:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)$`)
+)
 
 // pythonNames are the names the type of one value answers to.
 func pythonNames(v Value) []string {

@@ -198,13 +198,9 @@ var setKinds = map[string]func(*ruleOfFile) (Rule, error){
 		}
 		u := unique(r.Columns, nulls)
 		// As in the library: what is counted is how many values too many there are.
-		done := u.set.done
-		u.set = &set{part: u.set.part, done: func(s *Set, o *Outcome) error {
-			if err := done(s, o); err != nil {
-				return err
-			}
-			_, judged, distinct, _ := repeats(s, false)
-			o.Failed, o.Observed = judged-distinct, distinct
+		u.set = &set{part: keysOf, done: func(s *Set, o *Outcome) error {
+			rows, judged, distinct, _ := repeats(s, true)
+			o.Rows, o.Evaluated, o.Failed, o.Observed = rows, judged, judged-distinct, distinct
 			return nil
 		}}
 		return u, nil

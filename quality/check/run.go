@@ -47,8 +47,12 @@ func Run(ctx context.Context, src Source, rules []Rule, o Options) (*Result, err
 	var r *run
 	for again := 0; ; again++ {
 		r = newRun(src, rules, o)
+		columns := len(src.Columns())
 		err := src.Scan(ctx, r.needs, r.batch)
 		if err == nil {
+			if len(src.Columns()) > columns && r.wanting() { // a column came late in the file
+				continue
+			}
 			break
 		}
 		if !errors.Is(err, ErrAgain) || again > len(src.Columns()) {
@@ -56,6 +60,11 @@ func Run(ctx context.Context, src Source, rules []Rule, o Options) (*Result, err
 		}
 	}
 	return r.finish(ctx)
+}
+
+// wanting says whether a rule did not run, perhaps for a column that was not known yet.
+func (r *run) wanting() bool {
+	return slices.ContainsFunc(r.broken, func(err error) bool { return err != nil })
 }
 
 // run is one run. Everything but the batches is fixed before the scan.

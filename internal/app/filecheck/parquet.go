@@ -287,6 +287,30 @@ func (p printed) at(i int) ([]byte, check.Kind) {
 	return []byte(p.ValueStr(i)), check.Text
 }
 
+// written are the texts of a column of strings, as they lie in it.
+type written struct {
+	*array.String
+	offsets []int32
+	data    []byte
+}
+
+func writtenIn(a *array.String) written {
+	w := written{a, a.ValueOffsets(), a.ValueBytes()}
+	if a.Len() > 0 && w.offsets[0] > 0 {
+		w.data = a.Data().Buffers()[2].Bytes()
+	}
+	return w
+}
+
+func (w written) rows() int { return w.Len() }
+
+func (w written) at(i int) ([]byte, check.Kind) {
+	if w.IsNull(i) {
+		return nil, check.Null
+	}
+	return w.data[w.offsets[i]:w.offsets[i+1]], check.Text
+}
+
 // as gives an array in a declared type. What is of another kind is read from its text.
 func as(ctx context.Context, a arrow.Array, f check.Form) (arrow.Array, check.Bits, error) {
 	a, err := loosely(ctx, a)
@@ -298,6 +322,8 @@ func as(ctx context.Context, a arrow.Array, f check.Form) (arrow.Array, check.Bi
 		if f.Type == mulu.String {
 			return a, nil, nil
 		}
+		b := typedColumn(writtenIn(a), f)
+		return b.array, b.unfit, nil
 	case *array.Int64:
 		if f.Type == mulu.Int {
 			return a, nil, nil

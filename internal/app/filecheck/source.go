@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"runtime"
 	"slices"
@@ -95,6 +96,7 @@ type textFile struct {
 	mu     sync.Mutex
 	faults []placed
 	sizes  map[int]size // of the pieces of the last scan
+	fresh  map[int][]string
 }
 
 // size is how much of a file a piece holds.
@@ -449,15 +451,12 @@ func (t *textFile) survey(ctx context.Context, all bool) error {
 // Scan reads the file once. A value of a wider kind than its column was taken for, or a
 // name no column has, ends it: the columns are looked at anew, over the whole file.
 func (t *textFile) Scan(ctx context.Context, needs []check.Need, f func(check.Batch) error) error {
-	t.faults, t.sizes = nil, map[int]size{}
+	t.faults, t.sizes, t.fresh = nil, map[int]size{}, map[int][]string{}
 	kinds := make([]check.Kind, len(t.looks))
 	for i := range kinds {
 		kinds[i] = t.looks[i].loose()
 	}
 	err := t.each(ctx, 0, func(p *parsed) error {
-		if len(p.objs.fresh) > 0 {
-			return check.ErrAgain
-		}
 		t.note(p)
 		b := check.Batch{Seq: p.seq, Rows: p.rows(), Cols: make([]arrow.Array, len(needs)), Unfit: make([]check.Bits, len(needs))}
 		for i, n := range needs {
@@ -490,7 +489,25 @@ func (t *textFile) Scan(ctx context.Context, needs []check.Need, f func(check.Ba
 		}
 		return check.ErrAgain
 	}
+	t.late()
 	return err
+}
+
+// late adds the columns that only later objects have, in the order of the file. Their
+// values have not been looked at.
+func (t *textFile) late() {
+	if t.json == nil || len(t.fresh) == 0 {
+		return
+	}
+	for _, seq := range slices.Sorted(maps.Keys(t.fresh)) {
+		t.json.add(t.fresh[seq])
+	}
+	t.looks = append(t.looks, make([]looks, len(t.json.names)-len(t.looks))...)
+	for i := range t.looks {
+		if t.looks[i].there == 0 {
+			t.looks[i].text, t.looks[i].there, t.looks[i].json = 0, 1, 1 // of no one type
+		}
+	}
 }
 
 // kind is the kind of a column of JSON within one piece.
@@ -522,6 +539,9 @@ func (t *textFile) note(p *parsed) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.sizes[p.seq] = size{p.rows(), p.lines()}
+	if len(p.objs.fresh) > 0 {
+		t.fresh[p.seq] = slices.Compact(slices.Clone(p.objs.fresh))
+	}
 	for _, o := range p.odd() {
 		t.faults = append(t.faults, placed{p.seq, o})
 	}
