@@ -110,20 +110,17 @@ func formOf(t arrow.DataType) check.Form {
 // Scan reads the needed columns, every row group on a core of its own; a file of one
 // group has its columns decoded beside each other and its rows judged in slices.
 func (p *parquetFile) Scan(ctx context.Context, needs []check.Need, f func(check.Batch) error) error {
+	needed := map[int]bool{}
+	for _, n := range needs {
+		needed[n.Column] = true
+	}
+	// What is read comes in the order it is asked for in: that of the file.
 	var leaves []int
 	at := map[int]int{} // column of the file, in what is read
-	for _, n := range needs {
-		if _, known := at[n.Column]; !known {
-			at[n.Column] = len(at)
-			leaves = append(leaves, p.leaves[n.Column]...)
-		}
-	}
-	// What is read comes in the order of the file.
-	place := 0
 	for c := range p.leaves {
-		if _, needed := at[c]; needed {
-			at[c] = place
-			place++
+		if needed[c] {
+			at[c] = len(at)
+			leaves = append(leaves, p.leaves[c]...)
 		}
 	}
 	groups := p.file.NumRowGroups()
