@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -52,6 +53,7 @@ Rules: mulu's YAML, a Great Expectations suite, Soda checks or an ODCS contract.
 			case delimiter != "":
 				q.Options.Delimiter = delimiter[0]
 			}
+			debug.SetGCPercent(400) // what is read is soon let go: memory stays at some batches
 			r, err := filecheck.Check(c.Context(), q)
 			if err != nil {
 				return usageError{err}

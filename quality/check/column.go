@@ -18,7 +18,6 @@ var Mixed = arrow.StructOf(
 // Column is one batch of a column, read value by value or by its Go slices. A float
 // that is not a number is null, as in pandas.
 type Column struct {
-	Array arrow.Array
 	Kind  Kind // of every value; JSON when they are Mixed
 	n     int
 	valid Bits // nil: every value is there
@@ -27,6 +26,7 @@ type Column struct {
 	floats  []float64
 	bools   *array.Boolean
 	offsets []int32
+	spans   []Span // instead of offsets: texts that lie in data with other things between
 	data    []byte
 	kinds   []uint8
 	own     []int64 // dates widened
@@ -35,7 +35,7 @@ type Column struct {
 // NewColumn reads an Arrow array of one of the loose forms: null, bool, int64, float64,
 // string, date32, timestamp[us], decimal128 or Mixed.
 func NewColumn(a arrow.Array) *Column {
-	c := &Column{Array: a, n: a.Len()}
+	c := &Column{n: a.Len()}
 	switch a := a.(type) {
 	case *array.Null:
 		c.Kind, c.valid = Null, NewBits(c.n)
@@ -75,6 +75,25 @@ func NewColumn(a arrow.Array) *Column {
 	}
 	c.presence(a)
 	return c
+}
+
+// Span is where a text lies.
+type Span struct{ From, To uint32 }
+
+// NewTexts makes a column of texts that lie in data, without copying one. There are
+// values where valid (nil: everywhere) is set.
+func NewTexts(data []byte, spans []Span, valid Bits) *Column {
+	return &Column{Kind: Text, n: len(spans), data: data, spans: spans, valid: valid}
+}
+
+// NewInts makes a column of whole numbers.
+func NewInts(v []int64, valid Bits) *Column {
+	return &Column{Kind: Int, n: len(v), ints: v, valid: valid}
+}
+
+// NewFloats makes a column of numbers, none of which is NaN where valid is set.
+func NewFloats(v []float64, valid Bits) *Column {
+	return &Column{Kind: Float, n: len(v), floats: v, valid: valid}
 }
 
 func (c *Column) texts(a *array.String) {
@@ -129,7 +148,13 @@ func (c *Column) nulls() int64 {
 }
 
 // bytes is a text as it lies in the batch.
-func (c *Column) bytes(i int) []byte { return c.data[c.offsets[i]:c.offsets[i+1]] }
+func (c *Column) bytes(i int) []byte {
+	if c.spans != nil {
+		s := c.spans[i]
+		return c.data[s.From:s.To]
+	}
+	return c.data[c.offsets[i]:c.offsets[i+1]]
+}
 
 // At is one value. Its text belongs to the batch.
 func (c *Column) At(i int) Value {

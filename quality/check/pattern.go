@@ -26,25 +26,40 @@ func search(expr string) (matcher, error) {
 		}
 		return func(v []byte) bool { ok, err := back.MatchString(string(v)); return ok && err == nil }, nil
 	}
-	if !strings.Contains(expr, `\`) {
-		return ascii, nil
-	}
 	wide := ascii
-	if strings.Contains(expr, `\b`) || strings.Contains(expr, `\B`) || strings.Contains(expr, `\W`) || strings.Contains(expr, `\S`) || strings.Contains(expr, `\D`) {
-		if back, err := regexp2.Compile(expr, regexp2.None); err == nil {
-			wide = func(v []byte) bool { ok, err := back.MatchString(string(v)); return ok && err == nil }
-		}
-	} else if re, err := regexp.Compile(widened(expr)); err == nil {
-		wide = re.Match
+	if classes.MatchString(expr) {
+		wide = beyondASCII(expr, ascii)
 	}
-	return func(v []byte) bool {
-		for _, c := range v {
-			if c >= 0x80 {
+	if a := newAutomaton(expr); a != nil {
+		return func(v []byte) bool {
+			found, known := a.search(v)
+			if !known {
 				return wide(v)
 			}
+			return found
+		}, nil
+	}
+	return func(v []byte) bool {
+		if isASCII(v) {
+			return ascii(v)
 		}
-		return ascii(v)
+		return wide(v)
 	}, nil
+}
+
+// classes are what means more in Unicode than in ASCII.
+var classes = regexp.MustCompile(`\\[dwsDWSbB]`)
+
+// beyondASCII is the form of a pattern that knows all of Unicode.
+func beyondASCII(expr string, otherwise matcher) matcher {
+	if strings.Contains(expr, `\b`) || strings.Contains(expr, `\B`) || strings.Contains(expr, `\W`) || strings.Contains(expr, `\S`) || strings.Contains(expr, `\D`) {
+		if back, err := regexp2.Compile(expr, regexp2.None); err == nil {
+			return func(v []byte) bool { ok, err := back.MatchString(string(v)); return ok && err == nil }
+		}
+	} else if re, err := regexp.Compile(widened(expr)); err == nil {
+		return re.Match
+	}
+	return otherwise
 }
 
 // widened turns the classes of ASCII into those of Unicode.

@@ -25,12 +25,14 @@ type Need struct {
 	Form   Form
 }
 
-// Batch is some rows of a file, one array per need.
+// Batch is some rows of a file, one array per need. It is the source's again when the
+// call it is handed over with returns.
 type Batch struct {
 	Seq   int // batches are numbered from 0 in the order of the file
 	Rows  int
 	Cols  []arrow.Array
-	Unfit []Bits // per need, cells that are there and can not be read so; nil for none
+	Loose []*Column // per need, in place of an array of no declared type; nil for none
+	Unfit []Bits    // per need, cells that are there and can not be read so; nil for none
 }
 
 // ErrAgain ends a scan whose earlier batches were read with a type that a later cell
@@ -182,9 +184,8 @@ func (r *Rows) apply(c *Column, t test, fail Bits) error {
 			}
 		}
 	case c.Kind == Text && t.bytes != nil:
-		off, data := c.offsets, c.data
 		for i := range c.n {
-			if (r.Sel == nil || r.Sel.Has(i)) && !t.bytes(data[off[i]:off[i+1]]) {
+			if (r.Sel == nil || r.Sel.Has(i)) && !t.bytes(c.bytes(i)) {
 				fail.Set(i)
 			}
 		}

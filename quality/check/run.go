@@ -301,7 +301,10 @@ func (r *run) batch(b Batch) error {
 	p := part{seq: b.Seq, rows: b.Rows, found: make([]found, len(r.rules)), unfit: b.Unfit}
 	cols := make([]*Column, len(b.Cols))
 	for i, a := range b.Cols {
-		if r.needs[i].Form.Type == "" {
+		switch {
+		case b.Loose != nil && b.Loose[i] != nil:
+			cols[i] = b.Loose[i]
+		case r.needs[i].Form.Type == "":
 			cols[i] = NewColumn(a)
 		}
 	}

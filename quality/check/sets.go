@@ -20,6 +20,7 @@ type key struct{ hi, lo uint64 }
 const (
 	numberKey = 0x9e3779b97f4a7c15
 	nullKey   = 0xbf58476d1ce4e5b9
+	spreading = 0x9e3779b97f4a7c15
 )
 
 func keyOf(v Value) key {
@@ -110,11 +111,11 @@ func repeats(s *Set, mark bool) (rows Bits, judged, distinct, once int64) {
 			if mark {
 				h.rows = NewBits(s.Rows)
 			}
-			t := newTable(s.Rows/2 + 64)
+			t := newTable(s, s.Rows/2+64)
 			for p := range s.Parts {
 				k := s.Parts[p].(keyed)
 				for i := range k.keys {
-					mixed := (k.keys[i].lo ^ k.keys[i].hi) * 0x9e3779b97f4a7c15
+					mixed := (k.keys[i].lo ^ k.keys[i].hi) * spreading
 					if int(mixed>>63) != side || k.sel != nil && !k.sel.Has(i) {
 						continue
 					}
@@ -125,16 +126,15 @@ func repeats(s *Set, mark bool) (rows Bits, judged, distinct, once int64) {
 					case 1:
 						h.distinct++
 						h.once++
+						continue
 					case 2:
 						h.once--
 						if mark {
 							h.rows.Set(first)
-							h.rows.Set(row)
 						}
-					default:
-						if mark {
-							h.rows.Set(row)
-						}
+					}
+					if mark {
+						h.rows.Set(row)
 					}
 				}
 			}
@@ -148,60 +148,77 @@ func repeats(s *Set, mark bool) (rows Bits, judged, distinct, once int64) {
 	return a.rows, a.judged + b.judged, a.distinct + b.distinct, a.once + b.once
 }
 
-// table remembers keys, the row each came first at, and whether it came again.
+// table remembers the row each key came first at, and whether it came again. A slot is
+// 24 bits of the key, the row + 1 (0 is free), and a bit for again; whether two keys are
+// the same is looked up where the row's key lies.
 type table struct {
-	slots []slot
+	set   *Set
+	slots []uint64
 	used  int
 	shift uint
 }
 
-type slot struct {
-	key   key
-	first int64 // row + 1; 0 is free
-	n     int32
-}
+const (
+	again   = 1 << 39
+	rowMask = again - 1
+)
 
-func newTable(n int) *table {
+func newTable(s *Set, n int) *table {
 	size, shift := 64, uint(58)
 	for size < n+n/2 {
 		size, shift = size*2, shift-1
 	}
-	return &table{slots: make([]slot, size), shift: shift}
+	return &table{set: s, slots: make([]uint64, size), shift: shift}
 }
 
-// add counts one more row of a key.
-func (t *table) add(k key, mixed uint64, row int) (first int, n int32) {
+// keyOf finds the key of a row.
+func (t *table) keyOf(row int) key {
+	at := sort.SearchInts(t.set.First, row+1) - 1
+	for t.set.Sizes[at] == 0 { // several parts begin at the same row
+		at++
+	}
+	return t.set.Parts[at].(keyed).keys[row-t.set.First[at]]
+}
+
+// add counts one more row of a key: n is 1 for the first, 2 for the second, then 3.
+func (t *table) add(k key, mixed uint64, row int) (first, n int) {
 	if t.used*4 > len(t.slots)*3 {
 		t.grow()
 	}
-	mask := len(t.slots) - 1
-	for i := int((mixed << 1) >> t.shift); ; i = (i + 1) & mask {
-		s := &t.slots[i]
-		if s.first == 0 {
-			*s = slot{k, int64(row) + 1, 1}
+	mask, tag := len(t.slots)-1, mixed<<40
+	for i := int((mixed << 1) >> t.shift); ; i = (i + 1) & mask { //nolint:gosec // fewer bits than an int
+		s := t.slots[i]
+		if s == 0 {
+			t.slots[i] = tag | uint64(row+1) //nolint:gosec // rows are counted from 0
 			t.used++
 			return row, 1
 		}
-		if s.key == k {
-			if s.n < 3 {
-				s.n++
-			}
-			return int(s.first) - 1, s.n
+		if s&^(1<<40-1) != tag {
+			continue
 		}
+		first = int(s&rowMask) - 1 //nolint:gosec // below 2^39
+		if t.keyOf(first) != k {
+			continue
+		}
+		if s&again != 0 {
+			return first, 3
+		}
+		t.slots[i] |= again
+		return first, 2
 	}
 }
 
 func (t *table) grow() {
 	old := t.slots
-	t.slots, t.shift = make([]slot, 2*len(old)), t.shift-1
+	t.slots, t.shift = make([]uint64, 2*len(old)), t.shift-1
 	mask := len(t.slots) - 1
 	for _, s := range old {
-		if s.first == 0 {
+		if s == 0 {
 			continue
 		}
-		mixed := (s.key.lo ^ s.key.hi) * 0x9e3779b97f4a7c15
-		i := int((mixed << 1) >> t.shift)
-		for t.slots[i].first != 0 {
+		k := t.keyOf(int(s&rowMask) - 1)                      //nolint:gosec // below 2^39
+		i := int(((k.lo ^ k.hi) * spreading << 1) >> t.shift) //nolint:gosec // fewer bits than an int
+		for t.slots[i] != 0 {
 			i = (i + 1) & mask
 		}
 		t.slots[i] = s

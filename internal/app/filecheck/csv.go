@@ -2,12 +2,15 @@ package filecheck
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"mulu"
+	"mulu/ingest"
 	"mulu/quality/check"
 )
 
@@ -26,16 +29,13 @@ type csvForm struct {
 	lines int    // and lines
 }
 
-// span is where a cell lies; the top bit of to says that it has doubled quotes.
-type span struct{ from, to uint32 }
-
+// doubled in the end of a span says that the cell has doubled quotes.
 const doubled = 1 << 31
 
-// grid are the cells of a piece of a file, row after row.
+// grid are the cells of a piece of a file, column by column.
 type grid struct {
 	buf   []byte
-	cells []span
-	cols  int
+	cells [][]check.Span // per column, nil for one nobody asks for
 	n     int
 	nulls string
 	odd   []oddity
@@ -51,24 +51,86 @@ type oddity struct {
 // gridColumn is one column of a grid.
 type gridColumn struct {
 	*grid
-	col int
+	spans []check.Span
 }
+
+func (g *grid) column(col int) gridColumn { return gridColumn{g, g.cells[col]} }
 
 func (g gridColumn) rows() int { return g.n }
 
 func (g gridColumn) at(row int) ([]byte, check.Kind) {
-	s := g.cells[row*g.cols+g.col]
-	if s.from >= s.to {
+	s := g.spans[row]
+	if s.From >= s.To {
 		return nil, check.Null
 	}
-	v := g.buf[s.from : s.to&^doubled]
-	if s.to&doubled != 0 {
+	v := g.buf[s.From : s.To&^doubled]
+	if s.To&doubled != 0 {
 		return bytes.ReplaceAll(v, []byte(`""`), []byte(`"`)), check.Text
 	}
 	if g.nulls != "" && len(v) <= 8 && isNull(v) {
 		return nil, check.Null
 	}
 	return v, check.Text
+}
+
+// loose reads the column without copying its texts, if that can be; ok is false for a
+// column that is to be built otherwise, or has a value of a wider kind.
+func (g gridColumn) loose(k check.Kind) (c *check.Column, ok bool) {
+	switch k {
+	case check.Text:
+		valid, plain := g.presence()
+		if !plain {
+			return nil, false
+		}
+		return check.NewTexts(g.buf, g.spans, valid), true
+	case check.Int:
+		return looseNumbers(g, ingest.ParseInt, check.NewInts)
+	case check.Float:
+		return looseNumbers(g, parseFloat, check.NewFloats)
+	}
+	return nil, false
+}
+
+// presence is which cells are there, nil for all; plain is false if one has doubled quotes.
+func (g gridColumn) presence() (valid check.Bits, plain bool) {
+	absent := func(i int) {
+		if valid == nil {
+			valid = check.NewBits(g.n)
+			for k := range i {
+				valid.Set(k)
+			}
+		}
+	}
+	for i, s := range g.spans {
+		switch {
+		case s.To&doubled != 0:
+			return nil, false
+		case s.From >= s.To || g.nulls != "" && s.To-s.From <= 8 && isNull(g.buf[s.From:s.To]):
+			absent(i)
+		case valid != nil:
+			valid.Set(i)
+		}
+	}
+	return valid, true
+}
+
+func looseNumbers[T any](g gridColumn, parse func([]byte) (T, bool), make_ func([]T, check.Bits) *check.Column) (*check.Column, bool) {
+	valid, plain := g.presence()
+	if !plain {
+		return nil, false
+	}
+	out := make([]T, g.n)
+	for i, s := range g.spans {
+		if valid != nil && !valid.Has(i) {
+			continue
+		}
+		v, ok := parse(g.buf[s.From:s.To])
+		if !ok {
+			return nil, false
+		}
+		out[i] = v
+	}
+	return make_(out, valid), true
 }
 
 // isNull says whether pandas reads a text as absent.
@@ -124,9 +186,11 @@ func closing(buf []byte, i int) int {
 	}
 }
 
-// parse takes whole records apart.
-func (g *grid) parse(buf []byte, delim byte, cols int) {
-	g.buf, g.cols, g.n, g.cells, g.odd = buf, cols, 0, g.cells[:0], g.odd[:0]
+// parse takes whole records apart; of the columns only those that are wanted (nil: all)
+// are kept.
+func (g *grid) parse(buf []byte, delim byte, cols int, wanted []bool) {
+	g.buf, g.n, g.odd = buf, 0, g.odd[:0]
+	g.room(cols, wanted)
 	line := 0
 	for i := 0; i < len(buf); {
 		if buf[i] == '\n' || buf[i] == '\r' {
@@ -136,26 +200,24 @@ func (g *grid) parse(buf []byte, delim byte, cols int) {
 			i++
 			continue // a blank line is no record
 		}
-		start, col, startLine := i, 0, line
+		col, startLine := 0, line
 		for {
-			var s span
+			var s check.Span
 			if i < len(buf) && buf[i] == '"' {
 				var lines int
 				s, i, lines = g.quoted(i, delim, startLine)
 				line += lines
 			} else {
 				from := i
-				for i < len(buf) && buf[i] != delim && buf[i] != '\n' {
-					i++
-				}
-				s = span{uint32(from), uint32(i)} //nolint:gosec // a piece is some megabytes
+				i = fieldEnd(buf, i, delim)
+				s = check.Span{From: uint32(from), To: uint32(i)} //nolint:gosec // a piece is some megabytes
 			}
 			last := i >= len(buf) || buf[i] == '\n'
-			if last && s.to > s.from && s.to&doubled == 0 && int(s.to) == i && buf[s.to-1] == '\r' {
-				s.to--
+			if last && s.To > s.From && int(s.To) == i && buf[i-1] == '\r' {
+				s.To--
 			}
-			if col < cols {
-				g.cells = append(g.cells, s)
+			if col < cols && g.cells[col] != nil {
+				g.cells[col] = append(g.cells[col], s)
 			}
 			col++
 			i++
@@ -165,33 +227,70 @@ func (g *grid) parse(buf []byte, delim byte, cols int) {
 			}
 		}
 		if col != cols {
-			g.ragged(start, col, startLine)
+			g.ragged(col, startLine)
 		}
 		g.n++
 	}
 	g.lines = line
 }
 
-// ragged fills a short record up with absent cells and notes either fault.
-func (g *grid) ragged(start, col, line int) {
-	for c := col; c < g.cols; c++ {
-		g.cells = append(g.cells, span{uint32(start), uint32(start)}) //nolint:gosec // same
+// room makes ready for the cells of the wanted columns.
+func (g *grid) room(cols int, wanted []bool) {
+	if len(g.cells) != cols {
+		g.cells = make([][]check.Span, cols)
 	}
-	if col > g.cols {
-		g.odd = append(g.odd, oddity{g.n, line, fmt.Sprintf("有 %d 个字段，表头有 %d 个；多出的没有读 / too many fields", col, g.cols)})
+	for c := range g.cells {
+		switch {
+		case wanted != nil && !wanted[c]:
+			g.cells[c] = nil
+		case g.cells[c] == nil:
+			g.cells[c] = make([]check.Span, 0, 1<<10)
+		default:
+			g.cells[c] = g.cells[c][:0]
+		}
+	}
+}
+
+// fieldEnd finds the delimiter or line break that ends a field without quotes, eight bytes
+// at a time.
+func fieldEnd(buf []byte, i int, delim byte) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	d, n := uint64(delim)*ones, uint64('\n')*ones
+	for ; i+8 <= len(buf); i += 8 {
+		w := binary.LittleEndian.Uint64(buf[i:])
+		x, y := w^d, w^n
+		if hit := ((x - ones) &^ x & highs) | ((y - ones) &^ y & highs); hit != 0 {
+			return i + bits.TrailingZeros64(hit)>>3
+		}
+	}
+	for i < len(buf) && buf[i] != delim && buf[i] != '\n' {
+		i++
+	}
+	return i
+}
+
+// ragged fills a short record up with absent cells and notes one that is too long.
+func (g *grid) ragged(col, line int) {
+	for c := col; c < len(g.cells); c++ {
+		if g.cells[c] != nil {
+			g.cells[c] = append(g.cells[c], check.Span{})
+		}
+	}
+	if col > len(g.cells) {
+		g.odd = append(g.odd, oddity{g.n, line, fmt.Sprintf("有 %d 个字段，表头有 %d 个；多出的没有读 / too many fields", col, len(g.cells))})
 	}
 }
 
 // quoted reads a quoted field that begins at i; next is at the delimiter or line break.
-func (g *grid) quoted(i int, delim byte, line int) (s span, next, lines int) {
+func (g *grid) quoted(i int, delim byte, line int) (s check.Span, next, lines int) {
 	buf := g.buf
 	end := closing(buf, i+1)
 	if end < 0 {
 		end = len(buf)
 	}
-	s = span{uint32(i + 1), uint32(end)} //nolint:gosec // same
+	s = check.Span{From: uint32(i + 1), To: uint32(end)} //nolint:gosec // same
 	if bytes.IndexByte(buf[i+1:end], '"') >= 0 {
-		s.to |= doubled
+		s.To |= doubled
 	}
 	lines = bytes.Count(buf[i:end], []byte{'\n'})
 	next = min(end+1, len(buf))
@@ -224,12 +323,12 @@ func csvHead(head []byte, given byte, header bool) (*csvForm, error) {
 	if first := firstRecord(body, f.delim); first > 0 {
 		end = first
 	}
-	g.parse(body[:end], f.delim, fieldsOf(body[:end], f.delim))
+	g.parse(body[:end], f.delim, fieldsOf(body[:end], f.delim), nil)
 	if g.n == 0 {
 		return nil, fmt.Errorf("文件里没有表头 / no header: %w", mulu.ErrInvalid)
 	}
-	for c := range g.cols {
-		v, _ := gridColumn{&g, c}.at(0)
+	for c := range g.cells {
+		v, _ := g.column(c).at(0)
 		f.names = append(f.names, string(v))
 	}
 	f.start = skip + end

@@ -97,6 +97,7 @@ type textFile struct {
 	faults []placed
 	sizes  map[int]size // of the pieces of the last scan
 	fresh  map[int][]string
+	wanted []bool // columns of a CSV that a scan keeps, nil for all
 }
 
 // size is how much of a file a piece holds.
@@ -370,7 +371,7 @@ func (p *parsed) parse(t *textFile, in piece) error {
 	}
 	if p.csv {
 		p.grid.nulls = t.csv.nulls
-		p.grid.parse(data, t.csv.delim, len(t.csv.names))
+		p.grid.parse(data, t.csv.delim, len(t.csv.names), t.wanted)
 	} else {
 		p.objs.parse(data, t.json.index)
 	}
@@ -400,7 +401,7 @@ func (p *parsed) odd() []oddity {
 
 func (p *parsed) column(i int) cells {
 	if p.csv {
-		return gridColumn{&p.grid, i}
+		return p.grid.column(i)
 	}
 	return objectColumn{&p.objs, i}
 }
@@ -456,9 +457,10 @@ func (t *textFile) Scan(ctx context.Context, needs []check.Need, f func(check.Ba
 	for i := range kinds {
 		kinds[i] = t.looks[i].loose()
 	}
+	t.want(needs)
 	err := t.each(ctx, 0, func(p *parsed) error {
 		t.note(p)
-		b := check.Batch{Seq: p.seq, Rows: p.rows(), Cols: make([]arrow.Array, len(needs)), Unfit: make([]check.Bits, len(needs))}
+		b := check.Batch{Seq: p.seq, Rows: p.rows(), Cols: make([]arrow.Array, len(needs)), Loose: make([]*check.Column, len(needs)), Unfit: make([]check.Bits, len(needs))}
 		for i, n := range needs {
 			c := p.column(n.Column)
 			var col built
@@ -466,6 +468,10 @@ func (t *textFile) Scan(ctx context.Context, needs []check.Need, f func(check.Ba
 			case n.Form.Type != "":
 				col = typedColumn(c, n.Form)
 			case p.csv:
+				var ok bool
+				if b.Loose[i], ok = p.grid.column(n.Column).loose(kinds[n.Column]); ok {
+					continue
+				}
 				col = looseColumn(c, kinds[n.Column])
 			default:
 				col = looseColumn(c, p.kind(n.Column))
@@ -477,6 +483,7 @@ func (t *textFile) Scan(ctx context.Context, needs []check.Need, f func(check.Ba
 		}
 		return f(b)
 	})
+	t.wanted = nil
 	if errors.Is(err, errEncoding) {
 		if err := errors.Join(t.detect(), t.shape()); err != nil {
 			return err
@@ -491,6 +498,17 @@ func (t *textFile) Scan(ctx context.Context, needs []check.Need, f func(check.Ba
 	}
 	t.late()
 	return err
+}
+
+// want keeps the cells of the columns that are needed and no others.
+func (t *textFile) want(needs []check.Need) {
+	if t.csv == nil {
+		return
+	}
+	t.wanted = make([]bool, len(t.csv.names))
+	for _, n := range needs {
+		t.wanted[n.Column] = true
+	}
 }
 
 // late adds the columns that only later objects have, in the order of the file. Their
