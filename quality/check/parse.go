@@ -70,14 +70,15 @@ func documents(b []byte) (out []document, err error) {
 		d := json.NewDecoder(bytes.NewReader(pythonJSON(b)))
 		d.UseNumber()
 		var tree any
-		if err := d.Decode(&tree); err == nil {
+		err := d.Decode(&tree)
+		if err == nil {
 			return []document{{tree: numbered(tree)}}, nil
-		} else if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
-			if out, yamlErr := yamlDocuments(b); yamlErr == nil { // flow style
-				return out, nil
-			}
-			return nil, fmt.Errorf("第 %d 行不是 JSON：%w / line not JSON: %w", 1+bytes.Count(b[:syntax.Offset], []byte("\n")), err, mulu.ErrInvalid)
 		}
+		at := int64(len(b))
+		if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
+			at = min(syntax.Offset, at)
+		}
+		return nil, fmt.Errorf("第 %d 行不是 JSON：%w / line not JSON: %w", 1+bytes.Count(b[:at], []byte("\n")), err, mulu.ErrInvalid)
 	}
 	return yamlDocuments(b)
 }

@@ -363,7 +363,7 @@ func distinct(names []string) []string {
 // firstRecord is where the first record of a text ends, 0 if it does not.
 func firstRecord(b []byte, delim byte) int {
 	for i := bytes.IndexByte(b, '\n'); i >= 0; {
-		if n := cutCSV(b[:i+1], delim); n == i+1 && len(bytes.TrimSpace(b[:n])) > 0 {
+		if n := cutCSV(b[:i+1], delim); n == i+1 && len(bytes.Trim(b[:n], "\r\n")) > 0 {
 			return n
 		}
 		next := bytes.IndexByte(b[i+1:], '\n')
@@ -377,7 +377,7 @@ func firstRecord(b []byte, delim byte) int {
 
 // fieldsOf counts the fields of one record.
 func fieldsOf(record []byte, delim byte) int {
-	record = bytes.TrimSpace(bytes.TrimLeft(record, "\r\n"))
+	record = bytes.Trim(record, "\r\n")
 	n, i := 1, 0
 	for i < len(record) {
 		if record[i] == '"' && (i == 0 || record[i-1] == delim) {
