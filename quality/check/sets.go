@@ -679,12 +679,3 @@ func kindsOf(r *Rows) (any, error) {
 	}
 	return seen, nil
 }
-
-func (s *Set) kinds() (seen [JSON + 1]bool) {
-	for _, p := range s.Parts {
-		for k, is := range p.([JSON + 1]bool) {
-			seen[k] = seen[k] || is
-		}
-	}
-	return seen
-}

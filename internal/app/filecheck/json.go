@@ -227,7 +227,7 @@ func value(buf []byte, i int) (t token, next int, ok bool) {
 	case "Infinity", "-Infinity":
 		t.kind = check.Float
 	default:
-		if bytes.IndexAny(v, ".eE") >= 0 {
+		if bytes.ContainsAny(v, ".eE") {
 			t.kind = check.Float
 		}
 		if len(v) == 0 || v[0] != '-' && v[0]-'0' > 9 {
