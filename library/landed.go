@@ -53,26 +53,26 @@ func (l *Library) LandedIn(ctx context.Context, code mulu.DatasetCode, from, to 
 	return out, err
 }
 
-// within is the condition that a row's or a fact's first offset, in the named column, is
-// in one of the ranges. It holds digits alone.
-func within(in []plan.Range, prefix, first string) string {
+// within is the condition that a row or a fact is of a batch in one of the ranges, given
+// the columns of topic, partition and first offset. It holds digits alone.
+func within(in []plan.Range, topic, partition, first string) string {
 	if len(in) == 0 {
 		return "0"
 	}
 	conds := make([]string, len(in))
 	for i, r := range in {
-		conds[i] = fmt.Sprintf("(%[1]s_topic_id = '%[3]s' AND %[1]s_partition = %[4]d AND %[1]s%[2]s >= %[5]d AND %[1]s%[2]s < %[6]d)", prefix, first, r.TopicID, r.Partition, r.From, r.To)
+		conds[i] = fmt.Sprintf("(%s = '%s' AND %s = %d AND %s >= %d AND %s < %d)", topic, r.TopicID, partition, r.Partition, first, r.From, first, r.To)
 	}
 	return "(" + strings.Join(conds, " OR ") + ")"
 }
 
-// cutColumns are a summary's cuts as columns, and the grouping that gives every
-// combination from one scan, states of uniqExact included.
-func cutColumns(cuts []plan.Cut) (cols []string, cube string) {
+// cuts are a summary's cuts as columns, and the grouping that gives every combination
+// from one scan, states of uniqExact included.
+func (c *compiler) cuts(cuts []plan.Cut) (cols []string, cube string) {
 	var names []string
-	for i, c := range cuts {
+	for i, cut := range cuts {
 		name := "_c" + strconv.Itoa(i)
-		cols = append(cols, "toInt64(if("+within(c.In, "_base.", mulu.ColBatch)+", 2, 1)) AS "+name)
+		cols = append(cols, "toInt64(if("+within(cut.In, c.baseColumn(colTopicID), c.baseColumn(mulu.ColPartition), c.baseColumn(mulu.ColBatch))+", 2, 1)) AS "+name)
 		names = append(names, name)
 	}
 	if names == nil {
@@ -81,18 +81,20 @@ func cutColumns(cuts []plan.Cut) (cols []string, cube string) {
 	return cols, " GROUP BY CUBE(" + strings.Join(names, ", ") + ")"
 }
 
-func anyBit(m plan.Measure) string {
+// someOf holds for rows that failed one of the rules any_flag names, unless for those that
+// failed none of the rules that would take them out.
+func someOf(flags string, m plan.Measure) string {
 	if m.Any == 0 {
-		return strconv.FormatUint(math.MaxUint64, 10)
+		return flags + " != 0"
 	}
-	return strconv.FormatUint(m.Any, 10)
+	return "bitAnd(" + flags + ", " + strconv.FormatUint(m.Any, 10) + ") != 0"
 }
 
-func unless(m plan.Measure) string {
+func unless(flags string, m plan.Measure) string {
 	if m.Unless == 0 {
 		return ""
 	}
-	return " AND bitAnd(_base.`_flags`, " + strconv.FormatUint(m.Unless, 10) + ") = 0"
+	return " AND bitAnd(" + flags + ", " + strconv.FormatUint(m.Unless, 10) + ") = 0"
 }
 
 // Received is what came in by the batches of one part of a dataset: what manifests and
@@ -167,7 +169,7 @@ func cutKey(cuts []plan.Cut, first string) string {
 	}
 	var cols []string
 	for _, c := range cuts {
-		cols = append(cols, "if("+within(c.In, "", first)+", '2', '1')")
+		cols = append(cols, "if("+within(c.In, colTopicID, mulu.ColPartition, first)+", '2', '1')")
 	}
 	return "concat(" + strings.Join(cols, ", ") + ", '')"
 }

@@ -32,7 +32,7 @@ func (l *Library) Summary(ctx context.Context, s plan.Summary) ([]map[string]any
 	for i, m := range s.Measures {
 		sel = append(sel, measure(c, ds, m)+" AS _m"+strconv.Itoa(i))
 	}
-	cuts, cube := cutColumns(s.Cuts)
+	cuts, cube := c.cuts(s.Cuts)
 	sel = append(sel, cuts...)
 	where := c.predicate(&s.Where)
 	sql := "SELECT " + strings.Join(sel, ", ") + " FROM " + c.from(ds)
@@ -106,11 +106,11 @@ func measure(c *compiler, ds *mulu.Dataset, m plan.Measure) string {
 			e = "uniqExact(tuple(" + strings.Join(cols, ", ") + "))"
 		}
 	case plan.Flag:
-		e = "countIf(bitTest(_base.`_flags`, " + strconv.Itoa(m.Bit) + ")" + unless(m) + ")"
+		e = "countIf(bitTest(" + c.baseColumn(mulu.ColFlags) + ", " + strconv.Itoa(m.Bit) + ")" + unless(c.baseColumn(mulu.ColFlags), m) + ")"
 	case plan.AnyFlag:
-		e = "countIf(bitAnd(_base.`_flags`, " + anyBit(m) + ") != 0" + unless(m) + ")"
+		e = "countIf(" + someOf(c.baseColumn(mulu.ColFlags), m) + unless(c.baseColumn(mulu.ColFlags), m) + ")"
 	case plan.Extra:
-		e = "countIf(_base.`_extra` != '')"
+		e = "countIf(" + c.baseColumn(mulu.ColExtra) + " != '')"
 	case plan.Max, plan.Min:
 		x := cols[0]
 		if t := ds.Columns[ds.Column(m.Columns[0])].Type; t == mulu.Date || t == mulu.DateTime {
