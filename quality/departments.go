@@ -3,6 +3,7 @@ package quality
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -34,6 +35,7 @@ type Department struct {
 	Final      float64 // Total less the deductions, at least 0
 	Grade      string  // of Final
 	Formula    string
+	X          map[string]float64 // by dimension: the weighted mean over the datasets in which it applies
 }
 
 // Weighed is a dataset in its organisation's score.
@@ -96,27 +98,29 @@ func Departments(w Weights, list []Standing) []Department {
 // weigh gives a dataset its weight, to six digits as it is shown.
 func (w Weights) weigh(s Standing) Weighed {
 	important := importance(w.Departments.Importance, s.Class)
-	weight := round6(important * (1 + w.Departments.Reads*math.Log10(1+float64(s.Reads))))
-	return Weighed{Standing: s, Importance: important, Weight: weight, Product: round6(s.Score.Total * weight),
+	weight := Round(important * (1 + w.Departments.Reads*math.Log10(1+float64(s.Reads))))
+	return Weighed{Standing: s, Importance: important, Weight: weight, Product: Round(s.Score.Total * weight),
 		Formula: fmt.Sprintf("%s × (1 + %s×lg(1+%d)) = %s", number(important, false), number(w.Departments.Reads, false), s.Reads, strconv.FormatFloat(weight, 'f', 6, 64))}
 }
 
-func round6(x float64) float64 { return math.Round(x*1e6) / 1e6 }
+// Round keeps the six digits that are shown.
+func Round(x float64) float64 { return math.Round(x*1e6) / 1e6 }
 
 func (d *Department) score(w Weights) {
 	slices.SortFunc(d.Datasets, func(a, b Weighed) int { return cmp.Compare(a.Dataset, b.Dataset) })
 	left := w.Departments.MostOverdue
 	taken := 0.0
 	for _, x := range d.Datasets {
-		d.Sum, d.Of = round6(d.Sum+x.Product), round6(d.Of+x.Weight)
-		if points := round6(min(left, w.Departments.Overdue*float64(x.Score.Overdue))); points > 0 {
+		d.Sum, d.Of = Round(d.Sum+x.Product), Round(d.Of+x.Weight)
+		if points := Round(min(left, w.Departments.Overdue*float64(x.Score.Overdue))); points > 0 {
 			d.Deductions = append(d.Deductions, Deduction{fmt.Sprintf("%s（%s）逾期 %d 个周期未更新", x.Title, x.Dataset, x.Score.Overdue), points})
-			left, taken = round6(left-points), round6(taken+points)
+			left, taken = Round(left-points), Round(taken+points)
 		}
 	}
-	d.Total = round6(d.Sum / d.Of)
-	d.Final = max(0, round6(d.Total-taken))
+	d.Total = Round(d.Sum / d.Of)
+	d.Final = max(0, Round(d.Total-taken))
 	d.Grade = w.Grade(d.Final)
+	d.X = d.dimensions()
 	six := func(x float64) string { return strconv.FormatFloat(x, 'f', 6, 64) }
 	d.Formula = fmt.Sprintf("Σ(得分×权重) ÷ Σ权重 = %s ÷ %s = %s", six(d.Sum), six(d.Of), six(d.Total))
 	if taken > 0 {
@@ -154,4 +158,58 @@ func PeriodOf(text string, now time.Time) (mulu.Period, error) {
 		from = t
 	}
 	return mulu.Period{From: from.UTC(), To: from.AddDate(0, 1, 0).UTC()}, nil
+}
+
+func (d *Department) dimensions() map[string]float64 {
+	sum, of := map[string]float64{}, map[string]float64{}
+	for _, x := range d.Datasets {
+		for _, dim := range x.Score.Dimensions {
+			if dim.Applicable {
+				sum[dim.Code] += dim.X * x.Weight
+				of[dim.Code] += x.Weight
+			}
+		}
+	}
+	for code := range sum {
+		sum[code] = Round(sum[code] / of[code])
+	}
+	return sum
+}
+
+// DayTotal is a dataset's last total of one Shanghai day.
+type DayTotal struct {
+	Dataset mulu.DatasetCode
+	Day     string // 2006-01-02
+	Total   float64
+}
+
+// Trend is a department's total at the end of every Shanghai day in [from, to), under the
+// weights of the period and before deductions. A day on which nothing changed is as the
+// one before; before holds what stood when the first day began.
+func (d *Department) Trend(before map[mulu.DatasetCode]float64, days []DayTotal, from, to time.Time) []DayTotal {
+	now := maps.Clone(before)
+	if now == nil {
+		now = map[mulu.DatasetCode]float64{}
+	}
+	by := map[string][]DayTotal{}
+	for _, t := range days {
+		by[t.Day] = append(by[t.Day], t)
+	}
+	var out []DayTotal
+	for at := midnight(from); at.Before(to); at = at.AddDate(0, 0, 1) {
+		day := at.In(clock.Shanghai).Format(time.DateOnly)
+		for _, t := range by[day] {
+			now[t.Dataset] = t.Total
+		}
+		var sum, of float64
+		for _, x := range d.Datasets {
+			if total, ok := now[x.Dataset]; ok {
+				sum, of = sum+total*x.Weight, of+x.Weight
+			}
+		}
+		if of > 0 {
+			out = append(out, DayTotal{Day: day, Total: Round(sum / of)})
+		}
+	}
+	return out
 }

@@ -52,7 +52,7 @@ type Elements struct {
 func Score(in Input) (mulu.Score, error) {
 	s := mulu.Score{
 		Dataset: in.Dataset.Code, Ruleset: in.Dataset.Version, Weights: in.Weights.Version, Rows: in.Rows, Through: in.Through.UTC().Truncate(time.Microsecond),
-		Floors: in.Weights.floors(), Overdue: in.Overdue, OneFaultOnce: in.Weights.OneFaultOnce, Rules: in.Rules, Period: in.Period,
+		Floors: in.Weights.Floors(), Overdue: in.Overdue, OneFaultOnce: in.Weights.OneFaultOnce, Rules: in.Rules, Period: in.Period,
 	}
 	if err := errors.Join(in.Weights.Validate(), checkTallies(in.Tallies, children())); err != nil {
 		return s, fmt.Errorf("score %s: %w", s.Dataset, err)

@@ -115,14 +115,14 @@ func (w Weights) all() map[string]micro {
 // Of is a node's weight among its siblings, to six digits; 0 for a code there is not.
 func (w Weights) Of(code string) float64 { return w.all()[code].float() }
 
-// floors are the lowest totals of the grades, best first.
-func (w Weights) floors() []mulu.GradeFloor {
+// Floors are the lowest totals of the grades, best first.
+func (w Weights) Floors() []mulu.GradeFloor {
 	g := w.Grades
 	return []mulu.GradeFloor{{Grade: "优", From: g.Best}, {Grade: "良", From: g.Good}, {Grade: "中", From: g.Middle}, {Grade: "及格", From: g.Pass}}
 }
 
 // Grade names the grade of a total, without caps.
-func (w Weights) Grade(total float64) string { return gradeOf(w.floors(), total) }
+func (w Weights) Grade(total float64) string { return gradeOf(w.Floors(), total) }
 
 func gradeOf(floors []mulu.GradeFloor, total float64) string {
 	for _, f := range floors {
