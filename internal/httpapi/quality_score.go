@@ -74,16 +74,9 @@ func nodesOf(list []quality.Node) []api.ScoreNode {
 
 // departments are everybody's scores of a period, and how the scheme makes them.
 func (h *house) departments(ctx context.Context, period mulu.Period) (quality.Weights, []quality.Department, error) {
-	scoring, err := h.scoring()
-	if err != nil {
-		return quality.Weights{}, nil, err
-	}
-	w := scoring.Weights()
-	list, err := scoring.Standings(ctx, period)
-	if err != nil {
-		return w, nil, err
-	}
-	return w, quality.Departments(w, list), nil
+	w := h.Scoring.Weights()
+	list, err := h.Scoring.Standings(ctx, period)
+	return w, quality.Departments(w, list), err
 }
 
 // before is the period of the same kind before a month.

@@ -20,14 +20,6 @@ type Scoring interface {
 	Weights() quality.Weights
 }
 
-// scoring is the house's, or why there is none.
-func (h *house) scoring() (Scoring, error) {
-	if h.Scoring == nil {
-		return nil, fmt.Errorf("本进程不评分，请向主进程查询: %w", mulu.ErrBusy)
-	}
-	return h.Scoring, nil
-}
-
 // scoreIn is the kept score, or with a month one whose increment is that month's, worked
 // out now over the rows as they stand.
 func (h *house) scoreIn(ctx context.Context, code mulu.DatasetCode, month string) (*catalog.ScoreView, error) {
@@ -46,11 +38,7 @@ func (h *house) scoreOfMonth(ctx context.Context, code mulu.DatasetCode, month s
 	if err != nil {
 		return nil, err
 	}
-	scoring, err := h.scoring()
-	if err != nil {
-		return nil, err
-	}
-	s, err := scoring.ScoreOf(ctx, code, period)
+	s, err := h.Scoring.ScoreOf(ctx, code, period)
 	if errors.Is(err, mulu.ErrNotFound) {
 		return nil, fmt.Errorf("没有数据集 %s: %w", code, mulu.ErrNotFound)
 	}
