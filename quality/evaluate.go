@@ -152,12 +152,22 @@ func (e *evaluation) input(w Weights) Input {
 	}
 	if e.facts.Period != nil {
 		in.Period = e.facts.Period
-		in.Increment, in.Stock = e.tally(incrementPart, w.OneFaultOnce).elements(), e.tally(stockPart, w.OneFaultOnce).elements()
+		in.Increment, in.Stock = e.landed(incrementPart, w.OneFaultOnce), e.landed(stockPart, w.OneFaultOnce)
 	}
 	if !e.facts.Municipal() {
 		in.District = e.tally(part{historic: e.outside(), district: true}, w.OneFaultOnce).elements()
 	}
 	return in
+}
+
+// landed is a part of the rows, nil if nothing ever landed in it: what belongs to the
+// dataset alone is no part.
+func (e *evaluation) landed(p part, once bool) *Elements {
+	t, n := e.tally(p, once), e.counts(p)
+	if t.rows == 0 && n.Good+n.Rejected == 0 {
+		return nil
+	}
+	return t.elements()
 }
 
 // outside is the side of the baseline that the district answers for.

@@ -11,7 +11,7 @@ import (
 )
 
 // Explanation is a score laid out so that a person with a calculator reaches its total:
-// every number is to six digits, and each step is rounded as it is shown.
+// products and sums are to nine digits, all else to six, and each step is rounded as shown.
 type Explanation struct {
 	Part    string // which elements, see Parts
 	Rows    int64
@@ -75,7 +75,7 @@ func Explain(s *mulu.Score, part string) (*Explanation, error) {
 		e.Gains = gains(s, weights, tallies)
 	}
 	e.Sum, e.Of, e.Total = root.sum.float(), root.of.float(), root.x.float()
-	e.Formula = "P = Σ(R×X) ÷ ΣR = " + digits(root.sum) + " ÷ " + digits(root.of) + " = " + digits(root.x)
+	e.Formula = "P = Σ(R×X) ÷ ΣR = " + sumDigits(root.sum) + " ÷ " + digits(root.of) + " = " + digits(root.x)
 	for _, d := range root.below {
 		e.Nodes = append(e.Nodes, explain(d, one, notes))
 	}
@@ -121,7 +121,7 @@ func Complete(s *mulu.Score) bool {
 
 func explain(n *node, above micro, notes map[string]string) Node {
 	i, _ := IndicatorOf(n.code)
-	share := times(above, n.effective)
+	share := above.of(n.effective)
 	out := Node{Indicator: i, Weight: n.weight.float(), Effective: n.effective.float(), Share: share.float(), A: n.tally.A, B: n.tally.B,
 		Sum: n.sum.float(), Of: n.of.float(), Applicable: n.applicable, Note: notes[n.code]}
 	for _, c := range n.below {
@@ -138,7 +138,7 @@ func explain(n *node, above micro, notes map[string]string) Node {
 	out.X, out.Product = n.x.float(), times(n.weight, n.x).float()
 	switch {
 	case n.below != nil:
-		out.Formula = "X = Σ(权重×X) ÷ Σ权重 = " + digits(n.sum) + " ÷ " + digits(n.of) + " = " + digits(n.x)
+		out.Formula = "X = Σ(权重×X) ÷ Σ权重 = " + sumDigits(n.sum) + " ÷ " + digits(n.of) + " = " + digits(n.x)
 	case i.Inverted:
 		bad := n.tally.B - n.tally.A
 		out.Raw = ratio(bad, n.tally.B).float()
@@ -149,6 +149,8 @@ func explain(n *node, above micro, notes map[string]string) Node {
 	}
 	return out
 }
+
+func sumDigits(n nano) string { return strconv.FormatFloat(n.float(), 'f', 9, 64) }
 
 func digits(m micro) string { return strconv.FormatFloat(m.float(), 'f', 6, 64) }
 

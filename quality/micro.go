@@ -7,7 +7,8 @@ import (
 
 // micro is a number in [0,1], or a sum of such, in millionths. A score is worked out in
 // them and each step is rounded as it is shown: whoever adds up the numbers on the page
-// reaches the total to the last digit, on any machine.
+// reaches the total to the last digit, on any machine. Products and their sums have nine
+// digits, everything else six.
 type micro int64
 
 const one micro = 1_000_000
@@ -25,8 +26,22 @@ func ratio(a, b int64) micro {
 	return micro(q)
 }
 
+// nano is a weighted number, or a sum of such, in thousand-millionths: rounding it to
+// millionths would show in the sixth digit of a mean of many.
+type nano int64
+
+func (n nano) float() float64 { return float64(n) / 1e9 }
+
 // times is w·x.
-func times(w, x micro) micro { return (w*x + one/2) / one }
+func times(w, x micro) nano { return (nano(w)*nano(x) + 500) / 1000 }
 
 // over is sum/weight.
-func over(sum, weight micro) micro { return (sum*one + weight/2) / weight }
+func over(sum nano, weight micro) micro {
+	return (micro(sum)*1000 + weight/2) / weight
+}
+
+// share is part/whole.
+func share(part, whole micro) micro { return (part*one + whole/2) / whole }
+
+// of is m of x: a share of a share.
+func (m micro) of(x micro) micro { return (m*x + one/2) / one }

@@ -13,7 +13,8 @@ type node struct {
 	x          micro
 	applicable bool
 	below      []*node
-	sum, of    micro // Σ weight·x and Σ weight of those below that apply
+	sum        nano // Σ weight·x and Σ weight of those below that apply
+	of         micro
 }
 
 // grow works out the tree over tallies: X = A/B where nothing is below, else the weighted
@@ -57,7 +58,7 @@ func (n *node) mean() {
 	n.x = min(over(n.sum, n.of), one)
 	for _, c := range n.below {
 		if c.applicable {
-			c.effective = over(c.weight, n.of)
+			c.effective = share(c.weight, n.of)
 		}
 	}
 }
