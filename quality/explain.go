@@ -187,11 +187,16 @@ func gains(s *mulu.Score, weights map[string]micro, tallies map[string]Tally) []
 		g.Total, g.Gain, g.Grade = x.float(), (x - total).float(), gradeOf(s.Floors, x.float())
 		out = append(out, g)
 	}
+	alone := map[string]bool{} // indicators all of whose faults are one rule's
 	for _, r := range s.Rules {
 		try(Gain{Rule: r.Rule, Indicator: r.Indicator, Mend: r.Failed})
+		t := tallies[r.Indicator]
+		alone[r.Indicator] = alone[r.Indicator] || r.Failed == t.B-t.A
 	}
 	for _, code := range slices.Sorted(maps.Keys(tallies)) {
-		try(Gain{Indicator: code, Mend: tallies[code].B - tallies[code].A})
+		if !alone[code] {
+			try(Gain{Indicator: code, Mend: tallies[code].B - tallies[code].A})
+		}
 	}
 	slices.SortStableFunc(out, func(a, b Gain) int { return cmp.Or(-cmp.Compare(a.Gain, b.Gain), cmp.Compare(a.Mend, b.Mend)) })
 	return out
