@@ -45,6 +45,7 @@ func printParts(out io.Writer, s dataset.Score, width int) {
 		other = "每处不合格都扣"
 	}
 	first := true
+	width = max(width, uniseg.StringWidth(other))
 	for _, p := range []struct {
 		name string
 		part *dataset.ScorePart

@@ -127,7 +127,7 @@ func TestScoreInFull(t *testing.T) {
 	earlier := time.Now().In(clock.Shanghai).AddDate(0, 0, -40).Format("2006-01")
 	var then shownScore
 	d.call("GET", "/v1/datasets/resident/score?period="+earlier, nil, &then)
-	if then.Increment != nil || then.Stock == nil || then.Stock.Rows != s.Rows || then.State != "unkept" {
+	if then.Increment != nil || then.Stock == nil || then.Stock.Rows != s.Rows || then.Rows != s.Rows || then.District.Rows != s.Rows || then.State != "unkept" {
 		t.Errorf("in %s nothing landed: increment %+v, stock %+v, %s", earlier, then.Increment, then.Stock, then.State)
 	}
 

@@ -77,6 +77,14 @@ func testCuts(t *testing.T, l *library.Library) {
 		t.Error("a part without rows has a line")
 	}
 
+	empty := []plan.Cut{{As: "period"}, {As: "old"}} // nothing landed in either
+	got, err = l.Summary(t.Context(), plan.Summary{Dataset: "cuts", Cuts: empty, Measures: []plan.Measure{{As: "rows", Kind: plan.Rows}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "the whole beside empty parts", find(plan.Whole, plan.Whole), map[string]any{"period": plan.Whole, "old": plan.Whole, "rows": 5.0})
+	equal(t, "what is outside of empty parts", find(plan.Outside, plan.Outside), map[string]any{"period": plan.Outside, "old": plan.Outside, "rows": 5.0})
+
 	parts, err := l.Received(t.Context(), "cuts", cuts)
 	if err != nil {
 		t.Fatal(err)
