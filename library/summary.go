@@ -32,6 +32,8 @@ func (l *Library) Summary(ctx context.Context, s plan.Summary) ([]map[string]any
 	for i, m := range s.Measures {
 		sel = append(sel, measure(c, ds, m)+" AS _m"+strconv.Itoa(i))
 	}
+	cuts, cube := c.cuts(s.Cuts)
+	sel = append(sel, cuts...)
 	where := c.predicate(&s.Where)
 	sql := "SELECT " + strings.Join(sel, ", ") + " FROM " + c.from(ds)
 	if where != "" {
@@ -44,6 +46,7 @@ func (l *Library) Summary(ctx context.Context, s plan.Summary) ([]map[string]any
 		}
 		sql += " GROUP BY " + strings.Join(by, ", ") + " ORDER BY _m0 DESC, " + strings.Join(by, ", ") + " LIMIT " + strconv.FormatInt(limit, 10)
 	}
+	sql += cube
 	if c.err != nil {
 		return nil, fmt.Errorf("summarise %s: %w", s.Dataset, c.err)
 	}
@@ -72,6 +75,9 @@ func (l *Library) summarise(ctx context.Context, s plan.Summary, ds *mulu.Datase
 		for i := range s.Measures {
 			m[s.Measures[i].As] = goValue(dest[len(s.GroupBy)+i], mulu.Decimal)
 		}
+		for i := range s.Cuts {
+			m[s.Cuts[i].As] = goValue(dest[len(s.GroupBy)+len(s.Measures)+i], mulu.Int)
+		}
 		out = append(out, m)
 	}
 	if err := rows.Err(); err != nil {
@@ -91,7 +97,7 @@ func measure(c *compiler, ds *mulu.Dataset, m plan.Measure) string {
 	case plan.Rows:
 		e = "count()"
 	case plan.NonNull:
-		e = "countIf(" + cols[0] + " IS NOT NULL)"
+		e = "countIf(" + strings.Join(cols, " IS NOT NULL AND ") + " IS NOT NULL)"
 	case plan.Distinct:
 		e = "uniqExact(" + cols[0] + ")"
 		if len(cols) > 1 {
@@ -100,9 +106,11 @@ func measure(c *compiler, ds *mulu.Dataset, m plan.Measure) string {
 			e = "uniqExact(tuple(" + strings.Join(cols, ", ") + "))"
 		}
 	case plan.Flag:
-		e = "countIf(bitTest(_base.`_flags`, " + strconv.Itoa(m.Bit) + "))"
+		e = "countIf(bitTest(" + c.baseColumn(mulu.ColFlags) + ", " + strconv.Itoa(m.Bit) + ")" + unless(c.baseColumn(mulu.ColFlags), m) + ")"
 	case plan.AnyFlag:
-		e = "countIf(_base.`_flags` != 0)"
+		e = "countIf(" + someOf(c.baseColumn(mulu.ColFlags), m) + unless(c.baseColumn(mulu.ColFlags), m) + ")"
+	case plan.Extra:
+		e = "countIf(" + c.baseColumn(mulu.ColExtra) + " != '')"
 	case plan.Max, plan.Min:
 		x := cols[0]
 		if t := ds.Columns[ds.Column(m.Columns[0])].Type; t == mulu.Date || t == mulu.DateTime {

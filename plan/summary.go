@@ -11,6 +11,7 @@ type Summary struct {
 	Where    Predicate
 	GroupBy  []string // column names, at most 2; the result has one row per group
 	Limit    int64    // most groups returned, by the first measure descending; 0 is 1 000
+	Cuts     []Cut    // at most 2, and not with GroupBy
 }
 
 // Measure is one number per group. The result is always a float64, exact up to
@@ -20,6 +21,8 @@ type Measure struct {
 	Kind    MeasureKind
 	Columns []string
 	Bit     int // flag: the row rule's index
+	// Of flag, any_flag: rows with one of Any set (any_flag; 0 is any at all) and none of Unless.
+	Any, Unless uint64
 }
 
 // MeasureKind says what a Measure counts.
@@ -28,10 +31,11 @@ type MeasureKind string
 // The measures. distinct is exact, not an estimate.
 const (
 	Rows     MeasureKind = "rows"
-	NonNull  MeasureKind = "non_null" // rows where Columns[0] is not null
+	NonNull  MeasureKind = "non_null" // rows where none of Columns is null
 	Distinct MeasureKind = "distinct" // distinct values: of one column without nulls; of several, where a null is a value
 	Max      MeasureKind = "max"
 	Min      MeasureKind = "min"
 	Flag     MeasureKind = "flag" // rows whose row rule Bit failed
 	AnyFlag  MeasureKind = "any_flag"
+	Extra    MeasureKind = "extra" // rows with a field that the version does not know (未登记字段)
 )

@@ -184,6 +184,7 @@ func (s *Summary) Validate(datasets Datasets) error {
 	if len(s.GroupBy) > 2 || s.Limit < 0 {
 		errs = append(errs, invalid("at most two groups and no negative limit"))
 	}
+	errs = append(errs, s.validateCuts())
 	seen := map[string]bool{}
 	for _, g := range s.GroupBy {
 		if ds.Column(g) < 0 || seen[g] {
@@ -211,11 +212,9 @@ func (m *Measure) validate(ds *mulu.Dataset) error {
 	}
 	ok := false
 	switch m.Kind {
-	case Rows, AnyFlag:
+	case Rows, AnyFlag, Extra:
 		ok = len(m.Columns) == 0
-	case NonNull:
-		ok = len(m.Columns) == 1
-	case Distinct:
+	case NonNull, Distinct:
 		ok = len(m.Columns) > 0
 	case Flag:
 		ok = len(m.Columns) == 0 && m.Bit >= 0 && m.Bit < 64

@@ -98,6 +98,7 @@ type App struct {
 	withdrawer *pipeline.Withdrawer
 	scoring    sync.Mutex
 	scored     map[mulu.DatasetCode]string // corrections the last score counted, under scoring
+	looked     map[mulu.DatasetCode]string // occasion of the last score, under scoring
 
 	machine mulu.Actor // the data centre's own system
 	url     string
@@ -140,7 +141,7 @@ func Start(ctx context.Context, cfg config.Config, opt Options) (*App, error) {
 
 // newApp holds nothing open yet.
 func newApp(cfg config.Config, opt Options) *App {
-	a := &App{cfg: cfg, opt: opt, log: opt.Log, began: time.Now(), scored: map[mulu.DatasetCode]string{}}
+	a := &App{cfg: cfg, opt: opt, log: opt.Log, began: time.Now(), scored: map[mulu.DatasetCode]string{}, looked: map[mulu.DatasetCode]string{}}
 	w := quality.DefaultWeights()
 	a.weights.Store(&w)
 	workCtx, cancel := context.WithCancel(context.Background())

@@ -170,7 +170,7 @@ func openHouse(t *testing.T) *house {
 			return h.lib.Dataset(code), nil
 		}},
 		Seal:  &packages.Seal{DB: db, Signer: h.auth, Actor: machine.ID, House: packages.House{Origin: "mulu.test/310107", Name: center.Name}, Now: time.Now},
-		Share: h.share, Catalog: h.catalog, Quality: need[*desk.Desk](t)(desk.Open(ctx, db)), Ledger: h.chain, Relay: h.relay, Seen: h.seen,
+		Share: h.share, Catalog: h.catalog, Quality: need[*desk.Desk](t)(desk.Open(ctx, db)), Scoring: scoring{h.catalog}, Ledger: h.chain, Relay: h.relay, Seen: h.seen,
 		Broker: func(context.Context) error { return mulu.ErrBusy },
 		Mender: h.mender, Withdrawer: &pipeline.Withdrawer{Library: h.lib, Journal: h.journal, Holders: h.share, Now: time.Now},
 		Sample: func() bool { return true }, Version: "test", Console: built, Log: log,

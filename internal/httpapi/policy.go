@@ -132,6 +132,12 @@ var policy = map[string]Rule{
 
 	"GET /v1/datasets/{code}/results": {Roles: roles(steward, officer, approver, auditor)},
 
+	// Scores hold counts and no value: whoever sees datasets sees all of them.
+	"GET /v1/datasets/{code}/score/explain": {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/quality/departments":           {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/quality/departments/{org}":     {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/quality/weights":               {Roles: roles(steward, officer, approver, auditor)},
+
 	"GET /v1/catalog/entries": {Roles: roles(steward, officer, approver, auditor)},
 	"GET /v1/catalog/entry":   {Roles: roles(steward, officer, approver, auditor)},
 	"POST /v1/declarations":   {Roles: roles(operator), Within: declareTime},

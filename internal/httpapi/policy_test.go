@@ -119,6 +119,10 @@ GET /v1/datasets/{code}                  s o a u
 GET /v1/datasets/{code}/score            s o a u
 GET /v1/datasets/{code}/scores           s o a u
 GET /v1/datasets/{code}/results          s o a u
+GET /v1/datasets/{code}/score/explain    s o a u
+GET /v1/quality/departments              s o a u
+GET /v1/quality/departments/{org}        s o a u
+GET /v1/quality/weights                  s o a u
 GET /v1/rejects                          s u
 GET /v1/rejects/summary                  s u
 POST /v1/rejects/replay                  s

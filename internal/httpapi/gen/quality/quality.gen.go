@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -43,12 +44,123 @@ func (e RuleResultStatus) Valid() bool {
 	}
 }
 
+// Defines values for ExplainScoreParamsPart.
+const (
+	District  ExplainScoreParamsPart = "district"
+	Increment ExplainScoreParamsPart = "increment"
+	Otherwise ExplainScoreParamsPart = "otherwise"
+	Stock     ExplainScoreParamsPart = "stock"
+	Total     ExplainScoreParamsPart = "total"
+)
+
+// Valid indicates whether the value is a known member of the ExplainScoreParamsPart enum.
+func (e ExplainScoreParamsPart) Valid() bool {
+	switch e {
+	case District:
+		return true
+	case Increment:
+		return true
+	case Otherwise:
+		return true
+	case Stock:
+		return true
+	case Total:
+		return true
+	default:
+		return false
+	}
+}
+
 // Check defines model for Check.
 type Check struct {
 	Code   string `json:"code"`
 	Detail string `json:"detail"`
 	Passed bool   `json:"passed"`
 	Title  string `json:"title"`
+}
+
+// Deduction defines model for Deduction.
+type Deduction struct {
+	Points float64 `json:"points"`
+	Reason string  `json:"reason"`
+}
+
+// DepartmentDataset defines model for DepartmentDataset.
+type DepartmentDataset struct {
+	At time.Time `json:"at"`
+
+	// Class 目录条目的分类
+	Class      string  `json:"class"`
+	Code       string  `json:"code"`
+	Formula    string  `json:"formula"`
+	Grade      string  `json:"grade"`
+	Importance float64 `json:"importance"`
+	Overdue    int64   `json:"overdue"`
+	Product    float64 `json:"product"`
+
+	// Reads 本期共享调用
+	Reads  int64   `json:"reads"`
+	Title  string  `json:"title"`
+	Total  float64 `json:"total"`
+	Weight float64 `json:"weight"`
+}
+
+// DepartmentReport defines model for DepartmentReport.
+type DepartmentReport struct {
+	Datasets []DepartmentDataset `json:"datasets"`
+	Formula  string              `json:"formula"`
+	From     time.Time           `json:"from"`
+	Period   string              `json:"period"`
+	Score    DepartmentScore     `json:"score"`
+	To       time.Time           `json:"to"`
+
+	// Trend 每日一点，本期权重，未扣分
+	Trend   []TrendPoint `json:"trend"`
+	Weights string       `json:"weights"`
+
+	// X 维度代码 → 加权平均
+	X map[string]float64 `json:"x"`
+}
+
+// DepartmentScore defines model for DepartmentScore.
+type DepartmentScore struct {
+	Change *float64 `json:"change"`
+
+	// Datasets 已评分的数据集数
+	Datasets   int         `json:"datasets"`
+	Deductions []Deduction `json:"deductions"`
+	Final      float64     `json:"final"`
+	Formula    string      `json:"formula"`
+	Grade      string      `json:"grade"`
+	Name       string      `json:"name"`
+	Of         float64     `json:"of"`
+	Org        string      `json:"org"`
+
+	// Previous 上期 final
+	Previous *float64 `json:"previous"`
+
+	// Rank 只在方案开启排名通报时
+	Rank  *int    `json:"rank,omitempty"`
+	Sum   float64 `json:"sum"`
+	Total float64 `json:"total"`
+}
+
+// DepartmentScores defines model for DepartmentScores.
+type DepartmentScores struct {
+	Departments []DepartmentScore `json:"departments"`
+	Formula     string            `json:"formula"`
+	From        time.Time         `json:"from"`
+
+	// Period 2006-01
+	Period  string    `json:"period"`
+	To      time.Time `json:"to"`
+	Weights string    `json:"weights"`
+}
+
+// GradeFloor defines model for GradeFloor.
+type GradeFloor struct {
+	From  float64 `json:"from"`
+	Grade string  `json:"grade"`
 }
 
 // Problem defines model for Problem.
@@ -118,6 +230,155 @@ type RuleRun struct {
 	Ruleset int `json:"ruleset"`
 }
 
+// ScoreExplanation defines model for ScoreExplanation.
+type ScoreExplanation struct {
+	At   time.Time `json:"at"`
+	Caps []string  `json:"caps"`
+
+	// Content 得分的规范 JSON（RFC 8785），其 SHA-256 即 digest
+	Content string       `json:"content"`
+	Dataset string       `json:"dataset"`
+	Digest  string       `json:"digest"`
+	Floors  []GradeFloor `json:"floors"`
+	Formula string       `json:"formula"`
+	Gains   []ScoreGain  `json:"gains"`
+	Grade   string       `json:"grade"`
+	Nodes   []ScoreNode  `json:"nodes"`
+	Of      float64      `json:"of"`
+	Part    string       `json:"part"`
+	Rows    int64        `json:"rows"`
+	Ruleset int          `json:"ruleset"`
+	Sum     float64      `json:"sum"`
+	Through time.Time    `json:"through"`
+	Title   string       `json:"title"`
+	Total   float64      `json:"total"`
+
+	// Weights 权重方案版本
+	Weights string `json:"weights"`
+}
+
+// ScoreGain defines model for ScoreGain.
+type ScoreGain struct {
+	Gain float64 `json:"gain"`
+
+	// Grade 整改后的等级，不计封顶
+	Grade     string `json:"grade"`
+	Indicator string `json:"indicator"`
+
+	// Mend 要整改的要素数
+	Mend int64 `json:"mend"`
+
+	// Rule 为空时是整个指标
+	Rule  string `json:"rule"`
+	Title string `json:"title"`
+
+	// Total 整改后的总分
+	Total float64 `json:"total"`
+}
+
+// ScoreNode defines model for ScoreNode.
+type ScoreNode struct {
+	A          int64       `json:"a"`
+	Applicable bool        `json:"applicable"`
+	B          int64       `json:"b"`
+	Below      []ScoreNode `json:"below"`
+	Code       string      `json:"code"`
+
+	// Effective 有效权重
+	Effective float64 `json:"effective"`
+
+	// Element 要素是什么
+	Element *string `json:"element,omitempty"`
+	Formula string  `json:"formula"`
+
+	// Gb GB/T 36344-2018 代码
+	Gb *string `json:"gb,omitempty"`
+
+	// GbWeak 该代码只有一处二手来源
+	GbWeak *bool   `json:"gb_weak,omitempty"`
+	Note   *string `json:"note,omitempty"`
+
+	// Of 适用的下级的 Σ 权重
+	Of float64 `json:"of"`
+
+	// Product 权重 × X
+	Product float64 `json:"product"`
+
+	// Raw 问题率
+	Raw *float64 `json:"raw"`
+
+	// Share 在总分中的份额
+	Share float64 `json:"share"`
+
+	// StructuredOnly 只用于结构化数据
+	StructuredOnly *bool `json:"structured_only,omitempty"`
+
+	// Sum 下级的 Σ 权重 × X
+	Sum   float64 `json:"sum"`
+	Title string  `json:"title"`
+
+	// Weight 同级权重
+	Weight float64  `json:"weight"`
+	X      *float64 `json:"x"`
+}
+
+// StandardIndicator defines model for StandardIndicator.
+type StandardIndicator struct {
+	Code    string `json:"code"`
+	Element string `json:"element"`
+	Gb      string `json:"gb"`
+	GbWeak  bool   `json:"gb_weak"`
+
+	// Inverted 按 1 − 问题率计分
+	Inverted bool `json:"inverted"`
+
+	// Parent 上级，维度为空
+	Parent         string `json:"parent"`
+	StructuredOnly bool   `json:"structured_only"`
+	Title          string `json:"title"`
+}
+
+// TrendPoint defines model for TrendPoint.
+type TrendPoint struct {
+	At    time.Time `json:"at"`
+	Total float64   `json:"total"`
+}
+
+// WeightCap defines model for WeightCap.
+type WeightCap struct {
+	AtMost string  `json:"at_most"`
+	Limit  float64 `json:"limit"`
+	When   string  `json:"when"`
+}
+
+// WeightScheme defines model for WeightScheme.
+type WeightScheme struct {
+	Basis string      `json:"basis"`
+	Caps  []WeightCap `json:"caps"`
+
+	// Departments 单位得分的公式
+	Departments   string             `json:"departments"`
+	Dimensions    map[string]float64 `json:"dimensions"`
+	EffectiveFrom string             `json:"effective_from"`
+	Grades        []GradeFloor       `json:"grades"`
+	InForce       bool               `json:"in_force"`
+
+	// Indicators 每个指标在同级间的权重，六位小数
+	Indicators   map[string]float64 `json:"indicators"`
+	OneFaultOnce bool               `json:"one_fault_once"`
+
+	// Ranking 排名通报
+	Ranking bool   `json:"ranking"`
+	Title   string `json:"title"`
+	Version string `json:"version"`
+}
+
+// WeightSchemes defines model for WeightSchemes.
+type WeightSchemes struct {
+	Indicators []StandardIndicator `json:"indicators"`
+	Schemes    []WeightScheme      `json:"schemes"`
+}
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -130,14 +391,53 @@ type GrantID = string
 // Limit defines model for Limit.
 type Limit = int
 
+// Month defines model for Month.
+type Month = string
+
 // StatementID defines model for StatementID.
 type StatementID = string
+
+// ExplainScoreParams defines parameters for ExplainScore.
+type ExplainScoreParams struct {
+	// Part total 全部，increment 增量，stock 存量，district 区级，otherwise 另一种计法
+	Part *ExplainScoreParamsPart `form:"part,omitempty" json:"part,omitempty"`
+
+	// Period 期次（上海月份），形如 2026-11；缺省为本月。增量为该月入库的行
+	Period *Month `form:"period,omitempty" json:"period,omitempty"`
+}
+
+// ExplainScoreParamsPart defines parameters for ExplainScore.
+type ExplainScoreParamsPart string
+
+// ListDepartmentScoresParams defines parameters for ListDepartmentScores.
+type ListDepartmentScoresParams struct {
+	// Period 期次（上海月份），形如 2026-11；缺省为本月。增量为该月入库的行
+	Period *Month `form:"period,omitempty" json:"period,omitempty"`
+}
+
+// GetDepartmentScoreParams defines parameters for GetDepartmentScore.
+type GetDepartmentScoreParams struct {
+	// Period 期次（上海月份），形如 2026-11；缺省为本月。增量为该月入库的行
+	Period *Month `form:"period,omitempty" json:"period,omitempty"`
+}
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// GetResults 最近一次规则运行的结果，逐条规则
 	// (GET /v1/datasets/{code}/results)
 	GetResults(w http.ResponseWriter, r *http.Request, code DatasetCode)
+	// ExplainScore 逐步复算一次得分：公式、权重、A、B、X 与提分
+	// (GET /v1/datasets/{code}/score/explain)
+	ExplainScore(w http.ResponseWriter, r *http.Request, code DatasetCode, params ExplainScoreParams)
+	// ListDepartmentScores 各单位的质量得分，按单位代码排列；排名只在方案开启排名通报时给出
+	// (GET /v1/quality/departments)
+	ListDepartmentScores(w http.ResponseWriter, r *http.Request, params ListDepartmentScoresParams)
+	// GetDepartmentScore 一个单位的质量得分：数据集及其权重、扣分、六维度、每日走势
+	// (GET /v1/quality/departments/{org})
+	GetDepartmentScore(w http.ResponseWriter, r *http.Request, org string, params GetDepartmentScoreParams)
+	// ListWeights 权重方案与 DB31/T 1523-2024 指标说明
+	// (GET /v1/quality/weights)
+	ListWeights(w http.ResponseWriter, r *http.Request)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -166,6 +466,150 @@ func (siw *ServerInterfaceWrapper) GetResults(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetResults(w, r, code)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ExplainScore operation middleware
+func (siw *ServerInterfaceWrapper) ExplainScore(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code DatasetCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExplainScoreParams
+
+	// ------------- Optional query parameter "part" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "part", r.URL.Query(), &params.Part, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "part"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "part", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "period" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "period", r.URL.Query(), &params.Period, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "period"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "period", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ExplainScore(w, r, code, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListDepartmentScores operation middleware
+func (siw *ServerInterfaceWrapper) ListDepartmentScores(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDepartmentScoresParams
+
+	// ------------- Optional query parameter "period" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "period", r.URL.Query(), &params.Period, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "period"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "period", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListDepartmentScores(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetDepartmentScore operation middleware
+func (siw *ServerInterfaceWrapper) GetDepartmentScore(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "org" -------------
+	var org string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "org", r.PathValue("org"), &org, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "org", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetDepartmentScoreParams
+
+	// ------------- Optional query parameter "period" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "period", r.URL.Query(), &params.Period, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "period"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "period", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetDepartmentScore(w, r, org, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListWeights operation middleware
+func (siw *ServerInterfaceWrapper) ListWeights(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListWeights(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -296,6 +740,10 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	}
 
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/datasets/{code}/results", wrapper.GetResults)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/datasets/{code}/score/explain", wrapper.ExplainScore)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/quality/departments", wrapper.ListDepartmentScores)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/quality/departments/{org}", wrapper.GetDepartmentScore)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/quality/weights", wrapper.ListWeights)
 
 	return m
 }
@@ -341,11 +789,180 @@ func (response GetResultsdefaultApplicationProblemPlusJSONResponse) VisitGetResu
 	return err
 }
 
+type ExplainScoreRequestObject struct {
+	Code   DatasetCode `json:"code"`
+	Params ExplainScoreParams
+}
+
+type ExplainScoreResponseObject interface {
+	VisitExplainScoreResponse(w http.ResponseWriter) error
+}
+
+type ExplainScore200JSONResponse ScoreExplanation
+
+func (response ExplainScore200JSONResponse) VisitExplainScoreResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExplainScoredefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ExplainScoredefaultApplicationProblemPlusJSONResponse) VisitExplainScoreResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDepartmentScoresRequestObject struct {
+	Params ListDepartmentScoresParams
+}
+
+type ListDepartmentScoresResponseObject interface {
+	VisitListDepartmentScoresResponse(w http.ResponseWriter) error
+}
+
+type ListDepartmentScores200JSONResponse DepartmentScores
+
+func (response ListDepartmentScores200JSONResponse) VisitListDepartmentScoresResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDepartmentScoresdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListDepartmentScoresdefaultApplicationProblemPlusJSONResponse) VisitListDepartmentScoresResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDepartmentScoreRequestObject struct {
+	Org    string `json:"org"`
+	Params GetDepartmentScoreParams
+}
+
+type GetDepartmentScoreResponseObject interface {
+	VisitGetDepartmentScoreResponse(w http.ResponseWriter) error
+}
+
+type GetDepartmentScore200JSONResponse DepartmentReport
+
+func (response GetDepartmentScore200JSONResponse) VisitGetDepartmentScoreResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDepartmentScoredefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetDepartmentScoredefaultApplicationProblemPlusJSONResponse) VisitGetDepartmentScoreResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWeightsRequestObject struct {
+}
+
+type ListWeightsResponseObject interface {
+	VisitListWeightsResponse(w http.ResponseWriter) error
+}
+
+type ListWeights200JSONResponse WeightSchemes
+
+func (response ListWeights200JSONResponse) VisitListWeightsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWeightsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListWeightsdefaultApplicationProblemPlusJSONResponse) VisitListWeightsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// GetResults 最近一次规则运行的结果，逐条规则
 	// (GET /v1/datasets/{code}/results)
 	GetResults(ctx context.Context, request GetResultsRequestObject) (GetResultsResponseObject, error)
+	// ExplainScore 逐步复算一次得分：公式、权重、A、B、X 与提分
+	// (GET /v1/datasets/{code}/score/explain)
+	ExplainScore(ctx context.Context, request ExplainScoreRequestObject) (ExplainScoreResponseObject, error)
+	// ListDepartmentScores 各单位的质量得分，按单位代码排列；排名只在方案开启排名通报时给出
+	// (GET /v1/quality/departments)
+	ListDepartmentScores(ctx context.Context, request ListDepartmentScoresRequestObject) (ListDepartmentScoresResponseObject, error)
+	// GetDepartmentScore 一个单位的质量得分：数据集及其权重、扣分、六维度、每日走势
+	// (GET /v1/quality/departments/{org})
+	GetDepartmentScore(ctx context.Context, request GetDepartmentScoreRequestObject) (GetDepartmentScoreResponseObject, error)
+	// ListWeights 权重方案与 DB31/T 1523-2024 指标说明
+	// (GET /v1/quality/weights)
+	ListWeights(ctx context.Context, request ListWeightsRequestObject) (ListWeightsResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error)
@@ -406,6 +1023,110 @@ func (sh *strictHandler) GetResults(w http.ResponseWriter, r *http.Request, code
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetResultsResponseObject); ok {
 		if err := validResponse.VisitGetResultsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ExplainScore operation middleware
+func (sh *strictHandler) ExplainScore(w http.ResponseWriter, r *http.Request, code DatasetCode, params ExplainScoreParams) {
+	var request ExplainScoreRequestObject
+
+	request.Code = code
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ExplainScore(ctx, request.(ExplainScoreRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExplainScore")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ExplainScoreResponseObject); ok {
+		if err := validResponse.VisitExplainScoreResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListDepartmentScores operation middleware
+func (sh *strictHandler) ListDepartmentScores(w http.ResponseWriter, r *http.Request, params ListDepartmentScoresParams) {
+	var request ListDepartmentScoresRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDepartmentScores(ctx, request.(ListDepartmentScoresRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDepartmentScores")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListDepartmentScoresResponseObject); ok {
+		if err := validResponse.VisitListDepartmentScoresResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetDepartmentScore operation middleware
+func (sh *strictHandler) GetDepartmentScore(w http.ResponseWriter, r *http.Request, org string, params GetDepartmentScoreParams) {
+	var request GetDepartmentScoreRequestObject
+
+	request.Org = org
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDepartmentScore(ctx, request.(GetDepartmentScoreRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDepartmentScore")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetDepartmentScoreResponseObject); ok {
+		if err := validResponse.VisitGetDepartmentScoreResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListWeights operation middleware
+func (sh *strictHandler) ListWeights(w http.ResponseWriter, r *http.Request) {
+	var request ListWeightsRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWeights(ctx, request.(ListWeightsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWeights")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListWeightsResponseObject); ok {
+		if err := validResponse.VisitListWeightsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
