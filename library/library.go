@@ -55,6 +55,7 @@ type Library struct {
 	// than there are processors store nothing sooner and hold a copy of their rows each,
 	// here and in the engine.
 	inserts chan struct{}
+	scans   chan struct{} // likewise, for every scan that reads
 
 	// Facts of small batches, on their way in groups.
 	rejects   gather[rejectFact]
@@ -101,6 +102,7 @@ func Open(ctx context.Context, opt Options) (*Library, error) {
 		datasets: map[mulu.DatasetCode]*mulu.Dataset{}, versions: map[mulu.DatasetCode]map[uint32]*mulu.Dataset{}, topics: map[mulu.DatasetCode]map[mulu.TopicID]uint64{},
 		schemes: map[mulu.DatasetCode]map[mulu.TopicID]string{}}
 	l.inserts = make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))
+	l.scans = make(chan struct{}, mostScans)
 	l.rejects.insert, l.findings.insert, l.manifests.insert = l.insertRejects, l.insertFindings, l.insertManifests
 	if l.now == nil {
 		l.now = time.Now
