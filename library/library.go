@@ -63,6 +63,7 @@ type Library struct {
 	manifests gather[mulu.Manifest]
 
 	running running
+	rulings sync.Map // dataset and rules → *ruling
 
 	schemes map[mulu.DatasetCode]map[mulu.TopicID]string // how positions of a topic are ordered
 
@@ -178,6 +179,14 @@ func (l *Library) applied(code mulu.DatasetCode) (*mulu.Dataset, error) {
 		return ds, nil
 	}
 	return nil, fmt.Errorf("dataset %q is not applied: %w", code, mulu.ErrNotFound)
+}
+
+// versionOf is an applied version, 0 the newest.
+func (l *Library) versionOf(code mulu.DatasetCode, version uint32) (*mulu.Dataset, error) {
+	if version == 0 {
+		return l.applied(code)
+	}
+	return l.planned(mulu.Plan{Dataset: code, Version: version})
 }
 
 // planned is the version a batch was planned for: a newer one may be applied by

@@ -31,6 +31,11 @@ type ScanOptions struct {
 	// order; nil is every one of ScanProvenance.
 	Provenance []string
 	Where      plan.Predicate
+	// Version is the dataset version whose columns are read, 0 the newest.
+	Version uint32
+	// Unjudged leaves out rows whose effective flags are known without a judgement of
+	// their own.
+	Unjudged bool
 	// Share takes about so many of the rows, in (0,1), chosen by their business key and
 	// Seed alone: the same key is taken or left whenever it is asked. 0 is all rows.
 	Share float64
@@ -85,13 +90,14 @@ type scan struct {
 	l      *Library
 	ds     *mulu.Dataset
 	opt    ScanOptions
+	ruling *ruling
 	read   map[string]int // column → its place in the engine's answer
 	schema *arrow.Schema
 	cuts   [][]string // lower ends of all chunks but the first, a value per key column
 }
 
 func (l *Library) newScan(ctx context.Context, code mulu.DatasetCode, opt ScanOptions) (*scan, error) {
-	ds, err := l.applied(code)
+	ds, err := l.versionOf(code, opt.Version)
 	if err != nil {
 		return nil, err
 	}
@@ -105,6 +111,11 @@ func (l *Library) newScan(ctx context.Context, code mulu.DatasetCode, opt ScanOp
 		opt.Chunk = scanChunk
 	}
 	s := &scan{l: l, ds: ds, opt: opt, read: map[string]int{}}
+	if opt.Unjudged {
+		if s.ruling, err = l.rulingOf(ctx, ds); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.shape(); err != nil {
 		return nil, err
 	}
@@ -186,7 +197,7 @@ func (s *scan) statement(i int) (sql string, params clickhouse.Parameters, err e
 	sel := make([]string, len(s.read))
 	for name, at := range s.read {
 		sel[at] = "_base." + ident(name)
-		if name == mulu.ColTopic || name == colTopicID {
+		if name == mulu.ColTopic || name == ColTopicID {
 			sel[at] = "toString(" + sel[at] + ")"
 		}
 		sel[at] += " AS " + ident(name)
@@ -206,6 +217,10 @@ func (s *scan) statement(i int) (sql string, params clickhouse.Parameters, err e
 	var where []string
 	if p := c.predicate(&s.opt.Where); p != "" {
 		where = append(where, p)
+	}
+	if s.opt.Unjudged {
+		c.ruling = s.ruling
+		where = append(where, "NOT ("+c.settled(s.ds)+")")
 	}
 	if s.opt.Share > 0 {
 		where = append(where, s.sampled(c))
