@@ -41,4 +41,3 @@ func (rs *Ruleset) Ages() bool {
 		return false
 	})
 }
-
