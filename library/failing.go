@@ -30,12 +30,12 @@ type FailingRow struct {
 	Group  string // of rows that are at fault together, likewise; "" for other rules
 	Unit   mulu.OrgCode
 	// Where it stands in its source.
-	Topic     string
-	ID        mulu.RowID
-	Batch     int64         // first offset of its batch
-	Breaks    []mulu.RuleID // row rules of the version in force
-	Ruleset   uint32        // the version that judged it when it came
-	cursor    string
+	Topic   string
+	ID      mulu.RowID
+	Batch   int64         // first offset of its batch
+	Breaks  []mulu.RuleID // row rules of the version in force
+	Ruleset uint32        // the version that judged it when it came
+	cursor  string
 }
 
 // Failing gives a page of the rows a plan selects, by business key, and the cursor of the
