@@ -96,6 +96,7 @@ type App struct {
 
 	mender     *pipeline.Mender
 	withdrawer *pipeline.Withdrawer
+	history    *pipeline.HistoryDesk
 	scoring    sync.Mutex
 	scored     map[mulu.DatasetCode]string // corrections the last score counted, under scoring
 
