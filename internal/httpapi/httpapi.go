@@ -76,6 +76,7 @@ type Deps struct {
 	Mender     *pipeline.Mender
 	Withdrawer *pipeline.Withdrawer
 	History    *pipeline.HistoryDesk // judged again under other rules
+	Editor     *pipeline.Editor      // drafts of rules
 	// Components are further parts to be asked by /readyz and the status page
 	// (broker, control store); engine and chain are asked anyway. Optional.
 	Components []Component
