@@ -77,6 +77,7 @@ type Deps struct {
 	Withdrawer *pipeline.Withdrawer
 	History    *pipeline.HistoryDesk // judged again under other rules
 	Editor     *pipeline.Editor      // drafts of rules
+	CodeTables []string              // names that a code rule may use
 	// Components are further parts to be asked by /readyz and the status page
 	// (broker, control store); engine and chain are asked anyway. Optional.
 	Components []Component
