@@ -72,7 +72,7 @@ func (c *compiler) cuts(cuts []plan.Cut) (cols []string, cube string) {
 	var names []string
 	for i, cut := range cuts {
 		name := "_c" + strconv.Itoa(i)
-		cols = append(cols, "toInt64(if("+within(cut.In, c.baseColumn(colTopicID), c.baseColumn(mulu.ColPartition), c.baseColumn(mulu.ColBatch))+", 2, 1)) AS "+name)
+		cols = append(cols, "toInt64(if("+within(cut.In, c.baseColumn(ColTopicID), c.baseColumn(mulu.ColPartition), c.baseColumn(mulu.ColBatch))+", 2, 1)) AS "+name)
 		names = append(names, name)
 	}
 	if names == nil {
@@ -169,7 +169,7 @@ func cutKey(cuts []plan.Cut, first string) string {
 	}
 	var cols []string
 	for _, c := range cuts {
-		cols = append(cols, "if("+within(c.In, colTopicID, mulu.ColPartition, first)+", '2', '1')")
+		cols = append(cols, "if("+within(c.In, ColTopicID, mulu.ColPartition, first)+", '2', '1')")
 	}
 	return "concat(" + strings.Join(cols, ", ") + ", '')"
 }

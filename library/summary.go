@@ -23,6 +23,9 @@ func (l *Library) Summary(ctx context.Context, s plan.Summary) ([]map[string]any
 	view := plan.View{Base: s.Dataset}
 	c := newCompiler(&view, l.Dataset, l.now(), nil)
 	ds := l.Dataset(s.Dataset)
+	if err := l.know(ctx, c, ds); err != nil {
+		return nil, fmt.Errorf("summarise %s: %w", s.Dataset, err)
+	}
 	c.pin(&s.Where)
 	var sel, by []string
 	for _, g := range s.GroupBy {
@@ -95,9 +98,15 @@ func measure(c *compiler, ds *mulu.Dataset, m plan.Measure) string {
 	e := ""
 	switch m.Kind {
 	case plan.Rows:
-		e = "count()"
+		if e = "count()"; m.Judged {
+			e = "countIf(" + c.judged(ds) + ")"
+		}
 	case plan.NonNull:
-		e = "countIf(" + strings.Join(cols, " IS NOT NULL AND ") + " IS NOT NULL)"
+		e = "countIf(" + strings.Join(cols, " IS NOT NULL AND ") + " IS NOT NULL"
+		if m.Judged {
+			e += " AND " + c.judged(ds)
+		}
+		e += ")"
 	case plan.Distinct:
 		e = "uniqExact(" + cols[0] + ")"
 		if len(cols) > 1 {
@@ -106,9 +115,9 @@ func measure(c *compiler, ds *mulu.Dataset, m plan.Measure) string {
 			e = "uniqExact(tuple(" + strings.Join(cols, ", ") + "))"
 		}
 	case plan.Flag:
-		e = "countIf(bitTest(" + c.baseColumn(mulu.ColFlags) + ", " + strconv.Itoa(m.Bit) + ")" + unless(c.baseColumn(mulu.ColFlags), m) + ")"
+		e = "countIf(bitTest(" + c.flags(ds) + ", " + strconv.Itoa(m.Bit) + ")" + unless(c.flags(ds), m) + ")"
 	case plan.AnyFlag:
-		e = "countIf(" + someOf(c.baseColumn(mulu.ColFlags), m) + unless(c.baseColumn(mulu.ColFlags), m) + ")"
+		e = "countIf(" + someOf(c.flags(ds), m) + unless(c.flags(ds), m) + ")"
 	case plan.Extra:
 		e = "countIf(" + c.baseColumn(mulu.ColExtra) + " != '')"
 	case plan.Max, plan.Min:

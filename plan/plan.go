@@ -77,6 +77,9 @@ const (
 	MaskYesNo Mask = "yes_no"
 	MaskHide  Mask = "hide" // always null
 	MaskToken Mask = "token"
+	// MaskStray takes identity and mobile numbers out of a text that should hold none: what
+	// fails a rule is often a value in the wrong column.
+	MaskStray Mask = "stray"
 )
 
 // Predicate is a typed condition; the zero Predicate is true. Exactly one of All,

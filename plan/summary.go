@@ -23,6 +23,9 @@ type Measure struct {
 	Bit     int // flag: the row rule's index
 	// Of flag, any_flag: rows with one of Any set (any_flag; 0 is any at all) and none of Unless.
 	Any, Unless uint64
+	// Judged counts only rows that the row rules in force have judged (rows, non_null):
+	// those that came under other rules are not, until history was judged again.
+	Judged bool
 }
 
 // MeasureKind says what a Measure counts.
@@ -35,7 +38,7 @@ const (
 	Distinct MeasureKind = "distinct" // distinct values: of one column without nulls; of several, where a null is a value
 	Max      MeasureKind = "max"
 	Min      MeasureKind = "min"
-	Flag     MeasureKind = "flag" // rows whose row rule Bit failed
+	Flag     MeasureKind = "flag" // judged rows whose row rule Bit failed: a bit of their effective flags
 	AnyFlag  MeasureKind = "any_flag"
 	Extra    MeasureKind = "extra" // rows with a field that the version does not know (未登记字段)
 )

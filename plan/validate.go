@@ -119,7 +119,7 @@ func checkMask(it Item, f Field) error {
 	switch it.Mask {
 	case Clear, MaskHide, MaskToken, MaskYesNo:
 		ok = true
-	case MaskName, MaskID, MaskPhone, MaskAddr:
+	case MaskName, MaskID, MaskPhone, MaskAddr, MaskStray:
 		ok = f.Type == mulu.String
 	case MaskYear:
 		ok = f.Type == mulu.String || f.Type == mulu.Date || f.Type == mulu.DateTime
@@ -209,6 +209,9 @@ func (m *Measure) validate(ds *mulu.Dataset) error {
 		if ds.Column(c) < 0 {
 			return invalid("measure %q: unknown column %q", m.As, c)
 		}
+	}
+	if m.Judged && m.Kind != Rows && m.Kind != NonNull {
+		return invalid("measure %q: %s does not count judged rows", m.As, m.Kind)
 	}
 	ok := false
 	switch m.Kind {

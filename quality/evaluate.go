@@ -310,12 +310,13 @@ func summary(ds *mulu.Dataset, cuts []plan.Cut) plan.Summary {
 }
 
 // judged counts the elements of a row rule: rows for a kind that judges every row, else
-// rows that have a value in all of its columns.
+// rows that have a value in all of its columns. Rows that came under other rules are not
+// evaluated until history is judged again.
 func judged(i int, r mulu.Rule) plan.Measure {
 	if k := kinds[r.Kind]; k == nil || k.EveryRow {
-		return plan.Measure{As: judgedName(i), Kind: plan.Rows}
+		return plan.Measure{As: judgedName(i), Kind: plan.Rows, Judged: true}
 	}
-	return plan.Measure{As: judgedName(i), Kind: plan.NonNull, Columns: r.Columns}
+	return plan.Measure{As: judgedName(i), Kind: plan.NonNull, Columns: r.Columns, Judged: true}
 }
 
 // tiers is the order in which the faults of one cell are looked for: a cell that is not of

@@ -71,6 +71,8 @@ type house struct {
 	submissions *submit.Desk
 	tables      *table.Puller
 	files       *pipeline.Files
+	history     *pipeline.HistoryDesk
+	editor      *pipeline.Editor
 	people      map[string]mulu.Actor
 	keys        map[string]string
 	cookies     map[string]*http.Cookie
@@ -164,7 +166,7 @@ func openHouse(t *testing.T) *house {
 	h.lane = pipeline.Lane{Library: h.lib, Journal: h.journal, Version: version, Now: time.Now}
 	h.files = &pipeline.Files{Desk: h.submissions, Version: version, Newest: h.lib.Dataset, Codes: func(string) []file.Code { return nil }, Dir: filepath.Join(dir, "submissions"),
 		Keep: time.Hour, Now: time.Now, Log: quiet, Life: life}
-	h.Handler = need[http.Handler](t)(httpapi.New(httpapi.Deps{
+	h.Handler = need[http.Handler](t)(httpapi.New(h.withEditor(machine, httpapi.Deps{
 		Auth: h.auth, Library: h.lib, Journal: h.journal, Desk: h.desk, Submit: h.submissions, Tables: h.tables, Files: h.files, FileBytes: 1 << 20, Registry: registry.NewDesk(db, time.Now), Intake: post.New(post.Options{Desk: h.submissions, Dir: filepath.Join(dir, "posts"), MaxBody: 1 << 20, MemoryBytes: 64 << 20}),
 		Shelf: &packages.Shelf{Desk: h.submissions, Dir: filepath.Join(dir, "packages"), Dataset: func(ctx context.Context, code mulu.DatasetCode) (*mulu.Dataset, error) {
 			return h.lib.Dataset(code), nil
@@ -174,7 +176,7 @@ func openHouse(t *testing.T) *house {
 		Broker: func(context.Context) error { return mulu.ErrBusy },
 		Mender: h.mender, Withdrawer: &pipeline.Withdrawer{Library: h.lib, Journal: h.journal, Holders: h.share, Now: time.Now},
 		Sample: func() bool { return true }, Version: "test", Console: built, Log: log,
-	}))
+	})))
 	h.declare(machine)
 	theSubmission = need[*pipeline.FilePreview](t)(h.files.Take(ctx, pipeline.Handed{Dataset: "resident", Name: "实有人口.csv", By: "steward", Body: strings.NewReader("公民身份号码,姓名\n1,张三\n")})).ID
 	return h
