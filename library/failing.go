@@ -46,7 +46,7 @@ func (l *Library) Failing(ctx context.Context, f plan.Failing, opt FailingOption
 	if limit == 0 {
 		limit = PageRows
 	}
-	c, ds, err := l.failing(&f, opt.Key)
+	c, ds, err := l.failing(ctx, &f, opt.Key)
 	if err != nil {
 		return nil, "", err
 	}
@@ -61,7 +61,7 @@ func (l *Library) Failing(ctx context.Context, f plan.Failing, opt FailingOption
 		sel = append(sel, x+" AS "+ident(columns[i].Name))
 	}
 	sel = append(sel, c.rowToken(ds)+" AS _t", c.groupToken(&f)+" AS _g", c.unit(&f.Unit)+" AS _u")
-	for _, p := range []string{mulu.ColTopic, colTopicID, mulu.ColPartition, mulu.ColOffset, mulu.ColRow, mulu.ColBatch, mulu.ColRuleset} {
+	for _, p := range []string{mulu.ColTopic, ColTopicID, mulu.ColPartition, mulu.ColOffset, mulu.ColRow, mulu.ColBatch, mulu.ColRuleset} {
 		sel = append(sel, c.baseColumn(p))
 	}
 	sel = append(sel, c.flags(ds)+" AS _f", c.closedKey(ds)+" AS _c")
@@ -85,16 +85,16 @@ func (l *Library) Failing(ctx context.Context, f plan.Failing, opt FailingOption
 }
 
 // failing readies a compiler for a checked plan.
-func (l *Library) failing(f *plan.Failing, key []byte) (*compiler, *mulu.Dataset, error) {
+func (l *Library) failing(ctx context.Context, f *plan.Failing, key []byte) (*compiler, *mulu.Dataset, error) {
 	if err := f.Validate(l.Dataset); err != nil {
 		return nil, nil, fmt.Errorf("failing rows of %s: %w", f.View.Base, err)
 	}
 	if len(key) != 32 {
 		return nil, nil, fmt.Errorf("failing rows of %s: the key of row tokens has %d bytes, not 32: %w", f.View.Base, len(key), mulu.ErrInvalid)
 	}
-	c := newCompiler(&f.View, l.Dataset, l.now(), key)
+	c, ds := newCompiler(&f.View, l.Dataset, l.now(), key), l.Dataset(f.View.Base)
 	c.pin(&f.Where)
-	return c, l.Dataset(f.View.Base), nil
+	return c, ds, l.know(ctx, c, ds)
 }
 
 // ask runs a statement that reads, with more settings if there are any.
@@ -286,7 +286,7 @@ type FailingCount struct {
 // CountFailing counts the rows of a plan by who answers for them, and the rows for which
 // the rule's flag is not known: another version judged them.
 func (l *Library) CountFailing(ctx context.Context, f plan.Failing, key []byte) (counts []FailingCount, unjudged int64, err error) {
-	c, ds, err := l.failing(&f, key)
+	c, ds, err := l.failing(ctx, &f, key)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -304,7 +304,7 @@ func (l *Library) CountFailing(ctx context.Context, f plan.Failing, key []byte) 
 	if err != nil || !f.Fault.Flag {
 		return counts, 0, err
 	}
-	c, ds, err = l.failing(&f, key)
+	c, ds, err = l.failing(ctx, &f, key)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -325,7 +325,7 @@ const ExportColumns = 10
 // The engine writes them as fast as they are taken: give it a disk to write to, never a
 // client. The slice is the callee's until it returns.
 func (l *Library) EachFailing(ctx context.Context, f plan.Failing, key []byte, row func(cells []string) error) error {
-	c, ds, err := l.failing(&f, key)
+	c, ds, err := l.failing(ctx, &f, key)
 	if err != nil {
 		return err
 	}

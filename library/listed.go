@@ -51,7 +51,7 @@ type Became struct {
 func (l *Library) BecameOf(ctx context.Context, list string, f plan.Failing, key []byte) (b Became, err error) {
 	f.Where, f.Unit.Only = plan.Predicate{}, ""
 	b.At = l.now().UTC()
-	c, ds, err := l.failing(&f, key)
+	c, ds, err := l.failing(ctx, &f, key)
 	if err != nil {
 		return b, err
 	}
@@ -78,7 +78,7 @@ func (l *Library) BecameOf(ctx context.Context, list string, f plan.Failing, key
 // refusedOf counts the refused rows of a list that still wait, and those that were
 // replayed or that their source has corrected.
 func (l *Library) refusedOf(ctx context.Context, list string, f *plan.Failing, key []byte) (waiting, closed int64, err error) {
-	r, err := l.refusedBy(f, key, RejectClosed)
+	r, err := l.refusedBy(ctx, f, key, RejectClosed)
 	if err != nil {
 		return 0, 0, err
 	}

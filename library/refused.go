@@ -42,8 +42,8 @@ type refusal struct {
 // refusedBy readies the problem rows that the plan's rule refused: the open ones, and
 // those in further states. One that its source has corrected since is no open one, see
 // where: a later record of the same key and partition entered.
-func (l *Library) refusedBy(f *plan.Failing, key []byte, states ...string) (*refusal, error) {
-	c, ds, err := l.failing(f, key)
+func (l *Library) refusedBy(ctx context.Context, f *plan.Failing, key []byte, states ...string) (*refusal, error) {
+	c, ds, err := l.failing(ctx, f, key)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ func (l *Library) Refused(ctx context.Context, f plan.Failing, opt FailingOption
 	if opt.After == "" {
 		pos = newest
 	}
-	r, err := l.refusedBy(&f, opt.Key)
+	r, err := l.refusedBy(ctx, &f, opt.Key)
 	if err != nil {
 		return nil, "", err
 	}
@@ -196,7 +196,7 @@ func scanRefused(rows driver.Rows, items int) (r RefusedRow, err error) {
 
 // CountRefused counts the refused rows of a plan by who answers for them.
 func (l *Library) CountRefused(ctx context.Context, f plan.Failing, key []byte) (counts []FailingCount, err error) {
-	r, err := l.refusedBy(&f, key)
+	r, err := l.refusedBy(ctx, &f, key)
 	if err != nil {
 		return nil, err
 	}
@@ -216,7 +216,7 @@ func (l *Library) CountRefused(ctx context.Context, f plan.Failing, key []byte) 
 // EachRefused hands every refused row of a plan on, by unit and then as it came, in the
 // columns of EachFailing: no group, the rule alone as broken, and no version.
 func (l *Library) EachRefused(ctx context.Context, f plan.Failing, key []byte, row func(cells []string) error) error {
-	r, err := l.refusedBy(&f, key)
+	r, err := l.refusedBy(ctx, &f, key)
 	if err != nil {
 		return err
 	}

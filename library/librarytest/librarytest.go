@@ -46,6 +46,8 @@ func Run(t *testing.T, open func(t *testing.T) *library.Library) {
 		{"rows that are alike are found together", testTogether},
 		{"refused rows are read from their record", testRefused},
 		{"a list knows what became of its rows", testBecame},
+		{"a scan gives what went in, whatever the cuts", testScan},
+		{"a scan cuts keys of several columns", testScanKeys},
 		{"a summary is one row per group", testSummary},
 		{"facts stored twice are there once", testFacts},
 		{"a reject is closed once", testMends},
