@@ -32,7 +32,6 @@ type HouseSigner interface {
 type FailingRows struct {
 	Library *library.Library
 	Looks   *desk.Desk
-	Dataset func(ctx context.Context, code mulu.DatasetCode) (*mulu.Dataset, error) // the newest version
 	Orgs    func(ctx context.Context) ([]mulu.Org, error)
 	Data    func(ctx context.Context, code mulu.DatasetCode) (string, error) // names the state of a dataset's rows
 	Signer  HouseSigner
@@ -71,6 +70,7 @@ type FailingPage struct {
 	RefusedNext string
 	// Of a first page: who answers for how many, and how many rows the rule in force has
 	// not judged.
+	First                 bool
 	Counts, RefusedCounts []library.FailingCount
 	Unjudged              int64
 }
@@ -85,9 +85,17 @@ type failing struct {
 	orgs  map[mulu.OrgCode]mulu.Org
 }
 
+// dataset is the version in force.
+func (r *FailingRows) dataset(code mulu.DatasetCode) (*mulu.Dataset, error) {
+	if ds := r.Library.Dataset(code); ds != nil {
+		return ds, nil
+	}
+	return nil, fmt.Errorf("没有数据集 %s / no such dataset: %w", code, mulu.ErrNotFound)
+}
+
 // admit finds the rule and decides what the viewer sees. A denied ask leaves a look.
 func (r *FailingRows) admit(ctx context.Context, ask FailingAsk, form string) (*failing, error) {
-	ds, err := r.Dataset(ctx, ask.Dataset)
+	ds, err := r.dataset(ask.Dataset)
 	if err != nil {
 		return nil, err
 	}
@@ -199,6 +207,7 @@ func (r *FailingRows) Page(ctx context.Context, ask FailingAsk) (*FailingPage, e
 		return nil, err
 	}
 	p := &FailingPage{Dataset: f.ds, Rule: f.rule, Sight: f.sight}
+	p.First = ask.Cursor == "" && ask.RefusedCursor == ""
 	if f.rule.NoRows == "" {
 		if err := r.read(ctx, f, p); err != nil {
 			return nil, err
@@ -225,7 +234,7 @@ func listed(p *FailingPage) (list []library.Listed) {
 
 // read asks the engine. A cursor of one list alone goes on with that list.
 func (r *FailingRows) read(ctx context.Context, f *failing, p *FailingPage) (err error) {
-	first := f.ask.Cursor == "" && f.ask.RefusedCursor == ""
+	first := p.First
 	opt := library.FailingOptions{Key: r.Key, Limit: f.ask.Limit}
 	if first || f.ask.Cursor != "" {
 		opt.After = f.ask.Cursor
@@ -259,7 +268,7 @@ func (r *FailingRows) Became(ctx context.Context, who mulu.Actor, id string) (de
 	if who.Role == mulu.RoleOfficer && l.Org != who.Org.Code {
 		return l, library.Became{}, fmt.Errorf("查看记录 %s 不属于本单位 / not of your organisation: %w", id, mulu.ErrDenied)
 	}
-	ds, err := r.Dataset(ctx, l.Dataset)
+	ds, err := r.dataset(l.Dataset)
 	if err != nil {
 		return l, library.Became{}, err
 	}

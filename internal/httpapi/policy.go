@@ -131,6 +131,11 @@ var policy = map[string]Rule{
 	"POST /v1/withdrawals":            {Roles: roles(steward), Within: exportTime},
 
 	"GET /v1/datasets/{code}/results": {Roles: roles(steward, officer, approver, auditor)},
+	// Which rows and items of them is quality/rows.See's to say.
+	"GET /v1/datasets/{code}/rules/{rule}/rows":         {Roles: roles(steward, officer), Own: roles(officer), Within: exportTime},
+	"POST /v1/datasets/{code}/rules/{rule}/rows/export": {Roles: roles(steward, officer), Own: roles(officer), Within: exportTime},
+	"GET /v1/quality/looks":                             {Roles: roles(steward, officer, auditor), Own: roles(officer)},
+	"GET /v1/quality/looks/{id}/became":                 {Roles: roles(steward, officer, auditor), Own: roles(officer), Within: exportTime},
 
 	"GET /v1/catalog/entries": {Roles: roles(steward, officer, approver, auditor)},
 	"GET /v1/catalog/entry":   {Roles: roles(steward, officer, approver, auditor)},
