@@ -192,9 +192,7 @@ func (r *FailingRows) discreet(ds *mulu.Dataset, p plan.Predicate) plan.Predicat
 	}
 	c := ds.Column(p.Field)
 	if p.Value != nil && (c < 0 || ds.Columns[c].Level == 0 || ds.Columns[c].Level > mulu.L2) {
-		mac := hmac.New(sha256.New, r.Key)
-		fmt.Fprintf(mac, "filter %v", p.Value)
-		p.Value = "hmac:" + hex.EncodeToString(mac.Sum(nil)[:8])
+		p.Value = r.keyed(p.Value)
 	}
 	return p
 }
@@ -282,4 +280,27 @@ func (r *FailingRows) Became(ctx context.Context, who mulu.Actor, id string) (de
 	f := plan.Failing{View: rule.View, Rule: rule.ID, Fault: rule.Fault, Items: []plan.Item{{Name: ds.Key[0], Mask: plan.MaskHide}}, Unit: plan.Unit{Else: ds.Owner}}
 	b, err := r.Library.BecameOf(ctx, id, f, r.Key)
 	return l, b, err
+}
+
+// RejectsSeen writes down that somebody is about to read problem rows in their original
+// bytes, which no mask covers: to mend one, one has to see it.
+func (r *FailingRows) RejectsSeen(ctx context.Context, who mulu.Actor, f library.RejectFilter, rows int, request string) error {
+	filter := map[string]any{"state": f.State, "class": f.Class, "field": f.Field}
+	if f.Text != "" {
+		filter["text"] = r.keyed(f.Text)
+	}
+	if f.Offset != nil {
+		filter["offset"] = *f.Offset
+	}
+	at := r.Now().UTC()
+	l := desk.Look{At: at, Actor: who.ID, Org: who.Org.Code, Role: who.Role, Dataset: f.Dataset, Rule: f.Rule, Form: "rejects", Shown: "clear", Request: request, Outcome: desk.LookDelivered, Refused: int64(rows), ClosedAt: at}
+	l.Filter, _ = json.Marshal(filter) //nolint:errchkjson // texts and numbers
+	return r.Looks.OpenLook(ctx, &l)
+}
+
+// keyed is a digest by which equal values can be told and none can be read.
+func (r *FailingRows) keyed(v any) string {
+	mac := hmac.New(sha256.New, r.Key)
+	fmt.Fprintf(mac, "filter %v", v)
+	return "hmac:" + hex.EncodeToString(mac.Sum(nil)[:8])
 }

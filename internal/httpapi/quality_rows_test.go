@@ -205,6 +205,7 @@ func testRows(t *testing.T, h *house) {
 		list = w.Header().Get("X-Mulu-Look")
 	})
 
+	h.call("steward", "GET", "/v1/rejects?dataset=resident&text=13877770003", nil)
 	t.Run("every look is there for the auditor, without a value", func(t *testing.T) {
 		w := h.call("auditor", "GET", "/v1/quality/looks?limit=500", nil)
 		clean("the looks", w.Body.String())
@@ -223,7 +224,7 @@ func testRows(t *testing.T, h *house) {
 				t.Errorf("filter of the owner %s", text)
 			}
 		}
-		for _, want := range []string{"steward page delivered", "steward csv delivered", "steward xlsx delivered", "police csv delivered", "police page delivered", "steward page denied", "officer page denied", "stranger csv denied"} {
+		for _, want := range []string{"steward page delivered", "steward csv delivered", "steward xlsx delivered", "police csv delivered", "police page delivered", "steward rejects delivered", "steward page denied", "officer page denied", "stranger csv denied"} {
 			if count[want] == 0 {
 				t.Errorf("no look %q among %v", want, count)
 			}
