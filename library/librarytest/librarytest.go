@@ -43,6 +43,8 @@ func Run(t *testing.T, open func(t *testing.T) *library.Library) {
 		{"lookups answer latest, exists and count", testLookups},
 		{"exports are counted exactly", testExport},
 		{"a summary is one row per group", testSummary},
+		{"measures are what they are by hand", testMeasures},
+		{"a summary joins its lookups", testJoinedSummary},
 		{"facts stored twice are there once", testFacts},
 		{"a reject is closed once", testMends},
 		{"a replayed row keeps its place", testReplay},
