@@ -23,6 +23,10 @@ func (c *compiler) expression(n *expr.Node) string {
 		return c.asOf("today")
 	case expr.OpIn:
 		return c.among(n)
+	case expr.OpDate:
+		if n.Args[0].Type != mulu.String {
+			return "toDate32(" + c.expression(&n.Args[0]) + ")"
+		}
 	case expr.OpMatches:
 		return "match(" + c.expression(&n.Args[0]) + ", " + c.pattern(&n.Args[1]) + ")"
 	}

@@ -1,13 +1,23 @@
 package librarytest
 
 import (
+	"errors"
+	"fmt"
 	"math"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/decimal128"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"mulu"
 	"mulu/library"
 	"mulu/plan"
 	"mulu/plan/expr"
+	"mulu/plan/expr/exprtest"
 )
 
 // moments are eight people whose numbers are easily worked out by hand: seq is
@@ -144,4 +154,181 @@ func testJoinedSummary(t *testing.T, l *library.Library) {
 		_, err := l.Summary(t.Context(), plan.Summary{Dataset: "joined", Where: where(bad), Measures: s.Measures[:1]})
 		is(t, err, mulu.ErrInvalid, "")
 	}
+}
+
+// conditions is a dataset whose columns are exprtest's, and a key.
+func conditions() (*mulu.Dataset, arrow.RecordBatch) {
+	ds := &mulu.Dataset{Code: "conditions", Title: "条件", Version: 1, Library: "lib_conditions", Topic: "t_conditions", Format: "json", Key: []string{"k"},
+		Columns: append([]mulu.Column{{Name: "k", Type: mulu.Int, Required: true}}, exprtest.Columns...)}
+	types := map[mulu.Type]arrow.DataType{mulu.String: arrow.BinaryTypes.String, mulu.Int: arrow.PrimitiveTypes.Int64, mulu.Date: arrow.FixedWidthTypes.Date32,
+		mulu.DateTime: &arrow.TimestampType{Unit: arrow.Millisecond, TimeZone: "UTC"}, mulu.Bool: arrow.FixedWidthTypes.Boolean}
+	var fields []arrow.Field
+	for _, c := range ds.Columns {
+		typ := types[c.Type]
+		if c.Type == mulu.Decimal {
+			typ = &arrow.Decimal128Type{Precision: 18, Scale: int32(c.Scale)}
+		}
+		fields = append(fields, arrow.Field{Name: c.Name, Type: typ, Nullable: true})
+	}
+	fields = append(fields, arrow.Field{Name: mulu.ColExtra, Type: arrow.BinaryTypes.String})
+	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema(fields, nil))
+	defer b.Release()
+	shanghai, _ := time.LoadLocation("Asia/Shanghai")
+	for k, row := range exprtest.Rows {
+		b.Field(0).(*array.Int64Builder).Append(int64(k))
+		b.Field(len(fields) - 1).(*array.StringBuilder).Append("")
+		for i, c := range exprtest.Columns {
+			f, v := b.Field(i+1), row[c.Name]
+			if v == nil {
+				f.AppendNull()
+				continue
+			}
+			switch c.Type {
+			case mulu.String:
+				f.(*array.StringBuilder).Append(v.(string))
+			case mulu.Int:
+				f.(*array.Int64Builder).Append(v.(int64))
+			case mulu.Bool:
+				f.(*array.BooleanBuilder).Append(v.(bool))
+			case mulu.Decimal:
+				n, err := decimal128.FromString(v.(string), 18, int32(c.Scale))
+				if err != nil {
+					panic(err)
+				}
+				f.(*array.Decimal128Builder).Append(n)
+			case mulu.Date:
+				d, _ := time.Parse(time.DateOnly, v.(string))
+				f.(*array.Date32Builder).Append(arrow.Date32FromTime(d))
+			case mulu.DateTime:
+				at, _ := time.ParseInLocation("2006-01-02 15:04:05.000", v.(string), shanghai)
+				f.(*array.TimestampBuilder).Append(arrow.Timestamp(at.UnixMilli()))
+			}
+		}
+	}
+	return ds, b.NewRecordBatch()
+}
+
+// testExpressions: the engine answers the table of conditions as Arrow does: true, false
+// and unknown are three things.
+func testExpressions(t *testing.T, l *library.Library) {
+	ds, rec := conditions()
+	apply(t, l, ds)
+	b := batch(t, ds, 0, nil)
+	b.Record = rec
+	for i := range rec.NumRows() {
+		b.Offsets = append(b.Offsets, i)
+		b.Flags = append(b.Flags, 0)
+	}
+	b.Plan.Last = b.Plan.First + rec.NumRows() - 1
+	store(t, l, b)
+	var measures []plan.Measure
+	for i, c := range exprtest.Cases {
+		n, err := expr.Parse(c.Expr, expr.Columns(ds))
+		if err != nil {
+			t.Fatalf("%s: %v", c.Expr, err)
+		}
+		not := &expr.Node{Op: expr.OpNot, Type: mulu.Bool, Args: []expr.Node{*n}}
+		measures = append(measures, plan.Measure{As: fmt.Sprintf("t%d", i), Kind: plan.Rows, Where: plan.Predicate{Expr: n}}, plan.Measure{As: fmt.Sprintf("f%d", i), Kind: plan.Rows, Where: plan.Predicate{Expr: not}})
+	}
+	got, err := l.Summary(t.Context(), plan.Summary{Dataset: ds.Code, GroupBy: []string{"k"}, Measures: append([]plan.Measure{{As: "n", Kind: plan.Rows}}, measures...), Day: exprtest.AsOf.Format(time.DateOnly)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != len(exprtest.Rows) {
+		t.Fatalf("%d rows, want %d", len(got), len(exprtest.Rows))
+	}
+	for i, c := range exprtest.Cases {
+		answer := []byte(strings.Repeat("u", len(got)))
+		for _, row := range got {
+			switch {
+			case row[fmt.Sprintf("t%d", i)] == 1.0:
+				answer[row["k"].(int64)] = 't'
+			case row[fmt.Sprintf("f%d", i)] == 1.0:
+				answer[row["k"].(int64)] = 'f'
+			}
+		}
+		if string(answer) != c.Want {
+			t.Errorf("%s: %s, want %s", c.Expr, answer, c.Want)
+		}
+	}
+}
+
+// testFreeSQL: one SELECT over the libraries' tables and nothing else.
+func testFreeSQL(t *testing.T, l *library.Library) {
+	ds := changes("freesql")
+	apply(t, l, ds)
+	store(t, l, change(t, ds, 0, "lsn", []uint64{5, 10, 20}, []row{{id: "x", seq: p(int64(9))}, {id: "a", seq: p(int64(1))}, {id: "b", seq: p(int64(2))}}))
+	cut := change(t, ds, 3, "lsn", []uint64{30}, []row{{id: "a", seq: p(int64(5))}}) // replaces a; x is below the floor
+	cut.Feed.Floor = 10
+	store(t, l, cut)
+	table := "lib_freesql.freesql"
+	for sql, want := range map[string][2]int64{
+		"SELECT count() FROM " + table + " WHERE seq > 1":                                                                                               {2, -1},
+		"SELECT countIf(seq = 5), count() FROM " + table:                                                                                                {1, 2},
+		"SELECT sum(n) FROM (SELECT id_no, count() AS n FROM " + table + " AS t GROUP BY id_no HAVING n > 1)":                                           {0, -1},
+		"SELECT count() FROM " + table + " AS a JOIN " + table + " AS b ON a.id_no = b.id_no WHERE a.id_no IN (SELECT id_no FROM " + table + ") -- all": {2, -1},
+		"SELECT toDecimal64(1, 2) FROM " + table + " LIMIT 1":                                                                                           {1, -1},
+		"SELECT countIf(match(id_no, '^[ab]$')) OVER () FROM " + table + " LIMIT 1":                                                                     {2, -1},
+	} {
+		failed, evaluated, err := l.Counted(t.Context(), sql)
+		if err != nil || failed != want[0] || evaluated != want[1] {
+			t.Errorf("%s: %d of %d, want %v: %v", sql, failed, evaluated, want, err)
+		}
+	}
+	for _, sql := range []string{
+		"", "DROP TABLE " + table, "SELECT 1; SELECT 2", "INSERT INTO " + table + " SELECT 1", "SELECT count() FROM " + table + " FORMAT CSV", "SELECT count() FROM " + table + " INTO OUTFILE '/tmp/x'",
+		"SELECT count() FROM " + table + " SETTINGS readonly = 0", "SELECT count() FROM (SELECT 1 SETTINGS max_threads = 1)", "SELECT count() FROM mulu.rejects", "SELECT count() FROM system.tables", "SELECT count() FROM freesql", "SELECT count() FROM default.passwd",
+		"SELECT count() FROM file('/etc/passwd', 'LineAsString')", "SELECT count() FROM url('http://127.0.0.1/', 'CSV')", "SELECT count() FROM numbers(3)", "SELECT count() FROM merge('mulu', '.*')", "SELECT count() FROM remote('127.0.0.1', mulu.rejects)",
+		"SELECT length(file('/etc/passwd'))", "SELECT getSetting('readonly')", "SELECT sleep(3)", "SELECT dictGetOrNull('x', 'y', 1)", "SELECT joinGet('a.b', 'x', 1)", "SELECT length(hostName())", "SELECT rand()",
+		"SELECT countIf(id_no IN mulu.rejects) FROM " + table, "SELECT countIf(in(id_no, passwd)) FROM " + table, "SELECT 1 WHERE 1 IN (SELECT 1 FROM system.one)", "SELECT (SELECT count() FROM mulu.manifest)",
+		"WITH x AS (SELECT 1) SELECT count() FROM x", "SELECT 1) UNION ALL (SELECT 2", "SELECT 1 /*", "SHOW TABLES", "SELECT {x:UInt8}", "SELECT count() FROM `lib_freesql`.`freesql_history`", "SELECT nothing FROM " + table,
+		"SELECT id_no FROM " + table + " LIMIT 1", "SELECT seq FROM " + table, "SELECT 0.5", "SELECT count() FROM " + table + " WHERE 0 HAVING 0", "SELECT 1, 2, 3", "SELECT NULL", "EXPLAIN SELECT 1", "SELECT count() FROM view(SELECT 1)", "SELECT count() FROM VALUES('a Int8', 1)",
+	} {
+		failed, _, err := l.Counted(t.Context(), sql)
+		if !errors.Is(err, mulu.ErrInvalid) {
+			t.Errorf("%s: is run and gives %d: %v", sql, failed, err)
+		}
+	}
+}
+
+// testDataVersion: the name changes with the rows, and with nothing else.
+func testDataVersion(t *testing.T, open func(t *testing.T) *library.Library) {
+	l := open(t)
+	ds := residents("stated")
+	apply(t, l, ds)
+	name := func(l *library.Library) string {
+		t.Helper()
+		v, err := l.DataVersion(t.Context(), "stated")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	equal(t, "version of nothing", name(l), "")
+	one, two := batch(t, ds, 0, numbered(3)), batch(t, ds, 3, numbered(2))
+	store(t, l, one)
+	good(t, l.StoreManifest(t.Context(), done(one, 0, Now())))
+	first := name(l)
+	if first == "" || first != name(l) || first != name(open(t)) {
+		t.Error("the same rows have two names")
+	}
+	good(t, l.MergeAll(t.Context(), "stated"))
+	equal(t, "version after a merge", name(l), first)
+	store(t, l, two)
+	good(t, l.StoreManifest(t.Context(), done(two, 0, Now().Add(-26*time.Hour))))
+	second := name(l)
+	if second == first {
+		t.Error("more rows have the same name")
+	}
+	equal(t, "version after a restart", name(open(t)), second)
+	days, err := l.Arrivals(t.Context(), "stated", Now().AddDate(0, 0, -10))
+	good(t, err)
+	equal(t, "arrivals", days, []library.Arrived{{Day: "2026-02-28", Rows: 2}, {Day: "2026-03-01", Rows: 3}})
+	good(t, l.MarkWithdrawn(t.Context(), mulu.Withdrawal{ID: "W-9", Dataset: ds.Code, Batch: two.Plan.BatchID, Reason: "发错了", At: Now()}))
+	if name(l) == second {
+		t.Error("a withdrawal does not change the name")
+	}
+	days, err = l.Arrivals(t.Context(), "stated", Now().AddDate(0, 0, -10))
+	good(t, err)
+	equal(t, "arrivals without what was withdrawn", days, []library.Arrived{{Day: "2026-03-01", Rows: 3}})
 }
