@@ -33,7 +33,6 @@ type FailingRows struct {
 	Library *library.Library
 	Looks   *desk.Desk
 	Orgs    func(ctx context.Context) ([]mulu.Org, error)
-	Data    func(ctx context.Context, code mulu.DatasetCode) (string, error) // names the state of a dataset's rows
 	Signer  HouseSigner
 	Actor   string     // whose key signs: the house's own system
 	House   rows.House // without key
@@ -101,7 +100,7 @@ func (r *FailingRows) admit(ctx context.Context, ask FailingAsk, form string) (*
 	}
 	f := &failing{ask: ask, ds: ds, orgs: map[mulu.OrgCode]mulu.Org{}}
 	if f.sight, err = rows.See(ds, ask.Look); err == nil {
-		f.rule, err = quality.Select(ds, ask.Rule)
+		f.rule, err = quality.Select(ds, ask.Rule, r.Library.Dataset)
 	}
 	if err == nil {
 		err = r.compile(ctx, f)
@@ -270,7 +269,7 @@ func (r *FailingRows) Became(ctx context.Context, who mulu.Actor, id string) (de
 	if err != nil {
 		return l, library.Became{}, err
 	}
-	rule, err := quality.Select(ds, l.Rule)
+	rule, err := quality.Select(ds, l.Rule, r.Library.Dataset)
 	if err == nil && rule.NoRows != "" {
 		err = fmt.Errorf("%s: %w", rule.NoRows, mulu.ErrInvalid)
 	}

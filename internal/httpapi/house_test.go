@@ -170,7 +170,7 @@ func openHouse(t *testing.T) *house {
 	h.files = &pipeline.Files{Desk: h.submissions, Version: version, Newest: h.lib.Dataset, Codes: func(string) []file.Code { return nil }, Dir: filepath.Join(dir, "submissions"),
 		Keep: time.Hour, Now: time.Now, Log: quiet, Life: life}
 	h.looks = need[*desk.Desk](t)(desk.Open(ctx, db))
-	h.failing = &pipeline.FailingRows{Library: h.lib, Looks: h.looks, Orgs: h.catalog.Orgs, Data: func(context.Context, mulu.DatasetCode) (string, error) { return "sha256:state", nil }, Signer: h.auth,
+	h.failing = &pipeline.FailingRows{Library: h.lib, Looks: h.looks, Orgs: h.catalog.Orgs, Signer: h.auth,
 		Actor: machine.ID, House: rows.House{Origin: "mulu.test/310107", Name: center.Name}, Key: []byte("0123456789abcdef0123456789abcdef"), Dir: filepath.Join(dir, "rows"), PerFile: 3, Now: time.Now}
 	h.Handler = need[http.Handler](t)(httpapi.New(httpapi.Deps{
 		Auth: h.auth, Library: h.lib, Journal: h.journal, Desk: h.desk, Submit: h.submissions, Tables: h.tables, Files: h.files, FileBytes: 1 << 20, Registry: registry.NewDesk(db, time.Now), Intake: post.New(post.Options{Desk: h.submissions, Dir: filepath.Join(dir, "posts"), MaxBody: 1 << 20, MemoryBytes: 64 << 20}),
