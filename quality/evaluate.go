@@ -93,9 +93,9 @@ func summary(ds *mulu.Dataset) plan.Summary {
 	for i, r := range ds.Rules {
 		s.Measures = append(s.Measures, plan.Measure{As: flagName(i), Kind: plan.Flag, Bit: i})
 		// Rows that came under other rules are not evaluated until history is judged again.
-		judged := plan.Measure{As: judgedName(i), Kind: plan.NonNull, Columns: r.Columns[:1], Judged: true}
-		if r.Kind == "not_null" {
-			judged.Kind, judged.Columns = plan.Rows, nil
+		judged := plan.Measure{As: judgedName(i), Kind: plan.Rows, Judged: true}
+		if k := kinds[r.Kind]; (k == nil || !k.EveryRow) && len(r.Columns) > 0 {
+			judged.Kind, judged.Columns = plan.NonNull, r.Columns[:1]
 		}
 		s.Measures = append(s.Measures, judged)
 	}
@@ -108,8 +108,9 @@ func summary(ds *mulu.Dataset) plan.Summary {
 }
 
 // tallies fills A and B per indicator. Elements are:
-//   - a row rule: cells of its first column that have a value (rows, for not_null), of
-//     current rows that the rules in force have judged, plus those the rule rejected;
+//   - a row rule: cells of its first column that have a value (rows, for kinds that judge
+//     every row), of current rows that the rules in force have judged, plus those the rule
+//     rejected;
 //   - 010101 type: records read, A those no column's type refused;
 //   - 010200 model: declared items, A those that have a value anywhere;
 //   - 010300 metadata, 010600 safety: declared items, A with a Chinese name; with a level;

@@ -97,6 +97,8 @@ type App struct {
 
 	mender     *pipeline.Mender
 	withdrawer *pipeline.Withdrawer
+	history    *pipeline.HistoryDesk
+	editor     *pipeline.Editor
 	scoring    sync.Mutex
 	scored     map[mulu.DatasetCode]string // corrections the last score counted, under scoring
 
@@ -170,7 +172,7 @@ func (a *App) start(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{a.openStore, a.openChain, a.openRooms, a.openRelay, a.declare, a.openCorrections, a.openIngest, a.openIntake} {
+	for _, step := range []func(context.Context) error{a.openStore, a.openChain, a.openRooms, a.openRelay, a.declare, a.openCorrections, a.openEditor, a.openIngest, a.openIntake} {
 		if err := step(ctx); err != nil {
 			return err
 		}

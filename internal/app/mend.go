@@ -20,6 +20,7 @@ const correctEvery = time.Minute
 func (a *App) openCorrections(ctx context.Context) error {
 	a.mender = &pipeline.Mender{Library: a.lib, Journal: a.journal, Version: a.rules.of, Now: time.Now, Passed: a.opt.Passed}
 	a.withdrawer = &pipeline.Withdrawer{Library: a.lib, Journal: a.journal, Holders: a.share, Now: time.Now, Passed: a.opt.Passed}
+	a.history = a.newHistory()
 	if err := a.finishCorrections(ctx); err != nil {
 		a.log.Error("corrections under way at the last stop are not finished yet", "error", err)
 	}

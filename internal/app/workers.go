@@ -51,6 +51,7 @@ func (a *App) startWorkers() {
 		_, err := a.submit.Land(ctx, a.lib)
 		return err
 	})
+	a.work.Go(func() error { return a.history.Run(a.workCtx, judgeEvery) })
 	a.startTables()
 	a.startIntake()
 	a.startFiles()

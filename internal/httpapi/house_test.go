@@ -76,6 +76,8 @@ type house struct {
 	files       *pipeline.Files
 	looks       *desk.Desk
 	failing     *pipeline.FailingRows
+	history     *pipeline.HistoryDesk
+	editor      *pipeline.Editor
 	people      map[string]mulu.Actor
 	keys        map[string]string
 	cookies     map[string]*http.Cookie
@@ -172,7 +174,7 @@ func openHouse(t *testing.T) *house {
 	h.looks = need[*desk.Desk](t)(desk.Open(ctx, db))
 	h.failing = &pipeline.FailingRows{Library: h.lib, Looks: h.looks, Orgs: h.catalog.Orgs, Signer: h.auth,
 		Actor: machine.ID, House: rows.House{Origin: "mulu.test/310107", Name: center.Name}, Key: []byte("0123456789abcdef0123456789abcdef"), Dir: filepath.Join(dir, "rows"), PerFile: 3, Now: time.Now}
-	h.Handler = need[http.Handler](t)(httpapi.New(httpapi.Deps{
+	h.Handler = need[http.Handler](t)(httpapi.New(h.withEditor(machine, httpapi.Deps{
 		Auth: h.auth, Library: h.lib, Journal: h.journal, Desk: h.desk, Submit: h.submissions, Tables: h.tables, Files: h.files, FileBytes: 1 << 20, Registry: registry.NewDesk(db, time.Now), Intake: post.New(post.Options{Desk: h.submissions, Dir: filepath.Join(dir, "posts"), MaxBody: 1 << 20, MemoryBytes: 64 << 20}),
 		Shelf: &packages.Shelf{Desk: h.submissions, Dir: filepath.Join(dir, "packages"), Dataset: func(ctx context.Context, code mulu.DatasetCode) (*mulu.Dataset, error) {
 			return h.lib.Dataset(code), nil
@@ -182,7 +184,7 @@ func openHouse(t *testing.T) *house {
 		Broker: func(context.Context) error { return mulu.ErrBusy },
 		Mender: h.mender, Withdrawer: &pipeline.Withdrawer{Library: h.lib, Journal: h.journal, Holders: h.share, Now: time.Now},
 		Sample: func() bool { return true }, Version: "test", Console: built, Log: log,
-	}))
+	})))
 	h.declare(machine)
 	theSubmission = need[*pipeline.FilePreview](t)(h.files.Take(ctx, pipeline.Handed{Dataset: "resident", Name: "实有人口.csv", By: "steward", Body: strings.NewReader("公民身份号码,姓名\n1,张三\n")})).ID
 	return h

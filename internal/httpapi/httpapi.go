@@ -76,6 +76,9 @@ type Deps struct {
 	// What people do about what came in.
 	Mender     *pipeline.Mender
 	Withdrawer *pipeline.Withdrawer
+	History    *pipeline.HistoryDesk // judged again under other rules
+	Editor     *pipeline.Editor      // drafts of rules
+	CodeTables []string              // names that a code rule may use
 	// Components are further parts to be asked by /readyz and the status page
 	// (broker, control store); engine and chain are asked anyway. Optional.
 	Components []Component

@@ -226,7 +226,9 @@ func TestVerifyFinds(t *testing.T) {
 	key, other := ed25519.NewKeyFromSeed(make([]byte, 32)), ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, 32))
 	path := archive(t, false, key)
 	for name, change := range map[string]func(name string, b []byte) ([]byte, bool){
-		"a value":      func(n string, b []byte) ([]byte, bool) { return bytes.Replace(b, []byte("12345"), []byte("12346"), 1), true },
+		"a value": func(n string, b []byte) ([]byte, bool) {
+			return bytes.Replace(b, []byte("12345"), []byte("12346"), 1), true
+		},
 		"a file less":  func(n string, b []byte) ([]byte, bool) { return b, !strings.HasPrefix(n, "已拒收") },
 		"no signature": func(n string, b []byte) ([]byte, bool) { return b, n != rows.SignatureFile },
 		"no manifest":  func(n string, b []byte) ([]byte, bool) { return b, n != rows.ManifestFile },
