@@ -119,6 +119,7 @@ GET /v1/datasets/{code}                  s o a u
 GET /v1/datasets/{code}/score            s o a u
 GET /v1/datasets/{code}/scores           s o a u
 GET /v1/datasets/{code}/results          s o a u
+POST /v1/datasets/{code}/results         s p
 GET /v1/rejects                          s u
 GET /v1/rejects/summary                  s u
 POST /v1/rejects/replay                  s
