@@ -135,7 +135,7 @@ func (rn *run) ask(ctx context.Context) error {
 				keys = append(keys, key)
 				scans[key] = rn.scan(&j.rule.asks[k])
 			}
-			scans[key].add(place{i, k}, rn.dated(j.rule.asks[k].measure))
+			scans[key].add(place{i, k}, rn.ready(&j.rule.asks[k], scans[key]))
 		}
 	}
 	for _, key := range keys {
@@ -151,10 +151,57 @@ func (rn *run) ask(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (rn *run) dated(m plan.Measure) plan.Measure {
-	today := rn.in.Now.In(beijing)
+// ready is a measure with its dates, and its lookup under the name it has in the scan.
+func (rn *run) ready(a *question, s *scan) plan.Measure {
+	m, today := a.measure, rn.in.Now.In(beijing)
 	m.Where, m.Than = dated(m.Where, today), dated(m.Than, today)
+	if a.lookup == nil || a.lookup.Name == s.summary.Lookups[0].Name {
+		return m
+	}
+	from, to := a.lookup.Name, s.summary.Lookups[0].Name
+	m.Where, m.Than = renamed(m.Where, from, to), renamed(m.Than, from, to)
 	return m
+}
+
+// renamed is a condition in which a lookup has another name.
+func renamed(p plan.Predicate, from, to string) plan.Predicate {
+	if p.All != nil {
+		all := make([]plan.Predicate, len(p.All))
+		for i := range p.All {
+			all[i] = renamed(p.All[i], from, to)
+		}
+		p.All = all
+	}
+	if p.Not != nil {
+		not := renamed(*p.Not, from, to)
+		p.Not = &not
+	}
+	p.Field = otherName(p.Field, from, to)
+	if p.Expr != nil {
+		n := renamedNode(*p.Expr, from, to)
+		p.Expr = &n
+	}
+	return p
+}
+
+func renamedNode(n expr.Node, from, to string) expr.Node {
+	n.Field = otherName(n.Field, from, to)
+	args := make([]expr.Node, len(n.Args))
+	for i := range n.Args {
+		args[i] = renamedNode(n.Args[i], from, to)
+	}
+	n.Args = args
+	return n
+}
+
+func otherName(field, from, to string) string {
+	if rest, ok := strings.CutPrefix(field, from+"."); ok {
+		return to + "." + rest
+	}
+	if field == from {
+		return to
+	}
+	return field
 }
 
 // key names the statement that an ask belongs to.
@@ -217,7 +264,7 @@ func (rn *run) each(ctx context.Context, s *scan) {
 		}
 		a := &j.rule.asks[at.ask]
 		alone := rn.scan(a)
-		alone.add(at, rn.dated(a.measure))
+		alone.add(at, rn.ready(a, alone))
 		if err := rn.answer(ctx, alone); err != nil {
 			j.err = err
 		}
@@ -291,6 +338,9 @@ func Scans(ds *mulu.Dataset, datasets plan.Datasets) int {
 	var keys []string
 	n := 0
 	for i := range rn.jobs {
+		if rn.jobs[i].err != nil {
+			continue
+		}
 		if rn.jobs[i].rule.sql != "" {
 			n++
 		}

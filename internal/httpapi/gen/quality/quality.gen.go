@@ -1098,6 +1098,9 @@ type ServerInterface interface {
 	// GetResults 最近一次规则运行的结果，逐条规则
 	// (GET /v1/datasets/{code}/results)
 	GetResults(w http.ResponseWriter, r *http.Request, code DatasetCode)
+	// RunRules 立即运行该数据集的全部规则并保存结果；结果与上一次相同时不另存
+	// (POST /v1/datasets/{code}/results)
+	RunRules(w http.ResponseWriter, r *http.Request, code DatasetCode)
 	// ListFailingRows 不符合一条规则的全部行，以及被它拒收、尚待更正的问题数据
 	// (GET /v1/datasets/{code}/rules/{rule}/rows)
 	ListFailingRows(w http.ResponseWriter, r *http.Request, code DatasetCode, rule RuleID, params ListFailingRowsParams)
@@ -1223,6 +1226,32 @@ func (siw *ServerInterfaceWrapper) GetResults(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetResults(w, r, code)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RunRules operation middleware
+func (siw *ServerInterfaceWrapper) RunRules(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code DatasetCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RunRules(w, r, code)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1955,6 +1984,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	}
 
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/datasets/{code}/results", wrapper.GetResults)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/datasets/{code}/results", wrapper.RunRules)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/datasets/{code}/rules/{rule}/rows", wrapper.ListFailingRows)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/datasets/{code}/rules/{rule}/rows/export", wrapper.ExportFailingRows)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/quality/looks", wrapper.ListLooks)
@@ -2084,6 +2114,45 @@ type GetResultsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetResultsdefaultApplicationProblemPlusJSONResponse) VisitGetResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunRulesRequestObject struct {
+	Code DatasetCode `json:"code"`
+}
+
+type RunRulesResponseObject interface {
+	VisitRunRulesResponse(w http.ResponseWriter) error
+}
+
+type RunRules200JSONResponse RuleRun
+
+func (response RunRules200JSONResponse) VisitRunRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunRulesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RunRulesdefaultApplicationProblemPlusJSONResponse) VisitRunRulesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2701,6 +2770,9 @@ type StrictServerInterface interface {
 	// GetResults 最近一次规则运行的结果，逐条规则
 	// (GET /v1/datasets/{code}/results)
 	GetResults(ctx context.Context, request GetResultsRequestObject) (GetResultsResponseObject, error)
+	// RunRules 立即运行该数据集的全部规则并保存结果；结果与上一次相同时不另存
+	// (POST /v1/datasets/{code}/results)
+	RunRules(ctx context.Context, request RunRulesRequestObject) (RunRulesResponseObject, error)
 	// ListFailingRows 不符合一条规则的全部行，以及被它拒收、尚待更正的问题数据
 	// (GET /v1/datasets/{code}/rules/{rule}/rows)
 	ListFailingRows(ctx context.Context, request ListFailingRowsRequestObject) (ListFailingRowsResponseObject, error)
@@ -2858,6 +2930,32 @@ func (sh *strictHandler) GetResults(w http.ResponseWriter, r *http.Request, code
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetResultsResponseObject); ok {
 		if err := validResponse.VisitGetResultsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RunRules operation middleware
+func (sh *strictHandler) RunRules(w http.ResponseWriter, r *http.Request, code DatasetCode) {
+	var request RunRulesRequestObject
+
+	request.Code = code
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RunRules(ctx, request.(RunRulesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RunRules")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RunRulesResponseObject); ok {
+		if err := validResponse.VisitRunRulesResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
