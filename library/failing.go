@@ -92,9 +92,8 @@ func (l *Library) failing(ctx context.Context, f *plan.Failing, key []byte) (*co
 	if len(key) != 32 {
 		return nil, nil, fmt.Errorf("failing rows of %s: the key of row tokens has %d bytes, not 32: %w", f.View.Base, len(key), mulu.ErrInvalid)
 	}
-	c := newCompiler(&f.View, l.Dataset, l.now(), key)
+	c, ds := newCompiler(&f.View, l.Dataset, l.now(), key), l.Dataset(f.View.Base)
 	c.pin(&f.Where)
-	ds := l.Dataset(f.View.Base)
 	return c, ds, l.know(ctx, c, ds)
 }
 
@@ -160,7 +159,7 @@ func (c *compiler) together(t *plan.Fault, ds *mulu.Dataset) string {
 		when = c.predicate(t.When)
 	}
 	list := strings.Join(cols, ", ")
-	cond := "(" + list + ") IN (SELECT " + list + " FROM " + ident(ds.Library) + "." + ident(string(ds.Code)) + " AS _base FINAL" + c.prewhere("_base.", ds, nil)
+	cond := "(" + list + ") IN (SELECT " + list + " FROM " + ident(ds.Library) + "." + ident(string(ds.Code)) + " AS _base FINAL" + c.prewhere("_base.", ds, nil, nil)
 	if when != "" {
 		cond += " WHERE " + when
 	}

@@ -83,14 +83,14 @@ func (c *compiler) cuts(cuts []plan.Cut) (cols []string, cube string) {
 
 // someOf holds for rows that failed one of the rules any_flag names, unless for those that
 // failed none of the rules that would take them out.
-func someOf(flags string, m plan.Measure) string {
+func someOf(flags string, m *plan.Measure) string {
 	if m.Any == 0 {
 		return flags + " != 0"
 	}
 	return "bitAnd(" + flags + ", " + strconv.FormatUint(m.Any, 10) + ") != 0"
 }
 
-func unless(flags string, m plan.Measure) string {
+func unless(flags string, m *plan.Measure) string {
 	if m.Unless == 0 {
 		return ""
 	}

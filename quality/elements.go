@@ -86,8 +86,9 @@ func (w *walk) excused(responsible string) bool {
 	return w.district && responsible == mulu.ResponsibleCity
 }
 
-// rowRules: cells of the rule's column that have a value (rows, for not_null; rows with
-// all values, for a rule on several), current rows plus those the rule refused.
+// rowRules: cells of the rule's column that have a value (rows, for kinds that judge every
+// row; rows with all values, for a rule on several) and meet its condition, current rows
+// plus those the rule refused.
 func (w *walk) rowRules() {
 	for i, r := range w.ds.Rules {
 		if w.excused(r.Responsible) {
@@ -96,10 +97,6 @@ func (w *walk) rowRules() {
 		judged, failed, refused := w.got(judgedName(i)), w.got(flagName(i)), w.received.ByRule[r.ID]
 		if w.once && earlier(w.ds, i) != 0 {
 			judged, failed = judged-w.got(earlierName(i)), w.got(onceName(i))
-		}
-		// A condition lets rows go unjudged: the run that evaluated it knows how many.
-		if res := w.results[r.ID]; r.When != "" && w.portion == wholePart && res != nil && !res.Set {
-			judged = max(res.Evaluated, failed)
 		}
 		w.rule(r.ID, r.Indicator, false, failed+refused, judged+refused)
 	}

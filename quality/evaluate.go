@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"mulu"
 	"mulu/internal/declare"
 	"mulu/plan"
+	"mulu/plan/expr"
 )
 
 // Summarizer runs a summary over a dataset's current rows.
@@ -85,20 +87,29 @@ func (f *Facts) updated() (at time.Time, reported bool) {
 	return f.Last, false
 }
 
+// refused is how many rows a blocking rule keeps among the rejects.
+func (f *Facts) refused(rule mulu.RuleID) (n int64) {
+	for _, c := range f.Received {
+		n += c.ByRule[rule]
+	}
+	return n
+}
+
 // Municipal says whether the city answers for the dataset: it is in the city's catalogue,
 // or comes back from a higher level.
 func (f *Facts) Municipal() bool {
 	return f.Entry != nil && (f.Entry.CatalogLevel == "市级" || f.Entry.SourceMode == "上级回流")
 }
 
-// SetKinds lists the kinds of set rule, in alphabetical order.
-func SetKinds() []string { return []string{"fresh", "unique"} }
-
 // Evaluate scores a dataset as it stands: one scan for every row rule's flags, every
 // column's values and every uniqueness rule together, parted by when rows landed; and what
 // else the house knows. What each indicator counts is written at Indicators.
 func Evaluate(ctx context.Context, ds *mulu.Dataset, lib Summarizer, f Facts, w Weights, now time.Time) (mulu.Score, error) {
-	rows, err := lib.Summary(ctx, summary(ds, f.Cuts))
+	asked, err := summary(ds, f.Cuts)
+	if err != nil {
+		return mulu.Score{}, err
+	}
+	rows, err := lib.Summary(ctx, asked)
 	if err != nil {
 		return mulu.Score{}, fmt.Errorf("evaluate %s: %w", ds.Code, err)
 	}
@@ -280,7 +291,7 @@ func filledName(i int) string  { return "c" + strconv.Itoa(i) }
 func uniqueName(i int) string  { return "u" + strconv.Itoa(i) }
 
 // summary asks for everything in one scan.
-func summary(ds *mulu.Dataset, cuts []plan.Cut) plan.Summary {
+func summary(ds *mulu.Dataset, cuts []plan.Cut) (plan.Summary, error) {
 	s := plan.Summary{Dataset: ds.Code, Cuts: cuts, Measures: []plan.Measure{{As: "rows", Kind: plan.Rows}, {As: "extra", Kind: plan.Extra}}}
 	add := func(m plan.Measure) { s.Measures = append(s.Measures, m) }
 	for i := range ds.Columns {
@@ -288,7 +299,11 @@ func summary(ds *mulu.Dataset, cuts []plan.Cut) plan.Summary {
 	}
 	var expected uint64 // the rules that say a cell is to be filled
 	for i, r := range ds.Rules {
-		add(judged(i, r))
+		m, err := judged(ds, i)
+		if err != nil {
+			return s, fmt.Errorf("rule %s of %s: %w: %w", r.ID, ds.Code, err, mulu.ErrInvalid)
+		}
+		add(m)
 		add(plan.Measure{As: flagName(i), Kind: plan.Flag, Bit: i})
 		if r.Kind == "not_null" {
 			expected |= 1 << i
@@ -306,17 +321,24 @@ func summary(ds *mulu.Dataset, cuts []plan.Cut) plan.Summary {
 			add(plan.Measure{As: uniqueName(i), Kind: plan.Distinct, Columns: r.Columns})
 		}
 	}
-	return s
+	return s, nil
 }
 
 // judged counts the elements of a row rule: rows for a kind that judges every row, else
-// rows that have a value in all of its columns. Rows that came under other rules are not
-// evaluated until history is judged again.
-func judged(i int, r mulu.Rule) plan.Measure {
-	if k := kinds[r.Kind]; k == nil || k.EveryRow {
-		return plan.Measure{As: judgedName(i), Kind: plan.Rows, Judged: true}
+// rows that have a value in all of its columns; under a condition only where it is true.
+// Rows that came under other rules are not evaluated until history is judged again.
+func judged(ds *mulu.Dataset, i int) (plan.Measure, error) {
+	r := &ds.Rules[i]
+	m := plan.Measure{As: judgedName(i), Kind: plan.Rows, Judged: true}
+	if k := kinds[r.Kind]; k != nil && !k.EveryRow {
+		m.Kind, m.Columns = plan.NonNull, r.Columns
 	}
-	return plan.Measure{As: judgedName(i), Kind: plan.NonNull, Columns: r.Columns, Judged: true}
+	if strings.TrimSpace(r.When) == "" {
+		return m, nil
+	}
+	n, err := expr.Parse(r.When, expr.Columns(ds))
+	m.Where = plan.Predicate{Expr: n}
+	return m, err
 }
 
 // tiers is the order in which the faults of one cell are looked for: a cell that is not of

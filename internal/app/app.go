@@ -75,6 +75,7 @@ type App struct {
 	relay    *outbox.Relay
 	catalog  *catalog.Catalog
 	quality  *desk.Desk
+	failing  *pipeline.FailingRows
 	share    *share.Service
 	journal  *ingest.Journal
 	source   *ingest.Source
@@ -101,6 +102,7 @@ type App struct {
 	scoring    sync.Mutex
 	scored     map[mulu.DatasetCode]string // corrections the last score counted, under scoring
 	looked     map[mulu.DatasetCode]string // occasion of the last score, under scoring
+	runs       ruleRuns
 
 	machine mulu.Actor // the data centre's own system
 	url     string

@@ -188,7 +188,7 @@ func (a *App) received(ctx context.Context, ds *mulu.Dataset, cuts []plan.Cut) (
 				n.ByRule[c.Rule] += c.Rows
 			}
 		}
-		out[quality.Stratum{Period: p.In[0], Historic: len(p.In) > 1 && p.In[1]}] = n
+		out[quality.Stratum{Period: len(p.In) > 0 && p.In[0], Historic: len(p.In) > 1 && p.In[1]}] = n
 	}
 	return out, nil
 }

@@ -71,6 +71,9 @@ type Deps struct {
 	Catalog  *catalog.Catalog
 	Quality  *desk.Desk // results of runs, drafts, profiles
 	Scoring  Scoring    // scores that are not kept, departments, the scheme in force
+	Failing  *pipeline.FailingRows
+	// RunRules runs a dataset's rules now.
+	RunRules func(ctx context.Context, code mulu.DatasetCode) (*desk.Run, error)
 	Ledger   *tilelog.Log
 	Relay    *outbox.Relay
 	// What people do about what came in.

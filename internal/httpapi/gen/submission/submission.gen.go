@@ -539,6 +539,9 @@ type Limit = int
 // Month defines model for Month.
 type Month = string
 
+// RuleID defines model for RuleID.
+type RuleID = string
+
 // StatementID defines model for StatementID.
 type StatementID = string
 
