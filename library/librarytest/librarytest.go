@@ -43,7 +43,6 @@ func Run(t *testing.T, open func(t *testing.T) *library.Library) {
 		{"lookups answer latest, exists and count", testLookups},
 		{"exports are counted exactly", testExport},
 		{"a summary is one row per group", testSummary},
-		{"cuts part rows, records and rejects by when they landed", testCuts},
 		{"facts stored twice are there once", testFacts},
 		{"a reject is closed once", testMends},
 		{"a replayed row keeps its place", testReplay},
@@ -53,6 +52,7 @@ func Run(t *testing.T, open func(t *testing.T) *library.Library) {
 		{"positions order rows, at equal ones the last stands", testPositions},
 		{"a snapshot hides nothing that comes after it", testSnapshot},
 		{"a truncate hides what is below it", testFloor},
+		{"cuts part rows, records and rejects by when they landed", testCuts},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, l) })
 	}
