@@ -49,7 +49,6 @@ func Run(t *testing.T, open func(t *testing.T) *library.Library) {
 		{"a scan gives what went in, whatever the cuts", testScan},
 		{"a scan cuts keys of several columns", testScanKeys},
 		{"a summary is one row per group", testSummary},
-		{"cuts part rows, records and rejects by when they landed", testCuts},
 		{"measures are what they are by hand", testMeasures},
 		{"a summary joins its lookups", testJoinedSummary},
 		{"expressions have three answers", testExpressions},
@@ -63,6 +62,7 @@ func Run(t *testing.T, open func(t *testing.T) *library.Library) {
 		{"positions order rows, at equal ones the last stands", testPositions},
 		{"a snapshot hides nothing that comes after it", testSnapshot},
 		{"a truncate hides what is below it", testFloor},
+		{"cuts part rows, records and rejects by when they landed", testCuts},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, l) })
 	}
