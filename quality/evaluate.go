@@ -101,7 +101,7 @@ func summary(ds *mulu.Dataset) plan.Summary {
 }
 
 // tallies fills A and B per indicator. Elements are:
-//   - a row rule: cells of its first column that have a value (rows, for not_null),
+//   - a row rule: cells of its first column that have a value (rows, for kinds that judge every row),
 //     current rows plus those the rule rejected;
 //   - 010101 type: records read, A those no column's type refused;
 //   - 010200 model: declared items, A those that have a value anywhere;
@@ -121,7 +121,7 @@ func tallies(ds *mulu.Dataset, got func(string) int64, n Counts, now time.Time) 
 	rows := got("rows")
 	for i, r := range ds.Rules {
 		judged := rows
-		if r.Kind != "not_null" {
+		if k := kinds[r.Kind]; k == nil || !k.EveryRow {
 			judged = got(filledName(ds.Column(r.Columns[0])))
 		}
 		refused := n.ByRule[r.ID]
