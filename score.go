@@ -96,5 +96,5 @@ type Score struct {
 	District     *Part        `json:",omitempty"` // what the district answers for; nil: the dataset is the city's
 	Otherwise    *Part        `json:",omitempty"` // all elements with OneFaultOnce the other way
 	Digest       string       // sha256: of the canonical JSON of all the above
-	At         time.Time
+	At           time.Time
 }

@@ -84,6 +84,13 @@ func (a *aggregation) orNull(function, param, arg string, more ...string) string
 
 func (a *aggregation) count(more ...string) string { return a.of("count", "", more...) }
 
+// extreme is the greatest or least value, whose number is taken once.
+func (a *aggregation) extreme(function string) string {
+	x := a.x[0]
+	x.sql = a.of(function, x.sql)
+	return x.rank()
+}
+
 // there holds where all columns have a value.
 func (a *aggregation) there() []string {
 	out := make([]string, len(a.x))
@@ -110,8 +117,8 @@ func init() { // some are made of others
 		},
 		plan.Extra: func(a *aggregation) string { return a.count(a.c.baseColumn(mulu.ColExtra) + " != ''") },
 		// OrNull: nothing has no maximum.
-		plan.Max: func(a *aggregation) string { return a.of("maxOrNull", a.x[0].rank()) },
-		plan.Min: func(a *aggregation) string { return a.of("minOrNull", a.x[0].rank()) },
+		plan.Max: func(a *aggregation) string { return a.extreme("maxOrNull") },
+		plan.Min: func(a *aggregation) string { return a.extreme("minOrNull") },
 
 		plan.Sum:       func(a *aggregation) string { return "toFloat64(" + a.sum(a.x[0].number()) + ")" },
 		plan.Mean:      mean,
