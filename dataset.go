@@ -113,10 +113,10 @@ type Dataset struct {
 	// Baseline is the day ("2006-01-02", Shanghai) before which rows are 历史存量: nobody is
 	// asked to answer for them today. "" is none.
 	Baseline string `json:",omitempty"`
-	// Responsible is the column that says who answers for a row (责任单位): its division
+	// UnitBy is the column that says who answers for a row (责任单位): its division
 	// names the street of that division, any other column an organisation by its code.
 	// "" is the owner, who also answers for rows in which it names nobody.
-	Responsible string `json:",omitempty"`
+	UnitBy string `json:",omitempty"`
 }
 
 // Column returns the index of the named column, or -1.

@@ -183,7 +183,7 @@ func testExportAll(t *testing.T, h *failingHouse) {
 	} else {
 		h.PerFile = 4000
 	}
-	ds := &mulu.Dataset{Code: "wide", Title: "宽表", Version: 1, Owner: "OWNER", Library: "lib_rows", Topic: "wide", Format: mulu.FormatJSON, Key: []string{"id_no"}, Responsible: "div12",
+	ds := &mulu.Dataset{Code: "wide", Title: "宽表", Version: 1, Owner: "OWNER", Library: "lib_rows", Topic: "wide", Format: mulu.FormatJSON, Key: []string{"id_no"}, UnitBy: "div12",
 		Columns: []mulu.Column{{Name: "id_no", Title: "证号", Type: mulu.String, Required: true, Level: mulu.L3, PI: "id_no"}, {Name: "name", Title: "姓名", Type: mulu.String, Level: mulu.L3, PI: "name"}, {Name: "n", Title: "数", Type: mulu.Int, Level: mulu.L2},
 			{Name: "wage", Title: "钱", Type: mulu.Decimal, Scale: 2, Level: mulu.L2}, {Name: "div12", Title: "居委", Type: mulu.String, Level: mulu.L2, Codes: "division_putuo"}, {Name: "addr", Title: "住址", Type: mulu.String, Level: mulu.L3, PI: "address"}},
 		Rules: []mulu.Rule{{ID: "r", Kind: "not_null", Columns: []string{"name"}}}}

@@ -53,7 +53,7 @@ type datasetDoc struct {
 	Grace    string       `yaml:"grace" validate:"omitempty,span"`
 	Sample   bool         `yaml:"sample"`
 	Baseline string       `yaml:"baseline" validate:"omitempty,datetime=2006-01-02"`
-	Answers  string       `yaml:"responsible" validate:"max=60"`
+	Answers  string       `yaml:"unit_by" validate:"max=60"`
 	Columns  []columnDoc  `yaml:"columns" validate:"min=1,max=500,dive"`
 	Rules    []ruleDoc    `yaml:"rules" validate:"max=64,dive"`
 	SetRules []setRuleDoc `yaml:"set_rules" validate:"max=64,dive"`

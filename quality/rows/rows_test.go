@@ -308,11 +308,11 @@ func TestUnits(t *testing.T) {
 	if u := rows.UnitOf(ds, orgs); u.Column != "" || u.Else != "O" {
 		t.Errorf("%+v", u)
 	}
-	ds.Responsible = "d"
+	ds.UnitBy = "d"
 	if u := rows.UnitOf(ds, orgs); u.Prefix != 9 || len(u.Names) != 1 || u.Names["310107005"] != "S" {
 		t.Errorf("%+v", u)
 	}
-	ds.Responsible = "dept"
+	ds.UnitBy = "dept"
 	if u := rows.UnitOf(ds, orgs); u.Prefix != 0 || len(u.Names) != 2 || u.Names["S"] != "S" {
 		t.Errorf("%+v", u)
 	}
