@@ -160,7 +160,7 @@ func (c *compiler) together(t *plan.Fault, ds *mulu.Dataset) string {
 		when = c.predicate(t.When)
 	}
 	list := strings.Join(cols, ", ")
-	cond := "(" + list + ") IN (SELECT " + list + " FROM " + ident(ds.Library) + "." + ident(string(ds.Code)) + " AS _base FINAL" + c.prewhere("_base.", ds, nil)
+	cond := "(" + list + ") IN (SELECT " + list + " FROM " + ident(ds.Library) + "." + ident(string(ds.Code)) + " AS _base FINAL" + c.prewhere("_base.", ds, nil, nil)
 	if when != "" {
 		cond += " WHERE " + when
 	}

@@ -59,7 +59,7 @@ func (l *Library) refusedBy(ctx context.Context, f *plan.Failing, key []byte, st
 			theirs[i], ours[i] = c.text(k), "toString("+ident(k)+")"
 		}
 		them, us := "("+strings.Join(theirs, ", ")+", '')", "("+strings.Join(ours, ", ")+", '')"
-		r.from += " LEFT JOIN (SELECT " + us + " AS k, _topic_id AS t, _partition AS p, max(_offset) AS o FROM " + ident(ds.Library) + "." + ident(string(ds.Code)) + " FINAL" + c.prewhere("", ds, nil) +
+		r.from += " LEFT JOIN (SELECT " + us + " AS k, _topic_id AS t, _partition AS p, max(_offset) AS o FROM " + ident(ds.Library) + "." + ident(string(ds.Code)) + " FINAL" + c.prewhere("", ds, nil, nil) +
 			" WHERE " + us + " IN (SELECT q FROM (SELECT " + them + " AS q, " + rejectState + " AS state FROM " + mine + ")) GROUP BY k, t, p) AS s" +
 			" ON " + them + " = s.k AND r._topic_id = s.t AND r._partition = s.p"
 	}

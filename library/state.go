@@ -5,66 +5,80 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"mulu"
-	"mulu/plan"
 )
 
-// RowsVersion names the state of a dataset's current rows: while it stays, they do. It is
-// read from what is complete: its batches, what was mended, what was withdrawn.
-func (l *Library) RowsVersion(ctx context.Context, code mulu.DatasetCode) (string, error) {
-	h := sha256.New()
-	for _, sql := range []string{
-		"SELECT concat(toString(_topic_id), '/', toString(_partition), '/', toString(max(last)), '/', toString(sum(rows))) AS s FROM mulu.manifest FINAL WHERE dataset = {ds:String} GROUP BY _topic_id, _partition ORDER BY s",
-		"SELECT concat(toString(_topic_id), '/', toString(_partition), '/', toString(first), '/', toString(restored)) AS s FROM mulu.withdrawn FINAL WHERE dataset = {ds:String} ORDER BY s",
-		"SELECT toString(count()) FROM mulu.mends FINAL WHERE dataset = {ds:String} AND state = '" + RejectClosed + "'",
-	} {
-		err := l.each(ctx, "state of "+string(code), sql, []any{named("ds", string(code))}, func(r driver.Rows) error {
-			var s string
-			err := r.Scan(&s)
-			fmt.Fprintln(h, s)
-			return err
-		})
-		if err != nil {
-			return "", err
-		}
-		fmt.Fprintln(h)
+// DataVersions names the state of the rows of every dataset that has any: a short digest
+// over how far each partition was stored, what was replayed and withdrawn, and what was
+// truncated. It says nothing of parts and merges: equal names, equal rows.
+func (l *Library) DataVersions(ctx context.Context) (map[mulu.DatasetCode]string, error) {
+	facts := map[mulu.DatasetCode][]string{}
+	note := func(code mulu.DatasetCode, format string, args ...any) {
+		facts[code] = append(facts[code], fmt.Sprintf(format, args...))
 	}
-	return "sha256:" + hex.EncodeToString(h.Sum(nil)), nil
-}
-
-// Rows counts a dataset's current rows.
-func (l *Library) Rows(ctx context.Context, code mulu.DatasetCode) (int64, error) {
-	m, err := l.Summary(ctx, plan.Summary{Dataset: code, Measures: []plan.Measure{{As: "rows", Kind: plan.Rows}}})
+	totals, err := l.RunningTotals(ctx)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	n, _ := m[0]["rows"].(float64)
-	return int64(n), nil
-}
-
-// BatchPlace is where a batch begins, its topic as 32 hex digits.
-type BatchPlace struct {
-	Topic     string
-	Partition uint32
-	First     uint64
-}
-
-// Batches says when each batch of a dataset could be queried.
-type Batches map[BatchPlace]time.Time
-
-// BatchTimes reads when each batch of a dataset could be queried.
-func (l *Library) BatchTimes(ctx context.Context, code mulu.DatasetCode) (Batches, error) {
-	out := Batches{}
-	err := l.each(ctx, "times of batches", "SELECT toString(_topic_id), _partition, first, at FROM mulu.manifest FINAL WHERE dataset = {ds:String}", []any{named("ds", string(code))}, func(r driver.Rows) error {
-		var p BatchPlace
-		var at time.Time
-		err := r.Scan(&p.Topic, &p.Partition, &p.First, &at)
-		out[p] = at
+	for i := range totals {
+		t := &totals[i]
+		note(t.Dataset, "through %s %d %d", t.TopicID, t.Partition, t.Through)
+	}
+	corrections, err := l.Corrections(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range corrections {
+		note(c.Dataset, "corrected %s %d %s", c.TopicID, c.Partition, c.Mark)
+	}
+	err = l.each(ctx, "floors", "SELECT dataset, max(floor) FROM mulu.floors WHERE "+standing("first")+" GROUP BY dataset", nil, func(rows driver.Rows) error {
+		var code string
+		var floor uint64
+		err := rows.Scan(&code, &floor)
+		note(mulu.DatasetCode(code), "floor %d", floor)
 		return err
 	})
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[mulu.DatasetCode]string, len(facts))
+	for code, lines := range facts {
+		slices.Sort(lines)
+		sum := sha256.Sum256([]byte(strings.Join(lines, "\n")))
+		out[code] = hex.EncodeToString(sum[:8])
+	}
+	return out, nil
+}
+
+// DataVersion is one of DataVersions, "" for a dataset that has no rows.
+func (l *Library) DataVersion(ctx context.Context, code mulu.DatasetCode) (string, error) {
+	all, err := l.DataVersions(ctx)
+	return all[code], err
+}
+
+// Arrived are the rows that came on one day of Shanghai.
+type Arrived struct {
+	Day  string // YYYY-MM-DD
+	Rows int64
+}
+
+// Arrivals gives the rows that batches brought per day since a time, oldest day first.
+// Days without a batch are not among them, nor are batches that were withdrawn.
+func (l *Library) Arrivals(ctx context.Context, code mulu.DatasetCode, since time.Time) ([]Arrived, error) {
+	var out []Arrived
+	err := l.each(ctx, "arrivals", `SELECT toString(toDate32(toTimeZone(at, 'Asia/Shanghai'))) AS day, sum(rows) FROM mulu.manifest FINAL
+		WHERE dataset = {ds:String} AND at >= fromUnixTimestamp64Micro({at:Int64}) AND `+standing("first")+` GROUP BY day ORDER BY day`,
+		[]any{named("ds", string(code)), named("at", since.UnixMicro())}, func(rows driver.Rows) error {
+			var a Arrived
+			err := rows.Scan(&a.Day, &a.Rows)
+			out = append(out, a)
+			return err
+		})
 	return out, err
 }

@@ -71,6 +71,11 @@ func CheckRules(tables *codes.Tables) func(*mulu.Dataset) []declare.RuleFault {
 				faults = append(faults, declare.RuleFault{Rule: r.ID, Message: strings.ReplaceAll(err.Error(), "\n", "；")})
 			}
 		}
+		for _, r := range ds.SetRules {
+			if _, err := compileSet(ds, r, nil); err != nil {
+				faults = append(faults, declare.RuleFault{Rule: r.ID, Message: err.Error()})
+			}
+		}
 		return faults
 	}
 }

@@ -100,6 +100,7 @@ type App struct {
 	editor     *pipeline.Editor
 	scoring    sync.Mutex
 	scored     map[mulu.DatasetCode]string // corrections the last score counted, under scoring
+	runs       ruleRuns
 
 	machine mulu.Actor // the data centre's own system
 	url     string

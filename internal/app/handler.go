@@ -22,7 +22,8 @@ func (a *App) handler() (http.Handler, error) {
 			{Name: a.brokerName(), Probe: a.probeBroker},
 			{Name: a.storeName(), Probe: a.probeStore},
 		},
-		Declare: a.ApplyLive, Sample: a.sample.Load, Version: a.opt.Version, Log: a.log, Now: time.Now,
+		RunRules: a.RunRules,
+		Declare:  a.ApplyLive, Sample: a.sample.Load, Version: a.opt.Version, Log: a.log, Now: time.Now,
 		Broker: func(ctx context.Context) error { return broker.Reach(ctx, a.cfg.Seeds()) },
 	}
 	if console.Built() {

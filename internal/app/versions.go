@@ -236,7 +236,7 @@ func (a *App) fits(ctx context.Context, set *declare.Set) error {
 	if err != nil {
 		return err
 	}
-	var faults []error
+	faults := []error{a.fitsRules(ctx, set, known)}
 	for _, d := range set.Datasets {
 		for _, k := range known {
 			switch {

@@ -37,6 +37,7 @@ func (a *App) startWorkers() {
 	})
 	pace := scorePace{}
 	a.every(scoreEvery, "score datasets", func(ctx context.Context) error { return a.scoreDatasets(ctx, pace) })
+	a.every(rulesEvery, "run rules", func(ctx context.Context) error { return a.runChanged(ctx, true) })
 	a.every(a.cfg.Ledger.AnchorEvery, "anchor batches", a.AnchorBatches)
 	a.every(a.cfg.Ledger.AnchorEvery, "anchor receipts", func(ctx context.Context) error {
 		n, err := a.share.AnchorReceipts(ctx)

@@ -70,6 +70,8 @@ type Deps struct {
 	Share    *share.Service
 	Catalog  *catalog.Catalog
 	Quality  *desk.Desk // results of runs, drafts, profiles
+	// RunRules runs a dataset's rules now.
+	RunRules func(ctx context.Context, code mulu.DatasetCode) (*desk.Run, error)
 	Ledger   *tilelog.Log
 	Relay    *outbox.Relay
 	// What people do about what came in.

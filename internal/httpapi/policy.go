@@ -130,7 +130,8 @@ var policy = map[string]Rule{
 	"GET /v1/withdrawals":             {Roles: roles(steward, approver, auditor)},
 	"POST /v1/withdrawals":            {Roles: roles(steward), Within: exportTime},
 
-	"GET /v1/datasets/{code}/results": {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/datasets/{code}/results":  {Roles: roles(steward, officer, approver, auditor)},
+	"POST /v1/datasets/{code}/results": {Roles: roles(steward, operator), Within: exportTime},
 
 	"GET /v1/datasets/{code}/judge":         {Roles: roles(steward, officer, approver, auditor)},
 	"POST /v1/datasets/{code}/judge":        {Roles: roles(steward)},

@@ -132,6 +132,7 @@ GET /v1/quality/drafts/{id}/backtest     s o u
 POST /v1/quality/drafts/{id}/backtest    s o
 POST /v1/quality/drafts/{id}/rebase      s o
 POST /v1/quality/drafts/{id}/activate    s
+POST /v1/datasets/{code}/results         s p
 GET /v1/rejects                          s u
 GET /v1/rejects/summary                  s u
 POST /v1/rejects/replay                  s

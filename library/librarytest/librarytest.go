@@ -49,6 +49,10 @@ func Run(t *testing.T, open func(t *testing.T) *library.Library) {
 		{"refused rows are read from their record", testRefused},
 		{"a list knows what became of its rows", testBecame},
 		{"a summary is one row per group", testSummary},
+		{"measures are what they are by hand", testMeasures},
+		{"a summary joins its lookups", testJoinedSummary},
+		{"expressions have three answers", testExpressions},
+		{"a free statement reads the libraries and nothing else", testFreeSQL},
 		{"facts stored twice are there once", testFacts},
 		{"a reject is closed once", testMends},
 		{"a replayed row keeps its place", testReplay},
@@ -61,6 +65,7 @@ func Run(t *testing.T, open func(t *testing.T) *library.Library) {
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, l) })
 	}
+	t.Run("the state of the rows has a name", func(t *testing.T) { testDataVersion(t, open) })
 	t.Run("positions that do not compare are held", func(t *testing.T) { testSchemes(t, open) })
 }
 

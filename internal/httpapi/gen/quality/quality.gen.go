@@ -727,6 +727,9 @@ type ServerInterface interface {
 	// GetResults 最近一次规则运行的结果，逐条规则
 	// (GET /v1/datasets/{code}/results)
 	GetResults(w http.ResponseWriter, r *http.Request, code DatasetCode)
+	// RunRules 立即运行该数据集的全部规则并保存结果；结果与上一次相同时不另存
+	// (POST /v1/datasets/{code}/results)
+	RunRules(w http.ResponseWriter, r *http.Request, code DatasetCode)
 	// ListRuleDrafts 规则草稿，最近修改的在前
 	// (GET /v1/quality/drafts)
 	ListRuleDrafts(w http.ResponseWriter, r *http.Request, params ListRuleDraftsParams)
@@ -840,6 +843,32 @@ func (siw *ServerInterfaceWrapper) GetResults(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetResults(w, r, code)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RunRules operation middleware
+func (siw *ServerInterfaceWrapper) RunRules(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code DatasetCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RunRules(w, r, code)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1268,6 +1297,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	}
 
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/datasets/{code}/results", wrapper.GetResults)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/datasets/{code}/results", wrapper.RunRules)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/datasets/{code}/judge", wrapper.GetHistoryState)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/datasets/{code}/judge", wrapper.JudgeHistory)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/quality/kinds", wrapper.ListRuleKinds)
@@ -1393,6 +1423,45 @@ type GetResultsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetResultsdefaultApplicationProblemPlusJSONResponse) VisitGetResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunRulesRequestObject struct {
+	Code DatasetCode `json:"code"`
+}
+
+type RunRulesResponseObject interface {
+	VisitRunRulesResponse(w http.ResponseWriter) error
+}
+
+type RunRules200JSONResponse RuleRun
+
+func (response RunRules200JSONResponse) VisitRunRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunRulesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RunRulesdefaultApplicationProblemPlusJSONResponse) VisitRunRulesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -1843,6 +1912,9 @@ type StrictServerInterface interface {
 	// GetResults 最近一次规则运行的结果，逐条规则
 	// (GET /v1/datasets/{code}/results)
 	GetResults(ctx context.Context, request GetResultsRequestObject) (GetResultsResponseObject, error)
+	// RunRules 立即运行该数据集的全部规则并保存结果；结果与上一次相同时不另存
+	// (POST /v1/datasets/{code}/results)
+	RunRules(ctx context.Context, request RunRulesRequestObject) (RunRulesResponseObject, error)
 	// ListRuleDrafts 规则草稿，最近修改的在前
 	// (GET /v1/quality/drafts)
 	ListRuleDrafts(ctx context.Context, request ListRuleDraftsRequestObject) (ListRuleDraftsResponseObject, error)
@@ -1988,6 +2060,32 @@ func (sh *strictHandler) GetResults(w http.ResponseWriter, r *http.Request, code
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetResultsResponseObject); ok {
 		if err := validResponse.VisitGetResultsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RunRules operation middleware
+func (sh *strictHandler) RunRules(w http.ResponseWriter, r *http.Request, code DatasetCode) {
+	var request RunRulesRequestObject
+
+	request.Code = code
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RunRules(ctx, request.(RunRulesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RunRules")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RunRulesResponseObject); ok {
+		if err := validResponse.VisitRunRulesResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
