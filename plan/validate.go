@@ -124,7 +124,7 @@ func checkMask(it Item, f Field) error {
 	switch it.Mask {
 	case Clear, MaskHide, MaskToken, MaskYesNo:
 		ok = true
-	case MaskName, MaskID, MaskPhone, MaskAddr:
+	case MaskName, MaskID, MaskPhone, MaskAddr, MaskStray:
 		ok = f.Type == mulu.String
 	case MaskYear:
 		ok = f.Type == mulu.String || f.Type == mulu.Date || f.Type == mulu.DateTime
