@@ -78,9 +78,9 @@ func (rn *run) rowRules() {
 	for i, r := range ds.Rules {
 		j := job{result: Result{Rule: r.ID, Kind: r.Kind, Indicator: r.Indicator, Blocking: r.Blocking}, mostly: r.Mostly}
 		when, err := rowWhen(ds, r.When)
-		judged := plan.Measure{Kind: plan.Rows, Where: when}
-		if r.Kind != "not_null" && len(r.Columns) > 0 {
-			judged = plan.Measure{Kind: plan.NonNull, Columns: r.Columns[:1], Where: when}
+		judged := plan.Measure{Kind: plan.Rows, Where: when, Judged: true}
+		if k := kinds[r.Kind]; (k == nil || !k.EveryRow) && len(r.Columns) > 0 {
+			judged = plan.Measure{Kind: plan.NonNull, Columns: r.Columns[:1], Where: when, Judged: true}
 		}
 		refused := rn.in.Counts.ByRule[r.ID]
 		j.rule = setRule{asks: []question{{measure: judged}, {measure: plan.Measure{Kind: plan.Flag, Bit: i}}}, judge: func(res *Result, a *answers) {
