@@ -15,8 +15,8 @@ import (
 )
 
 // DataVersions names the state of the rows of every dataset that has any: a short digest
-// over how far each partition was stored, what was replayed and withdrawn, and what was
-// truncated. It says nothing of parts and merges: equal names, equal rows.
+// over how far each partition was stored, what was replayed and withdrawn, what was
+// truncated, and how history was judged. It says nothing of parts and merges: equal names, equal rows.
 func (l *Library) DataVersions(ctx context.Context) (map[mulu.DatasetCode]string, error) {
 	facts := map[mulu.DatasetCode][]string{}
 	note := func(code mulu.DatasetCode, format string, args ...any) {
@@ -42,6 +42,17 @@ func (l *Library) DataVersions(ctx context.Context) (map[mulu.DatasetCode]string
 		var floor uint64
 		err := rows.Scan(&code, &floor)
 		note(mulu.DatasetCode(code), "floor %d", floor)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	// What history was judged by is part of what its rows say.
+	err = l.each(ctx, "judgements", "SELECT dataset, rules, toUnixTimestamp64Micro(at) FROM mulu.judgements FINAL WHERE walk != 0", nil, func(rows driver.Rows) error {
+		var code, rules string
+		var at int64
+		err := rows.Scan(&code, &rules, &at)
+		note(mulu.DatasetCode(code), "judged %s %d", rules, at)
 		return err
 	})
 	if err != nil {

@@ -127,7 +127,7 @@ type batchKey struct {
 }
 
 func (r *trial) run(ctx context.Context) (*desk.Tried, error) {
-	before, err := r.e.Library.RowsVersion(ctx, r.d.Dataset)
+	before, err := r.e.Library.DataVersion(ctx, r.d.Dataset)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func (r *trial) run(ctx context.Context) (*desk.Tried, error) {
 	if err := r.e.Library.Scan(ctx, r.d.Dataset, opt, r.judge); err != nil {
 		return nil, err
 	}
-	after, err := r.e.Library.RowsVersion(ctx, r.d.Dataset)
+	after, err := r.e.Library.DataVersion(ctx, r.d.Dataset)
 	if err != nil {
 		return nil, err
 	}

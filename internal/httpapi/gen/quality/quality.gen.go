@@ -956,7 +956,7 @@ type RuleKind struct {
 	// Least 至少几个数据项
 	Least int `json:"least"`
 
-	// Most 至多几个数据项，0 不限
+	// Most 至多几个数据项；0 不限，负数为不带数据项
 	Most   int         `json:"most"`
 	Name   string      `json:"name"`
 	Params []RuleParam `json:"params"`

@@ -2,9 +2,6 @@ package library
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -12,29 +9,6 @@ import (
 	"mulu"
 	"mulu/plan"
 )
-
-// RowsVersion names the state of a dataset's current rows: while it stays, they do. It is
-// read from what is complete: its batches, what was mended, what was withdrawn.
-func (l *Library) RowsVersion(ctx context.Context, code mulu.DatasetCode) (string, error) {
-	h := sha256.New()
-	for _, sql := range []string{
-		"SELECT concat(toString(_topic_id), '/', toString(_partition), '/', toString(max(last)), '/', toString(sum(rows))) AS s FROM mulu.manifest FINAL WHERE dataset = {ds:String} GROUP BY _topic_id, _partition ORDER BY s",
-		"SELECT concat(toString(_topic_id), '/', toString(_partition), '/', toString(first), '/', toString(restored)) AS s FROM mulu.withdrawn FINAL WHERE dataset = {ds:String} ORDER BY s",
-		"SELECT toString(count()) FROM mulu.mends FINAL WHERE dataset = {ds:String} AND state = '" + RejectClosed + "'",
-	} {
-		err := l.each(ctx, "state of "+string(code), sql, []any{named("ds", string(code))}, func(r driver.Rows) error {
-			var s string
-			err := r.Scan(&s)
-			fmt.Fprintln(h, s)
-			return err
-		})
-		if err != nil {
-			return "", err
-		}
-		fmt.Fprintln(h)
-	}
-	return "sha256:" + hex.EncodeToString(h.Sum(nil)), nil
-}
 
 // Rows counts a dataset's current rows.
 func (l *Library) Rows(ctx context.Context, code mulu.DatasetCode) (int64, error) {
