@@ -38,6 +38,8 @@ type compiler struct {
 	params   clickhouse.Parameters
 	pinned   map[string]string // base column → condition on "%s" that holds for every row
 	used     map[string]map[string]bool
+	ruling   *ruling // how the base's rows were judged, see know
+	beside   string  // the join that its flags need
 	err      error
 }
 
@@ -95,7 +97,7 @@ func compile(p plan.Plan, datasets plan.Datasets, now time.Time, key []byte, lim
 // so FINAL still sees every version of a key (engines: 7× faster with many parts).
 func (c *compiler) from(base *mulu.Dataset) string {
 	table := ident(base.Library) + "." + ident(string(base.Code))
-	if len(c.view.Lookups) == 0 {
+	if len(c.view.Lookups) == 0 && c.beside == "" {
 		// Qualified: a bare name would mean the masked item of that name.
 		return table + " AS _base FINAL" + c.prewhere("_base.", base, base.Key)
 	}
@@ -105,7 +107,7 @@ func (c *compiler) from(base *mulu.Dataset) string {
 		}
 	}
 	var b strings.Builder
-	b.WriteString("(SELECT " + idents(c.usedColumns("")) + " FROM " + table + " FINAL" + c.prewhere("", base, base.Key) + ") AS _base")
+	b.WriteString("(SELECT " + idents(c.usedColumns("")) + " FROM " + table + " FINAL" + c.prewhere("", base, base.Key) + ") AS _base" + c.beside)
 	for i := range c.view.Lookups {
 		l := &c.view.Lookups[i]
 		if cols, ok := c.used[l.Name]; ok {

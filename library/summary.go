@@ -23,6 +23,9 @@ func (l *Library) Summary(ctx context.Context, s plan.Summary) ([]map[string]any
 	view := plan.View{Base: s.Dataset}
 	c := newCompiler(&view, l.Dataset, l.now(), nil)
 	ds := l.Dataset(s.Dataset)
+	if err := l.know(ctx, c, ds); err != nil {
+		return nil, fmt.Errorf("summarise %s: %w", s.Dataset, err)
+	}
 	c.pin(&s.Where)
 	var sel, by []string
 	for _, g := range s.GroupBy {
@@ -89,9 +92,15 @@ func measure(c *compiler, ds *mulu.Dataset, m plan.Measure) string {
 	e := ""
 	switch m.Kind {
 	case plan.Rows:
-		e = "count()"
+		if e = "count()"; m.Judged {
+			e = "countIf(" + c.judged(ds) + ")"
+		}
 	case plan.NonNull:
-		e = "countIf(" + cols[0] + " IS NOT NULL)"
+		e = "countIf(" + cols[0] + " IS NOT NULL"
+		if m.Judged {
+			e += " AND " + c.judged(ds)
+		}
+		e += ")"
 	case plan.Distinct:
 		e = "uniqExact(" + cols[0] + ")"
 		if len(cols) > 1 {
@@ -100,9 +109,9 @@ func measure(c *compiler, ds *mulu.Dataset, m plan.Measure) string {
 			e = "uniqExact(tuple(" + strings.Join(cols, ", ") + "))"
 		}
 	case plan.Flag:
-		e = "countIf(bitTest(_base.`_flags`, " + strconv.Itoa(m.Bit) + "))"
+		e = "countIf(bitTest(" + c.flags(ds) + ", " + strconv.Itoa(m.Bit) + "))"
 	case plan.AnyFlag:
-		e = "countIf(_base.`_flags` != 0)"
+		e = "countIf(" + c.flags(ds) + " != 0)"
 	case plan.Max, plan.Min:
 		x := cols[0]
 		if t := ds.Columns[ds.Column(m.Columns[0])].Type; t == mulu.Date || t == mulu.DateTime {

@@ -20,6 +20,9 @@ type Measure struct {
 	Kind    MeasureKind
 	Columns []string
 	Bit     int // flag: the row rule's index
+	// Judged counts only rows that the row rules in force have judged (rows, non_null):
+	// those that came under other rules are not, until history was judged again.
+	Judged bool
 }
 
 // MeasureKind says what a Measure counts.
@@ -32,6 +35,6 @@ const (
 	Distinct MeasureKind = "distinct" // distinct values: of one column without nulls; of several, where a null is a value
 	Max      MeasureKind = "max"
 	Min      MeasureKind = "min"
-	Flag     MeasureKind = "flag" // rows whose row rule Bit failed
+	Flag     MeasureKind = "flag" // judged rows whose row rule Bit failed: a bit of their effective flags
 	AnyFlag  MeasureKind = "any_flag"
 )

@@ -209,6 +209,9 @@ func (m *Measure) validate(ds *mulu.Dataset) error {
 			return invalid("measure %q: unknown column %q", m.As, c)
 		}
 	}
+	if m.Judged && m.Kind != Rows && m.Kind != NonNull {
+		return invalid("measure %q: %s does not count judged rows", m.As, m.Kind)
+	}
 	ok := false
 	switch m.Kind {
 	case Rows, AnyFlag:

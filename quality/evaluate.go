@@ -85,6 +85,7 @@ func freshNotes(ds *mulu.Dataset, period string) map[string]string {
 func flagName(i int) string   { return "f" + strconv.Itoa(i) }
 func filledName(i int) string { return "c" + strconv.Itoa(i) }
 func uniqueName(i int) string { return "u" + strconv.Itoa(i) }
+func judgedName(i int) string { return "j" + strconv.Itoa(i) }
 
 // summary asks for everything in one scan.
 func summary(ds *mulu.Dataset) plan.Summary {
@@ -92,8 +93,14 @@ func summary(ds *mulu.Dataset) plan.Summary {
 	for i := range ds.Columns {
 		s.Measures = append(s.Measures, plan.Measure{As: filledName(i), Kind: plan.NonNull, Columns: []string{ds.Columns[i].Name}})
 	}
-	for i := range ds.Rules {
+	for i, r := range ds.Rules {
 		s.Measures = append(s.Measures, plan.Measure{As: flagName(i), Kind: plan.Flag, Bit: i})
+		// Rows that came under other rules are not evaluated until history is judged again.
+		judged := plan.Measure{As: judgedName(i), Kind: plan.NonNull, Columns: r.Columns[:1], Judged: true}
+		if r.Kind == "not_null" {
+			judged.Kind, judged.Columns = plan.Rows, nil
+		}
+		s.Measures = append(s.Measures, judged)
 	}
 	for i, r := range ds.SetRules {
 		if r.Kind == "unique" {
@@ -104,8 +111,8 @@ func summary(ds *mulu.Dataset) plan.Summary {
 }
 
 // tallies fills A and B per indicator. Elements are:
-//   - a row rule: cells of its first column that have a value (rows, for not_null),
-//     current rows plus those the rule rejected;
+//   - a row rule: cells of its first column that have a value (rows, for not_null), of
+//     current rows that the rules in force have judged, plus those the rule rejected;
 //   - 010101 type: records read, A those no column's type refused;
 //   - 010200 model: declared items, A those that have a value anywhere;
 //   - 010300 metadata, 010600 safety: declared items, A with a Chinese name; with a level;
@@ -123,10 +130,7 @@ func tallies(ds *mulu.Dataset, got func(string) int64, n Counts, now time.Time) 
 	}
 	rows := got("rows")
 	for i, r := range ds.Rules {
-		judged := rows
-		if r.Kind != "not_null" {
-			judged = got(filledName(ds.Column(r.Columns[0])))
-		}
+		judged := got(judgedName(i))
 		refused := n.ByRule[r.ID]
 		add(r.Indicator, judged-got(flagName(i)), judged+refused)
 	}

@@ -46,7 +46,7 @@ func (f *fixedRows) Summary(_ context.Context, s plan.Summary) ([]map[string]any
 }
 
 func values() map[string]float64 {
-	return map[string]float64{"rows": 100, "c0": 100, "c1": 80, "c2": 0, "f0": 0, "f1": 20, "f2": 8, "u0": 100}
+	return map[string]float64{"rows": 100, "c0": 100, "c1": 80, "c2": 0, "f0": 0, "f1": 20, "f2": 8, "u0": 100, "j0": 100, "j1": 100, "j2": 80}
 }
 
 func evaluate(t *testing.T, v map[string]float64, n quality.Counts) mulu.Score {

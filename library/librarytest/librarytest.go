@@ -42,6 +42,8 @@ func Run(t *testing.T, open func(t *testing.T) *library.Library) {
 		{"values are never read as SQL", testInjection},
 		{"lookups answer latest, exists and count", testLookups},
 		{"exports are counted exactly", testExport},
+		{"a scan gives what went in, whatever the cuts", testScan},
+		{"a scan cuts keys of several columns", testScanKeys},
 		{"a summary is one row per group", testSummary},
 		{"facts stored twice are there once", testFacts},
 		{"a reject is closed once", testMends},
