@@ -66,6 +66,7 @@ type house struct {
 	journal     *ingest.Journal
 	seen        *ingest.Seen
 	desk        *pipeline.Desk
+	profiles    *pipeline.Profiler
 	mender      *pipeline.Mender
 	lane        pipeline.Lane // without a source
 	submissions *submit.Desk
@@ -164,13 +165,17 @@ func openHouse(t *testing.T) *house {
 	h.lane = pipeline.Lane{Library: h.lib, Journal: h.journal, Version: version, Now: time.Now}
 	h.files = &pipeline.Files{Desk: h.submissions, Version: version, Newest: h.lib.Dataset, Codes: func(string) []file.Code { return nil }, Dir: filepath.Join(dir, "submissions"),
 		Keep: time.Hour, Now: time.Now, Log: quiet, Life: life}
+	qualityDesk := need[*desk.Desk](t)(desk.Open(ctx, db))
+	tables := need[*codes.Tables](t)(codes.Load(codes.WithSynthetic(sample.NoDivision)))
+	h.profiles = &pipeline.Profiler{Library: h.lib, Desk: qualityDesk, Tables: func(*mulu.Dataset) *codes.Tables { return tables }, Now: time.Now, Log: quiet, Life: life}
+	t.Cleanup(h.profiles.Wait)
 	h.Handler = need[http.Handler](t)(httpapi.New(httpapi.Deps{
 		Auth: h.auth, Library: h.lib, Journal: h.journal, Desk: h.desk, Submit: h.submissions, Tables: h.tables, Files: h.files, FileBytes: 1 << 20, Registry: registry.NewDesk(db, time.Now), Intake: post.New(post.Options{Desk: h.submissions, Dir: filepath.Join(dir, "posts"), MaxBody: 1 << 20, MemoryBytes: 64 << 20}),
 		Shelf: &packages.Shelf{Desk: h.submissions, Dir: filepath.Join(dir, "packages"), Dataset: func(ctx context.Context, code mulu.DatasetCode) (*mulu.Dataset, error) {
 			return h.lib.Dataset(code), nil
 		}},
 		Seal:  &packages.Seal{DB: db, Signer: h.auth, Actor: machine.ID, House: packages.House{Origin: "mulu.test/310107", Name: center.Name}, Now: time.Now},
-		Share: h.share, Catalog: h.catalog, Quality: need[*desk.Desk](t)(desk.Open(ctx, db)), Ledger: h.chain, Relay: h.relay, Seen: h.seen,
+		Share: h.share, Catalog: h.catalog, Quality: qualityDesk, Profiles: h.profiles, Ledger: h.chain, Relay: h.relay, Seen: h.seen,
 		Broker: func(context.Context) error { return mulu.ErrBusy },
 		Mender: h.mender, Withdrawer: &pipeline.Withdrawer{Library: h.lib, Journal: h.journal, Holders: h.share, Now: time.Now},
 		Sample: func() bool { return true }, Version: "test", Console: built, Log: log,

@@ -70,6 +70,7 @@ type Deps struct {
 	Share    *share.Service
 	Catalog  *catalog.Catalog
 	Quality  *desk.Desk // results of runs, drafts, profiles
+	Profiles *pipeline.Profiler
 	Ledger   *tilelog.Log
 	Relay    *outbox.Relay
 	// What people do about what came in.

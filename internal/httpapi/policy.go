@@ -130,7 +130,10 @@ var policy = map[string]Rule{
 	"GET /v1/withdrawals":             {Roles: roles(steward, approver, auditor)},
 	"POST /v1/withdrawals":            {Roles: roles(steward), Within: exportTime},
 
-	"GET /v1/datasets/{code}/results": {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/datasets/{code}/results":     {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/datasets/{code}/profile":     {Roles: roles(steward, officer, auditor), Own: roles(officer)},
+	"POST /v1/datasets/{code}/profile":    {Roles: roles(steward, officer), Own: roles(officer)},
+	"GET /v1/datasets/{code}/suggestions": {Roles: roles(steward, officer, auditor), Own: roles(officer)},
 
 	"GET /v1/catalog/entries": {Roles: roles(steward, officer, approver, auditor)},
 	"GET /v1/catalog/entry":   {Roles: roles(steward, officer, approver, auditor)},

@@ -119,6 +119,9 @@ GET /v1/datasets/{code}                  s o a u
 GET /v1/datasets/{code}/score            s o a u
 GET /v1/datasets/{code}/scores           s o a u
 GET /v1/datasets/{code}/results          s o a u
+GET /v1/datasets/{code}/profile          s o u
+POST /v1/datasets/{code}/profile         s o
+GET /v1/datasets/{code}/suggestions      s o u
 GET /v1/rejects                          s u
 GET /v1/rejects/summary                  s u
 POST /v1/rejects/replay                  s

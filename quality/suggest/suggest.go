@@ -116,7 +116,7 @@ func (s *scout) add(x Suggestion) {
 	if x.Set {
 		kinds = s.o.SetKinds
 	}
-	if !slices.Contains(kinds, x.Kind) || s.declared(&x) {
+	if !slices.Contains(kinds, x.Kind) || s.o.Dataset != nil && declared(s.o.Dataset, &x) {
 		return
 	}
 	if x.ID == "" {
@@ -141,24 +141,26 @@ func (s *scout) add(x Suggestion) {
 	s.out = append(s.out, x)
 }
 
+// Undeclared leaves out what a dataset has declared by now. Numbers stay as they were.
+func Undeclared(list []Suggestion, ds *mulu.Dataset) []Suggestion {
+	return slices.DeleteFunc(slices.Clone(list), func(x Suggestion) bool { return declared(ds, &x) })
+}
+
 // declared says whether the dataset has such a rule, or one that says as much.
-func (s *scout) declared(x *Suggestion) bool {
-	if s.o.Dataset == nil {
-		return false
-	}
+func declared(ds *mulu.Dataset, x *Suggestion) bool {
 	same := func(cols []string) bool { return slices.Equal(cols, x.Columns) }
-	for _, r := range s.o.Dataset.Rules {
+	for _, r := range ds.Rules {
 		if same(r.Columns) && (r.Kind == x.Kind || covers(r.Kind, x.Kind)) && (x.Params["expr"] == "" || r.Params["expr"] == x.Params["expr"]) {
 			return true
 		}
 	}
-	for _, r := range s.o.Dataset.SetRules {
+	for _, r := range ds.SetRules {
 		sorted := func(in []string) []string { return slices.Sorted(slices.Values(in)) }
 		if r.Kind == x.Kind && (same(r.Columns) || x.Kind == "unique" && slices.Equal(sorted(r.Columns), sorted(x.Columns))) && r.Params["dataset"] == x.Params["dataset"] {
 			return true
 		}
 	}
-	return x.Kind == "not_null" && slices.Contains(s.o.Dataset.Key, x.Columns[0])
+	return x.Kind == "not_null" && slices.Contains(ds.Key, x.Columns[0])
 }
 
 // forms are kinds that judge how one text is written: with one of them declared for an

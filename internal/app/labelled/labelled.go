@@ -73,10 +73,10 @@ type RuleSide struct {
 
 // Kind is how one kind of dirt is found.
 type Kind struct {
-	Kind      string  `json:"kind"`
-	Labels    int64   `json:"labels"`
-	Suggested Found `json:"suggested"`
-	Declared  Found `json:"declared"`
+	Kind      string `json:"kind"`
+	Labels    int64  `json:"labels"`
+	Suggested Found  `json:"suggested"`
+	Declared  Found  `json:"declared"`
 }
 
 // Found is how much of one kind of dirt rules find. Precision is that of the rules that find it: of the
