@@ -13,9 +13,9 @@ func texts(b *batch, col int, fail bitmap, skip func([]byte) bool, ok func([]byt
 		return 0
 	}
 	offsets, data := a.ValueOffsets(), a.ValueBytes()
-	base, nulls := offsets[0], a.NullN() > 0
+	base, gaps := offsets[0], a.NullN() > 0 || b.only != nil
 	for i := range b.n {
-		if nulls && a.IsNull(i) {
+		if gaps && (a.IsNull(i) || !b.judged(i)) {
 			continue
 		}
 		v := data[offsets[i]-base : offsets[i+1]-base]
@@ -30,14 +30,66 @@ func texts(b *batch, col int, fail bitmap, skip func([]byte) bool, ok func([]byt
 	return evaluated
 }
 
-// text is one value of a string column.
-func textAt(b *batch, col, i int) ([]byte, bool) {
+// textsWhy is texts for a kind that tells its reasons apart: 0 is in order.
+func textsWhy(b *batch, col int, fail bitmap, skip func([]byte) bool, say func(i int, v []byte) uint8) (evaluated int64) {
 	a := b.rec.Column(col).(*array.String)
+	if a.Len() == 0 {
+		return 0
+	}
+	offsets, data := a.ValueOffsets(), a.ValueBytes()
+	base, gaps := offsets[0], a.NullN() > 0 || b.only != nil
+	for i := range b.n {
+		if gaps && (a.IsNull(i) || !b.judged(i)) {
+			continue
+		}
+		v := data[offsets[i]-base : offsets[i+1]-base]
+		if skip != nil && skip(v) {
+			continue
+		}
+		evaluated++
+		if code := say(i, v); code > 0 {
+			fail.set(i)
+			b.because(i, code)
+		}
+	}
+	return evaluated
+}
+
+// eachText calls f for every judged row that has a text.
+func eachText(b *batch, a *array.String, f func(i int, v []byte)) {
+	if a.Len() == 0 {
+		return
+	}
+	offsets, data := a.ValueOffsets(), a.ValueBytes()
+	base, gaps := offsets[0], a.NullN() > 0 || b.only != nil
+	for i := range b.n {
+		if !gaps || a.IsValid(i) && b.judged(i) {
+			f(i, data[offsets[i]-base:offsets[i+1]-base])
+		}
+	}
+}
+
+// eachRow calls f for every judged row in which no column is null.
+func eachRow(b *batch, cols []int, f func(i int)) {
+	rows := full(b.n)
+	for _, c := range cols {
+		if a := b.rec.Column(c); a.NullN() > 0 {
+			rows.meet(present(a))
+		}
+	}
+	if b.only != nil {
+		rows.meet(b.only)
+	}
+	rows.each(f)
+}
+
+// textOf is one value of a string column.
+func textOf(a *array.String, i int) ([]byte, bool) {
 	if a.IsNull(i) {
 		return nil, false
 	}
-	v := a.Value(i)
-	return []byte(v), true
+	offsets := a.ValueOffsets()
+	return a.ValueBytes()[offsets[i]-offsets[0] : offsets[i+1]-offsets[0]], true
 }
 
 // numbers gives a number column as int64: an int as it is, a decimal in units of
@@ -62,17 +114,19 @@ func numbers(a arrow.Array) func(i int) int64 {
 // within marks the rows of a number column outside [lo, hi].
 func within(b *batch, col int, fail bitmap, lo, hi int64) (evaluated int64) {
 	a := b.rec.Column(col)
-	switch a := a.(type) {
-	case *array.Int64:
-		return withinValues(a, a.Int64Values(), fail, lo, hi)
-	case *array.Date32:
-		return withinValues(a, a.Date32Values(), fail, lo, hi)
-	case *array.Timestamp:
-		return withinValues(a, a.TimestampValues(), fail, lo, hi)
+	if b.only == nil {
+		switch a := a.(type) {
+		case *array.Int64:
+			return withinValues(a, a.Int64Values(), fail, lo, hi)
+		case *array.Date32:
+			return withinValues(a, a.Date32Values(), fail, lo, hi)
+		case *array.Timestamp:
+			return withinValues(a, a.TimestampValues(), fail, lo, hi)
+		}
 	}
 	at, nulls := numbers(a), a.NullN() > 0
 	for i := range b.n {
-		if nulls && a.IsNull(i) {
+		if nulls && a.IsNull(i) || !b.judged(i) {
 			continue
 		}
 		evaluated++
