@@ -346,7 +346,7 @@ func (t *table) determines(i, j, rows int) (Relation, bool) {
 	}
 	r.Broken = r.Judged - kept
 	base := float64(guess) / float64(max(1, r.Judged))
-	return r, r.Judged >= leastJudged && grouped*10 >= r.Judged*3 && r.Holds() >= fdShare && r.Holds()-base >= 0.5*(1-base)
+	return r, r.Judged >= leastJudged && grouped*10 >= r.Judged*3 && r.Holds() >= fdShare && r.Holds()-base >= max(0.05, 0.5*(1-base))
 }
 
 // daysOf counts from 1970-01-01.

@@ -52,14 +52,15 @@ var rulesOf = map[string]struct {
 	profile.IsCredit:       {"gb32100", true, "030100", "统一社会信用代码正确（GB 32100）"},
 	profile.IsMobile:       {"mobile", false, "010102", "为手机号"},
 	profile.IsRegistration: {"gbt17710", false, "030100", "工商注册号校验位正确（GB/T 17710）"},
-	profile.IsBankCard:     {"luhn", false, "030100", "卡号校验位正确"},
+	profile.IsBankCard:     {"bank_card", false, "030100", "校验位正确"},
 	profile.IsDivision:     {"division", true, "010500", "为有效的行政区划代码"},
-	profile.IsFoodLicence:  {"food_licence", false, "010102", "食品经营许可证编号格式正确"},
-	profile.IsDisability:   {"disability", false, "030100", "残疾人证号正确"},
-	profile.IsTelephone:    {"telephone", false, "010102", "为固定电话"},
+	profile.IsFoodLicence:  {"food_business", false, "010102", "为食品经营许可证编号"},
+	profile.IsDisability:   {"disability_card", false, "030100", "为残疾人证号"},
+	profile.IsTelephone:    {"landline", false, "010102", "为固定电话"},
 	profile.IsPostcode:     {"postcode", false, "010102", "为邮政编码"},
 	profile.IsPassport:     {"passport", false, "010102", "为护照或通行证号"},
-	profile.IsPlate:        {"plate", false, "010102", "为车牌号"},
+	profile.IsEmail:        {"email", false, "010102", "为电子邮箱"},
+	profile.IsAddress:      {"address", false, "010102", "写到道路和门牌"},
 }
 
 // least share of values in order from which on the rule of a recognised item is proposed.
@@ -246,6 +247,26 @@ func trim(x float64, digits int) string {
 		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
 	}
 	return s
+}
+
+// characters proposes against what should not stand in a text, where a few texts have it.
+func (s *scout) characters(c *profile.Column) {
+	if c.Observed != mulu.String {
+		return
+	}
+	for _, x := range []struct {
+		kind, what, indicator string
+		n                     int64
+	}{
+		{"trimmed", "首尾没有空格", "010102", c.Chars.Edges}, {"halfwidth", "没有全角字母和数字", "010102", c.Chars.FullWidth},
+		{"no_control", "没有不可见字符", "010102", c.Chars.Invisible}, {"no_mojibake", "没有乱码", "030100", c.Chars.Mojibake},
+		{"free_text", "没有证件号码和手机号", "010600", c.Chars.Personal},
+	} {
+		if x.n > 0 && x.n*10 <= c.Values {
+			s.add(Suggestion{Title: label(c) + x.what, Kind: x.kind, Columns: []string{c.Name}, Indicator: x.indicator, Source: FromShape,
+				Why: fmt.Sprintf("%s 个值中有 %s 个不是这样，其余都是", num(c.Values), num(x.n)), Judged: c.Values, Failing: x.n, Exact: true, Confidence: 0.95})
+		}
+	}
 }
 
 func (s *scout) names(c *profile.Column) {

@@ -25,7 +25,7 @@ var relationRules = map[profile.RelationKind]func(s *scout, r profile.Relation, 
 		}
 	},
 	profile.Equal: func(s *scout, r profile.Relation, x, y *profile.Column) {
-		s.related(r, Suggestion{Title: label(x) + "与" + label(y) + "相同", Kind: kindExpr, Params: map[string]string{paramExpr: x.Name + " == " + y.Name}, Indicator: "040201"}, "两项相同")
+		s.related(r, Suggestion{Title: label(x) + "与" + label(y) + "相同", Kind: "equal", Indicator: "040201"}, "两项相同")
 	},
 	profile.Prefix: func(s *scout, r profile.Relation, x, y *profile.Column) {
 		s.related(r, Suggestion{Title: label(x) + "以" + label(y) + "开头", Kind: kindExpr, Params: map[string]string{paramExpr: x.Name + ".startsWith(" + y.Name + ")"}, Indicator: "040201"}, label(x)+"的开头就是"+label(y))
@@ -41,7 +41,7 @@ var relationRules = map[profile.RelationKind]func(s *scout, r profile.Relation, 
 
 // The kind of rule that is one expression over a row, and its parameter.
 const (
-	kindExpr  = "expr"
+	kindExpr  = "expression"
 	paramExpr = "expr"
 )
 

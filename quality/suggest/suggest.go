@@ -108,7 +108,7 @@ type scout struct {
 }
 
 // ofColumn are the questions put to each column.
-var ofColumn = []func(*scout, *profile.Column){(*scout).filled, (*scout).identifier, (*scout).codes, (*scout).dates, (*scout).shape, (*scout).list, (*scout).numbers, (*scout).names}
+var ofColumn = []func(*scout, *profile.Column){(*scout).filled, (*scout).identifier, (*scout).codes, (*scout).dates, (*scout).shape, (*scout).list, (*scout).numbers, (*scout).names, (*scout).characters}
 
 // add takes a suggestion in unless its kind does not exist or it is declared already.
 func (s *scout) add(x Suggestion) {
@@ -165,7 +165,7 @@ func declared(ds *mulu.Dataset, x *Suggestion) bool {
 
 // forms are kinds that judge how one text is written: with one of them declared for an
 // item, another of them adds nothing.
-var forms = []string{"gb11643", "gb32100", "gbt17710", "mobile", "luhn", "division", "code", "enum", "pattern", "fixed_length"}
+var forms = []string{"gb11643", "gb32100", "gbt17710", "mobile", "bank_card", "luhn", "division", "code", "enum", "pattern", "fixed_length"}
 
 func covers(declared, proposed string) bool {
 	at, of := slices.Index(forms, declared), slices.Index(forms, proposed)

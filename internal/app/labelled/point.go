@@ -1,80 +1,19 @@
 package labelled
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"mulu"
 	"mulu/ingest"
 	"mulu/quality"
 	"mulu/quality/codes"
 )
-
-// texts are the records as texts, a column for each field in the order it was first
-// seen. What is no JSON object is left out: a reader would have refused it.
-func texts(rows [][]byte) (arrow.RecordBatch, error) {
-	var names []string
-	at := map[string]int{}
-	var values []map[string]*string
-	for _, raw := range rows {
-		rec := map[string]*string{}
-		dec := json.NewDecoder(bytes.NewReader(raw))
-		dec.UseNumber()
-		if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-			continue
-		}
-		whole := true
-		for dec.More() {
-			k, err := dec.Token()
-			var v any
-			if err == nil {
-				err = dec.Decode(&v)
-			}
-			if err != nil {
-				whole = false
-				break
-			}
-			name := k.(string)
-			if _, ok := at[name]; !ok {
-				at[name] = len(names)
-				names = append(names, name)
-			}
-			if v != nil {
-				s := fmt.Sprint(v)
-				rec[name] = &s
-			}
-		}
-		if whole {
-			values = append(values, rec)
-		}
-	}
-	var fields []arrow.Field
-	for _, n := range names {
-		fields = append(fields, arrow.Field{Name: n, Type: arrow.BinaryTypes.String, Nullable: true})
-	}
-	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema(fields, nil))
-	defer b.Release()
-	for _, rec := range values {
-		for i, n := range names {
-			if v := rec[n]; v != nil {
-				b.Field(i).(*array.StringBuilder).Append(*v)
-			} else {
-				b.Field(i).AppendNull()
-			}
-		}
-	}
-	return b.NewRecordBatch(), nil
-}
 
 // reading is what became of records under a declaration: rows, and what was refused.
 type reading struct {
@@ -240,7 +179,7 @@ func compare(points []pointing, labels map[int64][]string) (Side, map[string]Fou
 		var all, good int64
 		slices.SortStableFunc(tallies, func(a, b tally) int { return cmp.Compare(b.kinds[k], a.kinds[k]) })
 		for _, t := range tallies {
-			if t.kinds[k] > 0 {
+			if t.kinds[k]*20 >= n && t.kinds[k] > 0 { // not one that meets a row of it by chance
 				m.By, all, good = append(m.By, t.rule), all+t.flagged, good+t.right
 			}
 		}
