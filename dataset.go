@@ -104,6 +104,10 @@ type Dataset struct {
 	Cycle    time.Duration // how often new data is due; 0 is irregular
 	Grace    time.Duration
 	Sample   bool // demonstration data: every page says 演示数据
+	// Responsible is the column that says who answers for a row (责任单位): its division
+	// names the street of that division, any other column an organisation by its code.
+	// "" is the owner, who also answers for rows in which it names nobody.
+	Responsible string `json:",omitempty"`
 }
 
 // Column returns the index of the named column, or -1.

@@ -206,7 +206,7 @@ func (s *scan) statement(i int) (sql string, params clickhouse.Parameters, err e
 		return "", nil, fmt.Errorf("no column is asked for: %w", mulu.ErrInvalid)
 	}
 	// Key columns may stand before FINAL: every version of a key shares them.
-	before := c.prewhere("_base.", s.ds, s.ds.Key)
+	before := c.prewhere("_base.", s.ds, s.ds.Key, s.ds.Key)
 	for _, cond := range s.within(c, i) {
 		if before == "" {
 			before = " PREWHERE " + cond

@@ -59,7 +59,7 @@ var (
 )
 
 // houseTables are all of them.
-var houseTables = []houseTable{rejectsTable, findingsTable, manifestTable, mendsTable, withdrawnTable, topicsTable, positionsTable, floorsTable, judgedTable, judgementsTable}
+var houseTables = []houseTable{rejectsTable, findingsTable, manifestTable, mendsTable, withdrawnTable, topicsTable, positionsTable, floorsTable, judgedTable, judgementsTable, listedTable}
 
 func (l *Library) houseDDL() []string {
 	ddl := []string{"CREATE DATABASE IF NOT EXISTS mulu ENGINE=Atomic"}

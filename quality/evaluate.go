@@ -36,9 +36,6 @@ func (n *Counts) updated() (at time.Time, reported bool) {
 	return n.Last, false
 }
 
-// SetKinds lists the kinds of set rule, in alphabetical order.
-func SetKinds() []string { return []string{"fresh", "unique"} }
-
 // Evaluate scores a dataset as it stands: one scan for every row rule's flags, every
 // column's values and every uniqueness rule together, and the counts of what was
 // rejected. What each indicator counts is written at tallies.

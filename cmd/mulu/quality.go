@@ -24,7 +24,8 @@ func newQuality() *cobra.Command {
 	var f clientFlags
 	c := &cobra.Command{Use: "quality", Short: "质量：得分与指标 / quality: scores and indicators"}
 	f.add(c)
-	c.AddCommand(newQualityReport(&f), newQualityProfile(&f), newQualitySuggest(&f))
+	c.AddCommand(newQualityProfile(&f), newQualitySuggest(&f))
+	c.AddCommand(newQualityReport(&f), newQualityRows(&f), newQualityBecame(&f), newQualityVerify())
 	return c
 }
 

@@ -169,7 +169,7 @@ func awaitProfile(ctx context.Context, cl *client, base string, out io.Writer) (
 			return nil, fmt.Errorf("read profile: %w", err)
 		}
 		switch {
-		case a.Run != nil && a.Run.State == api.Failed:
+		case a.Run != nil && a.Run.State == "failed":
 			return nil, fmt.Errorf("探查没有完成：%s / profile failed", a.Run.Error)
 		case a.Run != nil:
 			bar.ChangeMax64(max(1, a.Run.Total))

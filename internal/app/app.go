@@ -75,6 +75,7 @@ type App struct {
 	relay    *outbox.Relay
 	catalog  *catalog.Catalog
 	quality  *desk.Desk
+	failing  *pipeline.FailingRows
 	share    *share.Service
 	journal  *ingest.Journal
 	source   *ingest.Source

@@ -52,6 +52,7 @@ type datasetDoc struct {
 	Cycle    string       `yaml:"cycle" validate:"required,cycle"`
 	Grace    string       `yaml:"grace" validate:"omitempty,span"`
 	Sample   bool         `yaml:"sample"`
+	Answers  string       `yaml:"responsible" validate:"max=60"`
 	Columns  []columnDoc  `yaml:"columns" validate:"min=1,max=500,dive"`
 	Rules    []ruleDoc    `yaml:"rules" validate:"max=64,dive"`
 	SetRules []setRuleDoc `yaml:"set_rules" validate:"max=64,dive"`

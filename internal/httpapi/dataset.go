@@ -215,6 +215,11 @@ func (h datasetRoom) ListRejects(ctx context.Context, req api.ListRejectsRequest
 	if err != nil {
 		return nil, err
 	}
+	if raw && len(list) > 0 {
+		if err := h.Failing.RejectsSeen(ctx, passOf(ctx).actor, f, len(list), traceOf(ctx).id); err != nil {
+			return nil, err
+		}
+	}
 	page := api.RejectPage{Items: []api.Reject{}, Next: next}
 	for _, c := range classes {
 		page.Total += c.Rows

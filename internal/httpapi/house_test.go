@@ -40,6 +40,7 @@ import (
 	"mulu/quality"
 	"mulu/quality/codes"
 	"mulu/quality/desk"
+	"mulu/quality/rows"
 	"mulu/share"
 )
 
@@ -51,6 +52,8 @@ const (
 	centerCode = mulu.OrgCode("12310107MBQ000032E")
 	streetCode = mulu.OrgCode("11310107MBQ000518E")
 	otherCode  = mulu.OrgCode("11310107MBQ0005269")
+	policeCode = mulu.OrgCode("11310107MBQ0000599") // owns resident
+	civilCode  = mulu.OrgCode("11310107MBQ0000674") // owns visit
 )
 
 // house is every room for real on a temporary directory, behind the door.
@@ -72,6 +75,8 @@ type house struct {
 	submissions *submit.Desk
 	tables      *table.Puller
 	files       *pipeline.Files
+	looks       *desk.Desk
+	failing     *pipeline.FailingRows
 	people      map[string]mulu.Actor
 	keys        map[string]string
 	cookies     map[string]*http.Cookie
@@ -165,9 +170,11 @@ func openHouse(t *testing.T) *house {
 	h.lane = pipeline.Lane{Library: h.lib, Journal: h.journal, Version: version, Now: time.Now}
 	h.files = &pipeline.Files{Desk: h.submissions, Version: version, Newest: h.lib.Dataset, Codes: func(string) []file.Code { return nil }, Dir: filepath.Join(dir, "submissions"),
 		Keep: time.Hour, Now: time.Now, Log: quiet, Life: life}
-	qualityDesk := need[*desk.Desk](t)(desk.Open(ctx, db))
+	h.looks = need[*desk.Desk](t)(desk.Open(ctx, db))
+	h.failing = &pipeline.FailingRows{Library: h.lib, Looks: h.looks, Orgs: h.catalog.Orgs, Signer: h.auth,
+		Actor: machine.ID, House: rows.House{Origin: "mulu.test/310107", Name: center.Name}, Key: []byte("0123456789abcdef0123456789abcdef"), Dir: filepath.Join(dir, "rows"), PerFile: 3, Now: time.Now}
 	tables := need[*codes.Tables](t)(codes.Load(codes.WithSynthetic(sample.NoDivision)))
-	h.profiles = &pipeline.Profiler{Library: h.lib, Desk: qualityDesk, Tables: func(*mulu.Dataset) *codes.Tables { return tables }, Now: time.Now, Log: quiet, Life: life}
+	h.profiles = &pipeline.Profiler{Library: h.lib, Desk: h.looks, Tables: func(*mulu.Dataset) *codes.Tables { return tables }, Now: time.Now, Log: quiet, Life: life}
 	t.Cleanup(h.profiles.Wait)
 	h.Handler = need[http.Handler](t)(httpapi.New(httpapi.Deps{
 		Auth: h.auth, Library: h.lib, Journal: h.journal, Desk: h.desk, Submit: h.submissions, Tables: h.tables, Files: h.files, FileBytes: 1 << 20, Registry: registry.NewDesk(db, time.Now), Intake: post.New(post.Options{Desk: h.submissions, Dir: filepath.Join(dir, "posts"), MaxBody: 1 << 20, MemoryBytes: 64 << 20}),
@@ -175,7 +182,7 @@ func openHouse(t *testing.T) *house {
 			return h.lib.Dataset(code), nil
 		}},
 		Seal:  &packages.Seal{DB: db, Signer: h.auth, Actor: machine.ID, House: packages.House{Origin: "mulu.test/310107", Name: center.Name}, Now: time.Now},
-		Share: h.share, Catalog: h.catalog, Quality: qualityDesk, Profiles: h.profiles, Ledger: h.chain, Relay: h.relay, Seen: h.seen,
+		Share: h.share, Catalog: h.catalog, Quality: h.looks, Profiles: h.profiles, Failing: h.failing, Ledger: h.chain, Relay: h.relay, Seen: h.seen,
 		Broker: func(context.Context) error { return mulu.ErrBusy },
 		Mender: h.mender, Withdrawer: &pipeline.Withdrawer{Library: h.lib, Journal: h.journal, Holders: h.share, Now: time.Now},
 		Sample: func() bool { return true }, Version: "test", Console: built, Log: log,
@@ -267,6 +274,7 @@ func (h *house) declare(machine mulu.Actor) {
 		role mulu.Role
 	}{
 		{"steward", centerCode, mulu.RoleSteward}, {"officer", streetCode, mulu.RoleOfficer}, {"stranger", otherCode, mulu.RoleOfficer},
+		{"police", policeCode, mulu.RoleOfficer}, {"civil", civilCode, mulu.RoleOfficer},
 		{"approver", bureauCode, mulu.RoleApprover}, {"operator", centerCode, mulu.RoleOperator}, {"auditor", bureauCode, mulu.RoleAuditor},
 		{"system", streetCode, mulu.RoleSystem}, {"other-system", otherCode, mulu.RoleSystem},
 	} {

@@ -71,6 +71,7 @@ type Deps struct {
 	Catalog  *catalog.Catalog
 	Quality  *desk.Desk // results of runs, drafts, profiles
 	Profiles *pipeline.Profiler
+	Failing  *pipeline.FailingRows
 	Ledger   *tilelog.Log
 	Relay    *outbox.Relay
 	// What people do about what came in.

@@ -134,6 +134,11 @@ var policy = map[string]Rule{
 	"GET /v1/datasets/{code}/profile":     {Roles: roles(steward, officer, auditor), Own: roles(officer)},
 	"POST /v1/datasets/{code}/profile":    {Roles: roles(steward, officer), Own: roles(officer)},
 	"GET /v1/datasets/{code}/suggestions": {Roles: roles(steward, officer, auditor), Own: roles(officer)},
+	// Which rows and items of them is quality/rows.See's to say.
+	"GET /v1/datasets/{code}/rules/{rule}/rows":         {Roles: roles(steward, officer), Own: roles(officer), Within: exportTime},
+	"POST /v1/datasets/{code}/rules/{rule}/rows/export": {Roles: roles(steward, officer), Own: roles(officer), Within: exportTime},
+	"GET /v1/quality/looks":                             {Roles: roles(steward, officer, auditor), Own: roles(officer)},
+	"GET /v1/quality/looks/{id}/became":                 {Roles: roles(steward, officer, auditor), Own: roles(officer), Within: exportTime},
 
 	"GET /v1/catalog/entries": {Roles: roles(steward, officer, approver, auditor)},
 	"GET /v1/catalog/entry":   {Roles: roles(steward, officer, approver, auditor)},

@@ -122,6 +122,10 @@ GET /v1/datasets/{code}/results          s o a u
 GET /v1/datasets/{code}/profile          s o u
 POST /v1/datasets/{code}/profile         s o
 GET /v1/datasets/{code}/suggestions      s o u
+GET /v1/datasets/{code}/rules/{rule}/rows s o
+POST /v1/datasets/{code}/rules/{rule}/rows/export s o
+GET /v1/quality/looks                    s o u
+GET /v1/quality/looks/{id}/became        s o u
 GET /v1/rejects                          s u
 GET /v1/rejects/summary                  s u
 POST /v1/rejects/replay                  s

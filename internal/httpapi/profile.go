@@ -64,9 +64,9 @@ func (h qualityRoom) StartProfile(ctx context.Context, req api.StartProfileReque
 }
 
 func profileRunOf(r pipeline.Profiling) api.ProfileRun {
-	out := api.ProfileRun{Dataset: string(r.Dataset), State: api.Running, Actor: r.Actor, Started: r.Started, Done: r.Done, Total: r.Total}
+	out := api.ProfileRun{Dataset: string(r.Dataset), State: "running", Actor: r.Actor, Started: r.Started, Done: r.Done, Total: r.Total}
 	if r.Err != nil {
-		out.State = api.Failed
+		out.State = "failed"
 		if out.Error = sentence(r.Err); out.Error == "" {
 			out.Error = "探查中断，请运维人员查看服务日志"
 		}

@@ -32,6 +32,7 @@ func TestDoor(t *testing.T) {
 	t.Run("statements", func(t *testing.T) { testStatements(t, h) })
 	t.Run("a reject is mended, a batch withdrawn, its holder told", func(t *testing.T) { testMend(t, h) })
 	t.Run("a profile", func(t *testing.T) { testProfile(t, h) })
+	t.Run("rows that break a rule leak nothing", func(t *testing.T) { testRows(t, h) })
 	t.Run("every route as everybody", func(t *testing.T) { testWalk(t, h) })
 	t.Run("a file is handed in", func(t *testing.T) { testFiles(t, h) })
 	t.Run("rejects are raw for the steward alone", func(t *testing.T) { testRejects(t, h) })
@@ -213,6 +214,8 @@ func concrete(route string) (method, path string) {
 		path = strings.Replace(path, "{id}", theRequest, 1)
 	case strings.Contains(path, "/submissions/{id}"):
 		path = strings.Replace(path, "{id}", theSubmission, 1)
+	case strings.Contains(path, "/looks/{id}"):
+		path = strings.Replace(path, "{id}", theLook, 1)
 	case strings.Contains(path, "/reconciliations/{id}"):
 		path = strings.Replace(path, "{id}", theStatement, 1)
 	}
@@ -220,7 +223,7 @@ func concrete(route string) (method, path string) {
 	if strings.HasPrefix(path, "/v1/ways/") {
 		name = "main"
 	}
-	path = strings.NewReplacer("{code}", "resident", "{dataset}", "resident", "{kind}", "table", "{name}", name).Replace(path)
+	path = strings.NewReplacer("{code}", "resident", "{rule}", "phone.mobile", "{dataset}", "resident", "{kind}", "table", "{name}", name).Replace(path)
 	switch path {
 	case "/v1/catalog/entry":
 		path += "?code=310107/3005/000001"
@@ -272,6 +275,9 @@ func testWalk(t *testing.T, h *house) {
 					t.Errorf("%s as %s: %d, want not found", route, who, w.Code)
 				}
 				continue
+			}
+			if (strings.Contains(route, "/rules/{rule}/rows") || strings.Contains(route, "/looks/{id}")) && letter == "o" {
+				may = false // its own dataset's, its own organisation's alone
 			}
 			if strings.HasSuffix(route, "/submissions/{id}/discard") && letter == "p" {
 				may = false // it is a file: an operator may discard packages alone

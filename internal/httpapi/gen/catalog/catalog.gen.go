@@ -142,6 +142,9 @@ type GrantID = string
 // Limit defines model for Limit.
 type Limit = int
 
+// RuleID defines model for RuleID.
+type RuleID = string
+
 // StatementID defines model for StatementID.
 type StatementID = string
 

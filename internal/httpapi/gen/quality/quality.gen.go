@@ -9,12 +9,131 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
 	"github.com/oapi-codegen/runtime"
 )
+
+// Defines values for FailingPageShown.
+const (
+	FailingPageShownClear  FailingPageShown = "clear"
+	FailingPageShownMasked FailingPageShown = "masked"
+)
+
+// Valid indicates whether the value is a known member of the FailingPageShown enum.
+func (e FailingPageShown) Valid() bool {
+	switch e {
+	case FailingPageShownClear:
+		return true
+	case FailingPageShownMasked:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FailingRowState.
+const (
+	FailingRowStateDraft  FailingRowState = "draft"
+	FailingRowStateOpen   FailingRowState = "open"
+	FailingRowStateStored FailingRowState = "stored"
+)
+
+// Valid indicates whether the value is a known member of the FailingRowState enum.
+func (e FailingRowState) Valid() bool {
+	switch e {
+	case FailingRowStateDraft:
+		return true
+	case FailingRowStateOpen:
+		return true
+	case FailingRowStateStored:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LookForm.
+const (
+	LookFormCsv     LookForm = "csv"
+	LookFormPage    LookForm = "page"
+	LookFormRejects LookForm = "rejects"
+	LookFormXlsx    LookForm = "xlsx"
+)
+
+// Valid indicates whether the value is a known member of the LookForm enum.
+func (e LookForm) Valid() bool {
+	switch e {
+	case LookFormCsv:
+		return true
+	case LookFormPage:
+		return true
+	case LookFormRejects:
+		return true
+	case LookFormXlsx:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LookOutcome.
+const (
+	LookOutcomeAborted     LookOutcome = "aborted"
+	LookOutcomeDelivered   LookOutcome = "delivered"
+	LookOutcomeDenied      LookOutcome = "denied"
+	LookOutcomeFailed      LookOutcome = "failed"
+	LookOutcomeInterrupted LookOutcome = "interrupted"
+	LookOutcomeOpen        LookOutcome = "open"
+	LookOutcomeReady       LookOutcome = "ready"
+)
+
+// Valid indicates whether the value is a known member of the LookOutcome enum.
+func (e LookOutcome) Valid() bool {
+	switch e {
+	case LookOutcomeAborted:
+		return true
+	case LookOutcomeDelivered:
+		return true
+	case LookOutcomeDenied:
+		return true
+	case LookOutcomeFailed:
+		return true
+	case LookOutcomeInterrupted:
+		return true
+	case LookOutcomeOpen:
+		return true
+	case LookOutcomeReady:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LookShown.
+const (
+	LookShownClear  LookShown = "clear"
+	LookShownEmpty  LookShown = ""
+	LookShownMasked LookShown = "masked"
+)
+
+// Valid indicates whether the value is a known member of the LookShown enum.
+func (e LookShown) Valid() bool {
+	switch e {
+	case LookShownClear:
+		return true
+	case LookShownEmpty:
+		return true
+	case LookShownMasked:
+		return true
+	default:
+		return false
+	}
+}
 
 // Defines values for ProfileColumnIsBy.
 const (
@@ -72,16 +191,16 @@ func (e ProfileRelationKind) Valid() bool {
 
 // Defines values for ProfileRunState.
 const (
-	Failed  ProfileRunState = "failed"
-	Running ProfileRunState = "running"
+	ProfileRunStateFailed  ProfileRunState = "failed"
+	ProfileRunStateRunning ProfileRunState = "running"
 )
 
 // Valid indicates whether the value is a known member of the ProfileRunState enum.
 func (e ProfileRunState) Valid() bool {
 	switch e {
-	case Failed:
+	case ProfileRunStateFailed:
 		return true
-	case Running:
+	case ProfileRunStateRunning:
 		return true
 	default:
 		return false
@@ -157,12 +276,211 @@ func (e SuggestionSource) Valid() bool {
 	}
 }
 
+// Defines values for ExportFailingRowsParamsFormat.
+const (
+	ExportFailingRowsParamsFormatCsv  ExportFailingRowsParamsFormat = "csv"
+	ExportFailingRowsParamsFormatXlsx ExportFailingRowsParamsFormat = "xlsx"
+)
+
+// Valid indicates whether the value is a known member of the ExportFailingRowsParamsFormat enum.
+func (e ExportFailingRowsParamsFormat) Valid() bool {
+	switch e {
+	case ExportFailingRowsParamsFormatCsv:
+		return true
+	case ExportFailingRowsParamsFormatXlsx:
+		return true
+	default:
+		return false
+	}
+}
+
+// Became defines model for Became.
+type Became struct {
+	At      time.Time `json:"at"`
+	Dataset string    `json:"dataset"`
+
+	// Failing 仍不合格
+	Failing int64 `json:"failing"`
+
+	// Gone 已不在：删除、撤回或换了主键
+	Gone int64  `json:"gone"`
+	List string `json:"list"`
+
+	// Mended 已更正
+	Mended int64 `json:"mended"`
+
+	// Rows 当时的行数，含已拒收的
+	Rows int64  `json:"rows"`
+	Rule string `json:"rule"`
+}
+
 // Check defines model for Check.
 type Check struct {
 	Code   string `json:"code"`
 	Detail string `json:"detail"`
 	Passed bool   `json:"passed"`
 	Title  string `json:"title"`
+}
+
+// FailingAsk defines model for FailingAsk.
+type FailingAsk struct {
+	Department *string `json:"department,omitempty"`
+	Division   *string `json:"division,omitempty"`
+	Purpose    *string `json:"purpose,omitempty"`
+	Reveal     *bool   `json:"reveal,omitempty"`
+
+	// Where 筛选条件，同查看
+	Where *map[string]interface{} `json:"where,omitempty"`
+}
+
+// FailingColumn defines model for FailingColumn.
+type FailingColumn struct {
+	// Key 属于业务主键
+	Key bool `json:"key"`
+
+	// Level 0 为未定级
+	Level int `json:"level"`
+
+	// Mask 空为原值，hide 为不显示，stray 为隐去混入的证号和手机号，其余为脱敏方式
+	Mask  string `json:"mask"`
+	Name  string `json:"name"`
+	Title string `json:"title"`
+	Type  string `json:"type"`
+}
+
+// FailingPage defines model for FailingPage.
+type FailingPage struct {
+	Blocking     bool            `json:"blocking"`
+	Columns      []FailingColumn `json:"columns"`
+	Dataset      string          `json:"dataset"`
+	DatasetTitle string          `json:"dataset_title"`
+	Kind         string          `json:"kind"`
+
+	// List 查看记录编号，可用它查这些行的去向
+	List string `json:"list"`
+	Next string `json:"next"`
+
+	// NoRows 没有对应的行时说明原因，否则为空
+	NoRows string `json:"no_rows"`
+
+	// Refused 已拒收：未入库、尚待更正
+	Refused      []FailingRow `json:"refused"`
+	RefusedNext  string       `json:"refused_next"`
+	RefusedTotal *int64       `json:"refused_total"`
+	Rows         []FailingRow `json:"rows"`
+	Rule         string       `json:"rule"`
+
+	// Ruleset 规则版本（数据集版本）
+	Ruleset int              `json:"ruleset"`
+	Set     bool             `json:"set"`
+	Shown   FailingPageShown `json:"shown"`
+	Title   string           `json:"title"`
+
+	// Total 只在第一页给出
+	Total *int64 `json:"total"`
+
+	// Units 责任单位各有几行；只在第一页给出
+	Units []FailingUnit `json:"units"`
+
+	// Unjudged 现行规则尚未判定过的行
+	Unjudged *int64 `json:"unjudged"`
+}
+
+// FailingPageShown defines model for FailingPage.Shown.
+type FailingPageShown string
+
+// FailingRow defines model for FailingRow.
+type FailingRow struct {
+	// Batch 批次的首位置
+	Batch int64 `json:"batch"`
+
+	// Breaks 这一行不符合的全部行规则
+	Breaks []string `json:"breaks"`
+
+	// Group 同组标识：互为重复的行相同
+	Group     string `json:"group"`
+	Offset    int64  `json:"offset"`
+	Partition int32  `json:"partition"`
+
+	// Row 一条记录带多行时的行号
+	Row int32 `json:"row"`
+
+	// Ruleset 入库时的规则版本；已拒收的为 0
+	Ruleset int `json:"ruleset"`
+
+	// State stored 已入库
+	State FailingRowState `json:"state"`
+
+	// Token 行标识：同一业务主键始终相同，不能还原
+	Token   string `json:"token"`
+	Topic   string `json:"topic"`
+	TopicId string `json:"topic_id"`
+
+	// Unit 责任单位
+	Unit     string `json:"unit"`
+	UnitName string `json:"unit_name"`
+
+	// Values 按 columns 的次序
+	Values []interface{} `json:"values"`
+}
+
+// FailingRowState stored 已入库
+type FailingRowState string
+
+// FailingUnit defines model for FailingUnit.
+type FailingUnit struct {
+	Refused  int64  `json:"refused"`
+	Rows     int64  `json:"rows"`
+	Unit     string `json:"unit"`
+	UnitName string `json:"unit_name"`
+}
+
+// Look defines model for Look.
+type Look struct {
+	Actor    string     `json:"actor"`
+	At       time.Time  `json:"at"`
+	Bytes    int64      `json:"bytes"`
+	ClosedAt *time.Time `json:"closed_at"`
+	Data     string     `json:"data"`
+	Dataset  string     `json:"dataset"`
+	Digest   string     `json:"digest"`
+
+	// Filter L3 及以上数据项的值以带密钥的摘要代替
+	Filter map[string]interface{} `json:"filter"`
+
+	// Form page 查看；rejects 查看问题数据原文
+	Form    LookForm    `json:"form"`
+	Id      string      `json:"id"`
+	Org     string      `json:"org"`
+	OrgName string      `json:"org_name"`
+	Outcome LookOutcome `json:"outcome"`
+	Purpose string      `json:"purpose"`
+	Reason  string      `json:"reason"`
+	Refused int64       `json:"refused"`
+	Request string      `json:"request"`
+
+	// Reveal 揭示
+	Reveal  bool      `json:"reveal"`
+	Role    string    `json:"role"`
+	Rows    int64     `json:"rows"`
+	Rule    string    `json:"rule"`
+	Ruleset int       `json:"ruleset"`
+	Shown   LookShown `json:"shown"`
+}
+
+// LookForm page 查看；rejects 查看问题数据原文
+type LookForm string
+
+// LookOutcome defines model for Look.Outcome.
+type LookOutcome string
+
+// LookShown defines model for Look.Shown.
+type LookShown string
+
+// LookPage defines model for LookPage.
+type LookPage struct {
+	Items []Look `json:"items"`
+	Next  string `json:"next"`
 }
 
 // Problem defines model for Problem.
@@ -464,8 +782,62 @@ type GrantID = string
 // Limit defines model for Limit.
 type Limit = int
 
+// RuleID defines model for RuleID.
+type RuleID = string
+
 // StatementID defines model for StatementID.
 type StatementID = string
+
+// ListFailingRowsParams defines parameters for ListFailingRows.
+type ListFailingRowsParams struct {
+	// Where 筛选条件，JSON：{"all":[{"f":"数据项","op":"eq","v":"值"}]}
+	Where *string `form:"where,omitempty" json:"where,omitempty"`
+
+	// Department 责任单位的统一社会信用代码
+	Department *string `form:"department,omitempty" json:"department,omitempty"`
+
+	// Division 区划代码，6、9 或 12 位
+	Division *string `form:"division,omitempty" json:"division,omitempty"`
+
+	// Reveal 揭示：以原值显示，须写明用途
+	Reveal *bool `form:"reveal,omitempty" json:"reveal,omitempty"`
+
+	// Purpose 用途，记入查看记录
+	Purpose *string `form:"purpose,omitempty" json:"purpose,omitempty"`
+
+	// Cursor 上一页给出的 next
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// RefusedCursor 上一页给出的 refused_next
+	RefusedCursor *string `form:"refused_cursor,omitempty" json:"refused_cursor,omitempty"`
+
+	// Limit 最多几条
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ExportFailingRowsParams defines parameters for ExportFailingRows.
+type ExportFailingRowsParams struct {
+	Format *ExportFailingRowsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// ExportFailingRowsParamsFormat defines parameters for ExportFailingRows.
+type ExportFailingRowsParamsFormat string
+
+// ListLooksParams defines parameters for ListLooks.
+type ListLooksParams struct {
+	Dataset *string `form:"dataset,omitempty" json:"dataset,omitempty"`
+	Rule    *string `form:"rule,omitempty" json:"rule,omitempty"`
+	Actor   *string `form:"actor,omitempty" json:"actor,omitempty"`
+
+	// Cursor 上一页给出的 next
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit 最多几条
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ExportFailingRowsJSONRequestBody defines body for ExportFailingRows for application/json ContentType.
+type ExportFailingRowsJSONRequestBody = FailingAsk
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -478,9 +850,21 @@ type ServerInterface interface {
 	// GetResults 最近一次规则运行的结果，逐条规则
 	// (GET /v1/datasets/{code}/results)
 	GetResults(w http.ResponseWriter, r *http.Request, code DatasetCode)
+	// ListFailingRows 不符合一条规则的全部行，以及被它拒收、尚待更正的问题数据
+	// (GET /v1/datasets/{code}/rules/{rule}/rows)
+	ListFailingRows(w http.ResponseWriter, r *http.Request, code DatasetCode, rule RuleID, params ListFailingRowsParams)
+	// ExportFailingRows 导出不符合一条规则的全部行，不限行数
+	// (POST /v1/datasets/{code}/rules/{rule}/rows/export)
+	ExportFailingRows(w http.ResponseWriter, r *http.Request, code DatasetCode, rule RuleID, params ExportFailingRowsParams)
 	// GetSuggestions 由最近一次探查得出的规则建议，有用的在前；已声明的不在其中
 	// (GET /v1/datasets/{code}/suggestions)
 	GetSuggestions(w http.ResponseWriter, r *http.Request, code DatasetCode)
+	// ListLooks 谁在何时为何查看或导出了不合格行，新的在前
+	// (GET /v1/quality/looks)
+	ListLooks(w http.ResponseWriter, r *http.Request, params ListLooksParams)
+	// GetBecame 一次查看或导出的那些行，后来怎样了
+	// (GET /v1/quality/looks/{id}/became)
+	GetBecame(w http.ResponseWriter, r *http.Request, id string)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -570,6 +954,199 @@ func (siw *ServerInterfaceWrapper) GetResults(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// ListFailingRows operation middleware
+func (siw *ServerInterfaceWrapper) ListFailingRows(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code DatasetCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "rule" -------------
+	var rule RuleID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "rule", r.PathValue("rule"), &rule, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "rule", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListFailingRowsParams
+
+	// ------------- Optional query parameter "where" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "where", r.URL.Query(), &params.Where, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "where"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "where", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "department" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "department", r.URL.Query(), &params.Department, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "department"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "department", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "division" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "division", r.URL.Query(), &params.Division, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "division"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "division", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "reveal" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "reveal", r.URL.Query(), &params.Reveal, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "reveal"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "reveal", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "purpose" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "purpose", r.URL.Query(), &params.Purpose, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "purpose"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "purpose", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "refused_cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "refused_cursor", r.URL.Query(), &params.RefusedCursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "refused_cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "refused_cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListFailingRows(w, r, code, rule, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ExportFailingRows operation middleware
+func (siw *ServerInterfaceWrapper) ExportFailingRows(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code DatasetCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "rule" -------------
+	var rule RuleID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "rule", r.PathValue("rule"), &rule, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "rule", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportFailingRowsParams
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "format"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "format", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ExportFailingRows(w, r, code, rule, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetSuggestions operation middleware
 func (siw *ServerInterfaceWrapper) GetSuggestions(w http.ResponseWriter, r *http.Request) {
 
@@ -587,6 +1164,117 @@ func (siw *ServerInterfaceWrapper) GetSuggestions(w http.ResponseWriter, r *http
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetSuggestions(w, r, code)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListLooks operation middleware
+func (siw *ServerInterfaceWrapper) ListLooks(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListLooksParams
+
+	// ------------- Optional query parameter "dataset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dataset", r.URL.Query(), &params.Dataset, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dataset"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dataset", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "rule" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "rule", r.URL.Query(), &params.Rule, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "rule"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "rule", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "actor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor", r.URL.Query(), &params.Actor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "actor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "actor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListLooks(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetBecame operation middleware
+func (siw *ServerInterfaceWrapper) GetBecame(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetBecame(w, r, id)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -720,6 +1408,10 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/datasets/{code}/profile", wrapper.GetProfile)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/datasets/{code}/profile", wrapper.StartProfile)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/datasets/{code}/suggestions", wrapper.GetSuggestions)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/datasets/{code}/rules/{rule}/rows", wrapper.ListFailingRows)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/datasets/{code}/rules/{rule}/rows/export", wrapper.ExportFailingRows)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/quality/looks", wrapper.ListLooks)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/quality/looks/{id}/became", wrapper.GetBecame)
 
 	return m
 }
@@ -843,6 +1535,95 @@ func (response GetResultsdefaultApplicationProblemPlusJSONResponse) VisitGetResu
 	return err
 }
 
+type ListFailingRowsRequestObject struct {
+	Code   DatasetCode `json:"code"`
+	Rule   RuleID      `json:"rule"`
+	Params ListFailingRowsParams
+}
+
+type ListFailingRowsResponseObject interface {
+	VisitListFailingRowsResponse(w http.ResponseWriter) error
+}
+
+type ListFailingRows200JSONResponse FailingPage
+
+func (response ListFailingRows200JSONResponse) VisitListFailingRowsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListFailingRowsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListFailingRowsdefaultApplicationProblemPlusJSONResponse) VisitListFailingRowsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportFailingRowsRequestObject struct {
+	Code   DatasetCode `json:"code"`
+	Rule   RuleID      `json:"rule"`
+	Params ExportFailingRowsParams
+	Body   *ExportFailingRowsJSONRequestBody
+}
+
+type ExportFailingRowsResponseObject interface {
+	VisitExportFailingRowsResponse(w http.ResponseWriter) error
+}
+
+type ExportFailingRows200ApplicationzipResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ExportFailingRows200ApplicationzipResponse) VisitExportFailingRowsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/zip")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ExportFailingRowsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ExportFailingRowsdefaultApplicationProblemPlusJSONResponse) VisitExportFailingRowsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetSuggestionsRequestObject struct {
 	Code DatasetCode `json:"code"`
 }
@@ -882,6 +1663,84 @@ func (response GetSuggestionsdefaultApplicationProblemPlusJSONResponse) VisitGet
 	return err
 }
 
+type ListLooksRequestObject struct {
+	Params ListLooksParams
+}
+
+type ListLooksResponseObject interface {
+	VisitListLooksResponse(w http.ResponseWriter) error
+}
+
+type ListLooks200JSONResponse LookPage
+
+func (response ListLooks200JSONResponse) VisitListLooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListLooksdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListLooksdefaultApplicationProblemPlusJSONResponse) VisitListLooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBecameRequestObject struct {
+	Id string `json:"id"`
+}
+
+type GetBecameResponseObject interface {
+	VisitGetBecameResponse(w http.ResponseWriter) error
+}
+
+type GetBecame200JSONResponse Became
+
+func (response GetBecame200JSONResponse) VisitGetBecameResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBecamedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetBecamedefaultApplicationProblemPlusJSONResponse) VisitGetBecameResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// GetProfile 最近一次数据探查，和正在进行的探查；不含敏感或个人信息数据项的任何取值
@@ -893,9 +1752,21 @@ type StrictServerInterface interface {
 	// GetResults 最近一次规则运行的结果，逐条规则
 	// (GET /v1/datasets/{code}/results)
 	GetResults(ctx context.Context, request GetResultsRequestObject) (GetResultsResponseObject, error)
+	// ListFailingRows 不符合一条规则的全部行，以及被它拒收、尚待更正的问题数据
+	// (GET /v1/datasets/{code}/rules/{rule}/rows)
+	ListFailingRows(ctx context.Context, request ListFailingRowsRequestObject) (ListFailingRowsResponseObject, error)
+	// ExportFailingRows 导出不符合一条规则的全部行，不限行数
+	// (POST /v1/datasets/{code}/rules/{rule}/rows/export)
+	ExportFailingRows(ctx context.Context, request ExportFailingRowsRequestObject) (ExportFailingRowsResponseObject, error)
 	// GetSuggestions 由最近一次探查得出的规则建议，有用的在前；已声明的不在其中
 	// (GET /v1/datasets/{code}/suggestions)
 	GetSuggestions(ctx context.Context, request GetSuggestionsRequestObject) (GetSuggestionsResponseObject, error)
+	// ListLooks 谁在何时为何查看或导出了不合格行，新的在前
+	// (GET /v1/quality/looks)
+	ListLooks(ctx context.Context, request ListLooksRequestObject) (ListLooksResponseObject, error)
+	// GetBecame 一次查看或导出的那些行，后来怎样了
+	// (GET /v1/quality/looks/{id}/became)
+	GetBecame(ctx context.Context, request GetBecameRequestObject) (GetBecameResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error)
@@ -1015,6 +1886,72 @@ func (sh *strictHandler) GetResults(w http.ResponseWriter, r *http.Request, code
 	}
 }
 
+// ListFailingRows operation middleware
+func (sh *strictHandler) ListFailingRows(w http.ResponseWriter, r *http.Request, code DatasetCode, rule RuleID, params ListFailingRowsParams) {
+	var request ListFailingRowsRequestObject
+
+	request.Code = code
+	request.Rule = rule
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListFailingRows(ctx, request.(ListFailingRowsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListFailingRows")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListFailingRowsResponseObject); ok {
+		if err := validResponse.VisitListFailingRowsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ExportFailingRows operation middleware
+func (sh *strictHandler) ExportFailingRows(w http.ResponseWriter, r *http.Request, code DatasetCode, rule RuleID, params ExportFailingRowsParams) {
+	var request ExportFailingRowsRequestObject
+
+	request.Code = code
+	request.Rule = rule
+	request.Params = params
+
+	var body ExportFailingRowsJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		if !errors.Is(err, io.EOF) {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportFailingRows(ctx, request.(ExportFailingRowsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportFailingRows")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ExportFailingRowsResponseObject); ok {
+		if err := validResponse.VisitExportFailingRowsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetSuggestions operation middleware
 func (sh *strictHandler) GetSuggestions(w http.ResponseWriter, r *http.Request, code DatasetCode) {
 	var request GetSuggestionsRequestObject
@@ -1034,6 +1971,58 @@ func (sh *strictHandler) GetSuggestions(w http.ResponseWriter, r *http.Request, 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetSuggestionsResponseObject); ok {
 		if err := validResponse.VisitGetSuggestionsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListLooks operation middleware
+func (sh *strictHandler) ListLooks(w http.ResponseWriter, r *http.Request, params ListLooksParams) {
+	var request ListLooksRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListLooks(ctx, request.(ListLooksRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListLooks")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListLooksResponseObject); ok {
+		if err := validResponse.VisitListLooksResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetBecame operation middleware
+func (sh *strictHandler) GetBecame(w http.ResponseWriter, r *http.Request, id string) {
+	var request GetBecameRequestObject
+
+	request.Id = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetBecame(ctx, request.(GetBecameRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetBecame")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetBecameResponseObject); ok {
+		if err := validResponse.VisitGetBecameResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
