@@ -126,13 +126,10 @@ func (p *Profiler) run(ctx context.Context, ds *mulu.Dataset, actor string) erro
 	}
 	out := b.Profile()
 	out.Dataset, out.Version, out.Data, out.At = string(ds.Code), ds.Version, data, p.Now()
-	list := suggest.Rules(out, suggest.Options{Dataset: ds, RowKinds: quality.RuleKinds(), SetKinds: setKinds(), Self: b.Sketch(), Others: p.others(ds)})
+	list := suggest.Rules(out, suggest.Options{Dataset: ds, RowKinds: quality.RuleKinds(), SetKinds: quality.SetKinds(), Self: b.Sketch(), Others: p.others(ds)})
 	p.remember(ds, b.Sketch())
 	return p.Desk.SaveProfile(ctx, desk.Profiled{Dataset: ds.Code, Ruleset: ds.Version, Data: data, Actor: actor, Profile: out, Suggestions: list, At: out.At})
 }
-
-// setKinds are the kinds of set rule that suggestions use.
-func setKinds() []string { return []string{"unique"} }
 
 func (p *Profiler) progress(rows, total int64) {
 	p.mu.Lock()

@@ -120,7 +120,7 @@ func (l *lookFlags) lookAtFile(name string, progress io.Writer) (*profile.Profil
 	}
 	p := b.Profile()
 	p.At = time.Now()
-	return p, suggest.Rules(p, suggest.Options{RowKinds: quality.RuleKinds(), SetKinds: []string{"unique"}, Values: l.values}), nil
+	return p, suggest.Rules(p, suggest.Options{RowKinds: quality.RuleKinds(), SetKinds: quality.SetKinds(), Values: l.values}), nil
 }
 
 func (l *lookFlags) lookAtDataset(ctx context.Context, code string, progress io.Writer) (*profile.Profile, []suggest.Suggestion, error) {

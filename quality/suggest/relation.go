@@ -103,13 +103,7 @@ func (s *scout) duplicates() {
 		if d.Except == "" || !s.key(d.Except) || len(s.p.Keys[0].Columns) != 1 || d.Rows == 0 || d.Rows*20 > s.p.Rows {
 			continue
 		}
-		var columns []string
-		for i := range s.p.Columns {
-			if c := &s.p.Columns[i]; c.Name != d.Except && c.Values > 0 {
-				columns = append(columns, c.Name)
-			}
-		}
-		s.add(Suggestion{ID: d.Except + ".repeated", Set: true, Title: "除" + label(s.fields[d.Except]) + "外内容不重复", Kind: "unique", Columns: columns, Indicator: "030300", Source: FromKey,
+		s.add(Suggestion{ID: d.Except + ".duplicate_rows", Set: true, Title: "除" + label(s.fields[d.Except]) + "外内容不重复", Kind: "duplicate_rows", Columns: []string{}, Indicator: "030300", Source: FromKey,
 			Why:    fmt.Sprintf("%s 行除%s外与另一行完全相同", num(d.Rows), label(s.fields[d.Except])),
 			Judged: s.p.Rows, Failing: d.Rows, Exact: d.Exact, Confidence: 0.9})
 	}
@@ -141,7 +135,7 @@ func (s *scout) references() {
 			}
 			failing := int64((1 - within) * float64(c.Values))
 			s.add(Suggestion{ID: c.Name + ".in_" + o.Dataset, Set: true, Title: label(c) + "在" + o.Title + "中存在", Kind: "references", Columns: []string{c.Name},
-				Params: map[string]string{"dataset": o.Dataset, "on": c.Name, "to": o.Key[0]}, Indicator: "040204", Source: FromReference,
+				Params: map[string]string{"dataset": o.Dataset, "to": o.Key[0]}, Indicator: "040203", Source: FromReference,
 				Why: fmt.Sprintf("%s 个不同取值中 %s%% 在%s的%s中", num(int64(compared)), points(int64(within*10000), 10000), o.Title, o.Key[0]), Judged: c.Values, Failing: failing})
 		}
 	}

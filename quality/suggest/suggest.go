@@ -160,7 +160,7 @@ func declared(ds *mulu.Dataset, x *Suggestion) bool {
 			return true
 		}
 	}
-	return x.Kind == "not_null" && slices.Contains(ds.Key, x.Columns[0])
+	return x.Kind == "not_null" && !x.Set && slices.Contains(ds.Key, x.Columns[0])
 }
 
 // forms are kinds that judge how one text is written: with one of them declared for an

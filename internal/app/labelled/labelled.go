@@ -220,6 +220,6 @@ func propose(ds *mulu.Dataset, rows [][]byte, tables *codes.Tables, o Options) (
 	if err := second.Add(read.rec); err != nil {
 		return nil, nil, err
 	}
-	list := suggest.Rules(second.Profile(), suggest.Options{RowKinds: quality.RuleKinds(), SetKinds: []string{"unique"}, Values: true})
+	list := suggest.Rules(second.Profile(), suggest.Options{RowKinds: quality.RuleKinds(), SetKinds: quality.SetKinds(), Values: true})
 	return suggest.Declare(proposed, list), list, nil
 }

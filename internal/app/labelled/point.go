@@ -86,8 +86,16 @@ func point(ds *mulu.Dataset, rows [][]byte, tables *codes.Tables, asOf time.Time
 		out = append(out, p)
 	}
 	for _, r := range ds.SetRules {
-		if r.Kind == "unique" {
-			out = append(out, pointing{rule: string(r.ID), columns: r.Columns, groups: read.repeated(ds, r.Columns)})
+		columns := r.Columns
+		if r.Kind == "duplicate_rows" && len(columns) == 0 {
+			for _, c := range ds.Columns {
+				if !slices.Contains(ds.Key, c.Name) {
+					columns = append(columns, c.Name)
+				}
+			}
+		}
+		if r.Kind == "unique" || r.Kind == "duplicate_rows" {
+			out = append(out, pointing{rule: string(r.ID), columns: columns, groups: read.repeated(ds, columns)})
 		}
 	}
 	return out, nil
