@@ -38,6 +38,7 @@ type person struct {
 	local    bool // 户籍 in Putuo or Shanghai
 	dead     bool
 	death    int32
+	gone     bool // has died, and the register of residents has not heard of it
 	upd      int64
 	alone    bool
 	children int
