@@ -29,7 +29,7 @@ var (
 func (g *generator) untold(people []*person) {
 	for _, p := range people {
 		if !p.dead && p.age >= 65 && g.aside.Float64() < 0.012 {
-			p.gone, p.death = true, g.today-1-int32(g.aside.IntN(25))
+			p.gone, p.goneOn = true, g.today-1-int32(g.aside.IntN(25))
 		}
 	}
 }
@@ -53,23 +53,27 @@ func (g *generator) putDeath(p *person) error {
 	if !p.dead && !p.gone {
 		return nil
 	}
+	died := p.death
+	if !p.dead {
+		died = p.goneOn
+	}
 	g.rollWith(g.aside, deathRates)
-	reported := p.death + int32(g.aside.IntN(20))
+	reported := died + int32(g.aside.IntN(20))
 	if g.has("reported_late") {
 		g.drop("reported_before")
-		if reported = p.death + 21 + int32(g.aside.IntN(60)); reported > g.today {
+		if reported = died + 21 + int32(g.aside.IntN(60)); reported > g.today {
 			g.drop("reported_late")
 		}
 	}
 	if g.has("reported_before") {
-		reported = p.death - 1 - int32(g.aside.IntN(9))
+		reported = died - 1 - int32(g.aside.IntN(9))
 	}
 	reported = min(reported, g.today)
 	id := p.id
 	if g.has("id_checksum") {
 		id = g.spoilt(id)
 	}
-	cert := "SW" + compact(p.death) + pad(p.n%1_000_000, 6)
+	cert := "SW" + compact(died) + pad(p.n%1_000_000, 6)
 	if g.has("cert_blank") {
 		cert = ""
 	}
@@ -78,7 +82,7 @@ func (g *generator) putDeath(p *person) error {
 	w.text("id_no", id)
 	w.text("name", p.name)
 	w.text("cert_no", cert)
-	w.text("death_date", isoDate(p.death))
+	w.text("death_date", isoDate(died))
 	w.text("place", []string{"医疗机构", "家中", "养老机构"}[g.aside.IntN(3)])
 	w.text("reported", isoDate(reported))
 	w.key = append(w.key[:0], id...)

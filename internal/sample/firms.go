@@ -188,7 +188,7 @@ func (g *generator) writeLicence(f *firm) error {
 	if g.has("addr_differs") {
 		addr = "普陀区" + g.ref.roads[g.aside.IntN(len(g.ref.roads))] + strconv.Itoa(1000+g.aside.IntN(900)) + "号"
 	}
-	issue := f.found + 30 + int32(g.aside.IntN(60))
+	issue := max(f.found+30, g.today-int32(g.aside.IntN(1_700)))
 	w := &g.row
 	w.start()
 	w.text("lic_no", number)
@@ -197,7 +197,7 @@ func (g *generator) writeLicence(f *firm) error {
 	w.text("addr", addr)
 	w.text("items", items)
 	w.text("issue", isoDate(issue))
-	w.text("expire", isoDate(issue+5*365))
+	w.text("expire", isoDate(issue+1_826))
 	w.text("status", status)
 	w.text("inspector", g.ref.surnames.draw(g.aside.Float64())+"监管员")
 	w.text("grade", string("ABC"[g.aside.IntN(3)]))

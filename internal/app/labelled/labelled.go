@@ -97,6 +97,10 @@ var shows = map[string][]string{
 	"name_placeholder": {"name"}, "death_late": {"death_date", "upd", "status"}, "div12_wrong": {"div12", "addr_code"}, "duplicate": {"*"},
 	"code_missing": {"addr_code"}, "area_text": {"area"}, "room_form": {"room"}, "lon_lat_swapped": {"lon", "lat"}, "out_of_district": {"lon"},
 	"alias": {"*"}, "grid_missing": {"grid15"},
+	"death_unpropagated": {"status"}, "reported_before": {"reported", "death_date"}, "reported_late": {"reported", "death_date"}, "cert_blank": {"cert_no"},
+	"acct_check": {"acct_no"}, "band_wrong": {"age_band", "amount"}, "month_twice": {"*"}, "paid_after_death": {"pay_status", "month"},
+	"uscc_missing": {"uscc"}, "uscc_check": {"uscc"}, "industry_old": {"industry"}, "name_width": {"name"}, "capital_unit": {"reg_cap"}, "rep_masked": {"rep_id"},
+	"lic_length": {"lic_no"}, "category_items": {"items", "lic_no"}, "addr_differs": {"addr"}, "firm_cancelled": {"status"},
 	"visit_future": {"visit"}, "children_text": {"children_n"}, "text_only": {"live_alone", "children_n", "health_lv", "risk_lv"}, "stale": {"visit"}, "risk_blank": {"risk_lv"},
 }
 
