@@ -260,7 +260,7 @@ func notes(c *profile.Column) string {
 		out = append(out, "只有一种取值")
 	}
 	if c.Level > 0 && c.Level < mulu.L3 && c.Is != nil && c.Is.PI != "" {
-		out = append(out, "像个人信息，级别应不低于 L3")
+		out = append(out, "像个人信息，请核对级别")
 	}
 	return strings.Join(out, "，")
 }

@@ -63,6 +63,7 @@ func (g *generator) putDeath(p *person) error {
 		g.drop("reported_before")
 		if reported = died + 21 + int32(g.aside.IntN(60)); reported > g.today {
 			g.drop("reported_late")
+			reported = died
 		}
 	}
 	if g.has("reported_before") {

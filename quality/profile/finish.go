@@ -241,15 +241,10 @@ func (c *column) ranges(out *Column, rows []sampled, at int) {
 	slices.Sort(xs)
 	s := &out.Secret
 	s.Min, s.Max, s.Judged = m.min, m.max, int64(len(xs))
-	q1, q3 := quantile(xs, 0.25), quantile(xs, 0.75)
-	lo, hi := q1-3*(q3-q1), q3+3*(q3-q1)
-	s.Inside = [2]float64{m.max, m.min}
-	for _, x := range xs {
-		if x < lo || x > hi {
-			s.Outside++
-			continue
-		}
-		s.Inside[0], s.Inside[1] = min(s.Inside[0], x), max(s.Inside[1], x)
+	s.outliers(xs, func(x float64) float64 { return x })
+	if s.Outside == 0 && m.min > 0 && m.max >= 1000*m.min {
+		s.outliers(xs, math.Log10)
+		s.Orders = s.Outside > 0
 	}
 	write := writer(out.Observed)
 	out.Range = &Range{Min: write(m.min), Max: write(m.max)}
@@ -263,6 +258,21 @@ func (c *column) ranges(out *Column, rows []sampled, at int) {
 	out.Histogram = histogram(xs, write)
 	if is := recogniseNumber(c.field, dates, c.values, quantile(xs, 0.5)); is != nil && out.Is == nil {
 		out.Is = is
+	}
+}
+
+// outliers notes what lies beyond three times the width of the middle half of sorted
+// numbers, on a scale.
+func (s *Secret) outliers(xs []float64, scale func(float64) float64) {
+	q1, q3 := scale(quantile(xs, 0.25)), scale(quantile(xs, 0.75))
+	lo, hi := q1-3*(q3-q1), q3+3*(q3-q1)
+	s.Outside, s.Inside = 0, [2]float64{math.Inf(1), math.Inf(-1)}
+	for _, x := range xs {
+		if y := scale(x); y < lo || y > hi {
+			s.Outside++
+			continue
+		}
+		s.Inside[0], s.Inside[1] = min(s.Inside[0], x), max(s.Inside[1], x)
 	}
 }
 

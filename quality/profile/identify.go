@@ -61,7 +61,7 @@ var (
 	passportForm   = regexp.MustCompile(`^(E[A-HJ-NP-Z]\d{7}|[EGDSP]\d{8}|[HM]\d{8}(\d{2})?)$`)
 	plateForm      = regexp.MustCompile(`^[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-Z][A-HJ-NP-Z0-9]{5,6}$`)
 	postcodeForm   = regexp.MustCompile(`^[0-8]\d{5}$`)
-	addressForm    = regexp.MustCompile(`(路|街|道|弄|巷|村|镇|乡|里|坊|苑|区).*(号|室|弄|幢|栋|楼|单元|附近|组)`)
+	addressForm    = regexp.MustCompile(`(路|街|道|弄|巷|村|镇|乡|里|坊|苑|区).*(号|室|弄|幢|栋|楼|单元|组)`)
 )
 
 // kinds in the order they are asked; the first that fits is what the column is.

@@ -89,6 +89,7 @@ type Secret struct {
 	Min, Max  float64
 	Inside    [2]float64 // least and greatest value that is no outlier
 	Outside   int64      // outliers, of the sample: beyond three times the middle half's width
+	Orders    bool       // the outliers are so by their order of magnitude: another unit
 	Judged    int64      // rows of the sample that have a number
 	Future    int64      // dates after AsOf, of all rows
 	Before    int64      // dates before 1900, of all rows

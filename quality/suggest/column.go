@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"mulu"
+	"mulu/quality/codes"
 	"mulu/quality/profile"
 )
 
@@ -71,7 +72,7 @@ func (s *scout) identifier(c *profile.Column) {
 		return
 	}
 	r, ok := rulesOf[c.Is.Kind]
-	if !ok || c.Is.Kind == profile.IsDivision && len(c.Codes) > 0 && c.Codes[0].Good > c.Is.Good {
+	if !ok || c.Is.Kind == profile.IsDivision && byTable(c) {
 		return
 	}
 	failing := c.Is.Values - c.Is.Good
@@ -81,8 +82,15 @@ func (s *scout) identifier(c *profile.Column) {
 		Judged: c.Is.Values, Failing: failing, Exact: true})
 }
 
+// byTable says whether a column of divisions is judged by a table rather than by the kind
+// division: where the table fits better, and where old codes are right, as of a place
+// of registration.
+func byTable(c *profile.Column) bool {
+	return len(c.Codes) > 0 && (c.Codes[0].Good > c.Is.Good || c.Codes[0].Table == codes.History && c.Codes[0].Good == c.Is.Good)
+}
+
 func (s *scout) codes(c *profile.Column) {
-	if len(c.Codes) == 0 || c.Observed != mulu.String || c.Is != nil && c.Is.Kind == profile.IsDivision && c.Is.Good >= c.Codes[0].Good {
+	if len(c.Codes) == 0 || c.Observed != mulu.String || c.Is != nil && c.Is.Kind == profile.IsDivision && !byTable(c) {
 		return
 	}
 	fit := c.Codes[0]
@@ -211,13 +219,25 @@ func (s *scout) numbers(c *profile.Column) {
 		return
 	}
 	lo, hi := roomy(x.Inside[0], x.Inside[1], c.Observed == mulu.Int, c.Scale)
+	if x.Orders {
+		lo, hi = strconv.FormatFloat(magnitude(x.Inside[0]/2, math.Floor), 'f', -1, 64), strconv.FormatFloat(magnitude(x.Inside[1]*2, math.Ceil), 'f', -1, 64)
+	}
 	failing, exact := s.scaled(x.Outside)
 	why, confidence := fmt.Sprintf("%s 个数中 %s%% 落在中间一半的三倍距离之内；边界放宽一成", num(x.Judged), points(x.Judged-x.Outside, x.Judged)), 1.0
-	if x.Outside == 0 {
+	switch {
+	case x.Outside == 0:
 		confidence = 0.7
+	case x.Orders:
+		why = fmt.Sprintf("%s 个数中 %s%% 的数量级相近，其余相差很大，像是单位不同", num(x.Judged), points(x.Judged-x.Outside, x.Judged))
 	}
 	s.add(Suggestion{Title: label(c) + "在合理范围内", Kind: "range", Columns: []string{c.Name}, Params: map[string]string{"min": lo, "max": hi}, Indicator: "030200",
 		Source: FromStatistics, Why: why, Judged: c.Values, Failing: failing, Exact: exact, Confidence: confidence})
+}
+
+// magnitude rounds to one digit, outwards.
+func magnitude(x float64, round func(float64) float64) float64 {
+	p := math.Pow10(int(math.Floor(math.Log10(x))))
+	return round(x/p) * p
 }
 
 // roomy widens a range by a tenth and rounds it outwards; what is never negative stays so.

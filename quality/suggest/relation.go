@@ -85,7 +85,7 @@ func (s *scout) related(r profile.Relation, x Suggestion, what string) {
 
 func (s *scout) keys() {
 	for i, k := range s.p.Keys {
-		if c := s.fields[k.Columns[0]]; i > 0 && !(len(k.Columns) == 1 && c.Is != nil && c.Is.Share >= leastGood) {
+		if c := s.fields[k.Columns[0]]; i > 0 && !(len(k.Columns) == 1 && c.Is != nil && c.Is.Share >= leastGood && k.Repeat*100 <= k.Rows) {
 			continue
 		}
 		var names []string

@@ -168,6 +168,9 @@ func declared(ds *mulu.Dataset, x *Suggestion) bool {
 var forms = []string{"gb11643", "gb32100", "gbt17710", "mobile", "bank_card", "luhn", "division", "code", "enum", "pattern", "fixed_length"}
 
 func covers(declared, proposed string) bool {
+	if declared == "code" && proposed == "division" {
+		return true // a table of divisions
+	}
 	at, of := slices.Index(forms, declared), slices.Index(forms, proposed)
 	return at >= 0 && of >= at
 }

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow"
+
 	"mulu"
 	declared "mulu/deploy/sample"
 	"mulu/internal/app/rawfile"
@@ -140,7 +142,7 @@ func Measure(ctx context.Context, o Options) (*Report, error) {
 			return nil, err
 		}
 		o.Progress("衡量 / measuring "+string(ds.Code), int64(i), int64(len(todo)))
-		m, err := measure(ds.Dataset, d, tables, o)
+		m, err := measure(ds.Dataset, d, tables, o, d.declared(set, tables, o.AsOf))
 		if err != nil {
 			return nil, fmt.Errorf("measure %s: %w", ds.Code, err)
 		}
@@ -167,17 +169,34 @@ func generate(o Options) (*district, error) {
 	return d, err
 }
 
-func measure(ds *mulu.Dataset, d *district, tables *codes.Tables, o Options) (*Dataset, error) {
+// declared gives the rows of a dataset that its declaration lets in, each read once.
+func (d *district) declared(set *declare.Set, tables *codes.Tables, asOf time.Time) others {
+	return func(code mulu.DatasetCode) (*mulu.Dataset, arrow.RecordBatch, error) {
+		for _, ds := range set.Datasets {
+			if ds.Code != code {
+				continue
+			}
+			read, err := decode(ds.Dataset, d.rows[string(code)])
+			if err != nil {
+				return nil, nil, err
+			}
+			return ds.Dataset, read.rec, nil
+		}
+		return nil, nil, fmt.Errorf("dataset %s: %w", code, mulu.ErrNotFound)
+	}
+}
+
+func measure(ds *mulu.Dataset, d *district, tables *codes.Tables, o Options, find others) (*Dataset, error) {
 	rows, labels := d.rows[string(ds.Code)], d.labels[string(ds.Code)]
 	proposed, list, err := propose(ds, rows, tables, o)
 	if err != nil {
 		return nil, err
 	}
-	theirs, err := point(proposed, rows, tables, o.AsOf)
+	theirs, err := point(proposed, rows, tables, o.AsOf, nil)
 	if err != nil {
 		return nil, fmt.Errorf("suggested rules: %w", err)
 	}
-	ours, err := point(ds, rows, tables, o.AsOf)
+	ours, err := point(ds, rows, tables, o.AsOf, find)
 	if err != nil {
 		return nil, fmt.Errorf("declared rules: %w", err)
 	}

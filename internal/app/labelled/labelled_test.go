@@ -9,11 +9,16 @@ import (
 )
 
 // unseen are the kinds of dirt that no suggestion can find from the rows of one dataset
-// (docs/quality.md says why). One that is found after all must leave this list.
-var unseen = []string{"death_late", "stale"}
+// (docs/quality.md says why): business limits, and facts between datasets. One that is
+// found after all must leave this list.
+var unseen = []string{"death_late", "stale", "reported_late", "death_unpropagated", "paid_after_death", "firm_cancelled", "addr_differs"}
 
-// floors are the least recall of each other kind; what is not named must be found whole.
-var floors = map[string]float64{"alias": 0.75}
+// crossed are those of them that declared rules over two datasets must find.
+var crossed = []string{"death_unpropagated", "paid_after_death", "firm_cancelled", "addr_differs"}
+
+// floors are the least recall of the other kinds; what is not named must be found whole.
+// The last two need arithmetic on an identity number and the meaning of one digit.
+var floors = map[string]float64{"alias": 0.75, "band_wrong": 0, "category_items": 0}
 
 // TestSuggestionsFindDirt holds what the suggestions find in the labelled district, of
 // which they know nothing but the raw records, against floors. The seed is none that
@@ -43,6 +48,9 @@ func TestSuggestionsFindDirt(t *testing.T) {
 				want = 0.99
 			}
 			blind := slices.Contains(unseen, k.Kind)
+			if slices.Contains(crossed, k.Kind) && k.Declared.Recall < 0.85 {
+				t.Errorf("%s %s: rules between datasets find %.2f of %d", d.Dataset, k.Kind, k.Declared.Recall, k.Labels)
+			}
 			if !blind && k.Suggested.Recall < want {
 				t.Errorf("%s %s: %d of %d found by %v, want %.2f of them", d.Dataset, k.Kind, k.Suggested.Rows, k.Labels, k.Suggested.By, want)
 			}
@@ -50,12 +58,8 @@ func TestSuggestionsFindDirt(t *testing.T) {
 				t.Errorf("%s %s: %.2f of it is found: it is not unseen any more", d.Dataset, k.Kind, k.Suggested.Recall)
 			}
 		}
-		// Declared rules may look where suggestions can not, never the other way about by much.
-		if d.Declared.Recall < 0.55 || d.Suggested.Recall < d.Declared.Recall-0.05 {
-			t.Errorf("%s: suggestions find %.3f of the dirt, declared rules %.3f", d.Dataset, d.Suggested.Recall, d.Declared.Recall)
-		}
 	}
-	for _, kind := range []string{"id_checksum", "birth_mismatch", "div12_wrong", "room_form", "alias", "visit_future", "text_only"} {
+	for _, kind := range []string{"id_checksum", "birth_mismatch", "div12_wrong", "room_form", "alias", "visit_future", "text_only", "capital_unit", "rep_masked", "acct_check", "lic_length", "firm_cancelled", "death_unpropagated"} {
 		if !found[kind] {
 			t.Errorf("the district has no %s: the floors prove nothing for it", kind)
 		}

@@ -49,7 +49,7 @@ type pointing struct {
 }
 
 // point runs a dataset's rules over the records.
-func point(ds *mulu.Dataset, rows [][]byte, tables *codes.Tables, asOf time.Time) ([]pointing, error) {
+func point(ds *mulu.Dataset, rows [][]byte, tables *codes.Tables, asOf time.Time, find others) ([]pointing, error) {
 	read, err := decode(ds, rows)
 	if err != nil {
 		return nil, err
@@ -98,7 +98,11 @@ func point(ds *mulu.Dataset, rows [][]byte, tables *codes.Tables, asOf time.Time
 			out = append(out, pointing{rule: string(r.ID), columns: columns, groups: read.repeated(ds, columns)})
 		}
 	}
-	return out, nil
+	if find == nil {
+		return out, nil
+	}
+	more, err := across(ds, read, tables, asOf, find)
+	return append(out, more...), err
 }
 
 // repeated gives the rows that share their values of the columns, by group.
