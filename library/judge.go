@@ -265,3 +265,11 @@ func (l *Library) JudgingDue(ctx context.Context, code mulu.DatasetCode) (why st
 		})
 	return why, err
 }
+
+// StoredBefore says whether a dataset has rows that were stored before a time.
+func (l *Library) StoredBefore(ctx context.Context, code mulu.DatasetCode, at time.Time) (yes bool, err error) {
+	var n uint64
+	err = l.each(ctx, "old batches", "SELECT count() FROM (SELECT 1 FROM mulu.manifest WHERE dataset = {ds:String} AND rows > 0 AND toUnixTimestamp64Micro(at) < {at:Int64} LIMIT 1)",
+		[]any{named("ds", string(code)), named("at", at.UnixMicro())}, func(r driver.Rows) error { return r.Scan(&n) })
+	return n > 0, err
+}

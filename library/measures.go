@@ -101,9 +101,14 @@ func init() { // some are made of others
 		plan.NonNull:  func(a *aggregation) string { return a.rows(a.there()...) },
 		plan.Distinct: distinct,
 		plan.Flag: func(a *aggregation) string {
-			return a.count("bitTest(" + a.c.flags(a.base()) + ", " + strconv.Itoa(a.m.Bit) + ")")
+			flags := a.c.flags(a.base())
+			return a.count("bitTest(" + flags + ", " + strconv.Itoa(a.m.Bit) + ")" + unless(flags, a.m))
 		},
-		plan.AnyFlag: func(a *aggregation) string { return a.count(a.c.flags(a.base()) + " != 0") },
+		plan.AnyFlag: func(a *aggregation) string {
+			flags := a.c.flags(a.base())
+			return a.count(someOf(flags, a.m) + unless(flags, a.m))
+		},
+		plan.Extra: func(a *aggregation) string { return a.count(a.c.baseColumn(mulu.ColExtra) + " != ''") },
 		// OrNull: nothing has no maximum.
 		plan.Max: func(a *aggregation) string { return a.of("maxOrNull", a.x[0].rank()) },
 		plan.Min: func(a *aggregation) string { return a.of("minOrNull", a.x[0].rank()) },

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -353,5 +354,43 @@ func (h *past) compare(rows map[string]int, trace string) {
 		if got["judged"].(float64) == 1 && got["0"].(float64) != bad || got["judged"].(float64) == 0 && got["0"].(float64) != 0 {
 			h.t.Errorf("key %v with n=%d under version %d: judged %v, flag %v, want %v after %s", got["id"], n, h.newest, got["judged"], got["0"], bad, trace)
 		}
+	}
+}
+
+// TestHistoryDesk: what is due is judged without anybody asking, once.
+func TestHistoryDesk(t *testing.T) {
+	h := newPast(t, engine(t), "desk")
+	h.day = time.Now()
+	h.put(1, someLines(0, 20, 30)...)
+	var told []mulu.DatasetCode
+	d := &pipeline.HistoryDesk{Judge: *h.judge, Log: slog.New(slog.DiscardHandler), Judged: func(c mulu.DatasetCode) { told = append(told, c) },
+		Datasets: func(context.Context) ([]*mulu.Dataset, error) {
+			return []*mulu.Dataset{h.versions[h.newest].Dataset}, nil
+		}}
+	turn := func(when string, want int) {
+		t.Helper()
+		if err := d.Turn(t.Context()); err != nil || len(told) != want {
+			t.Fatalf("%s: %d walks in all, want %d: %v", when, len(told), want, err)
+		}
+	}
+	turn("nothing is due", 0)
+	h.apply()
+	if s, err := d.State(t.Context(), h.code); err != nil || s.State != pipeline.HistoryIdle || s.Why == "" || s.Last != nil {
+		t.Fatalf("due: %+v %v", s, err)
+	}
+	turn("other rules", 1)
+	turn("and again", 1)
+	h.want("judged", 20, 20, 0, 0, 0)
+	d.Ask(h.code)
+	if s, err := d.State(t.Context(), h.code); err != nil || s.State != pipeline.HistoryWaiting || s.Last == nil || s.Last.Rows != 20 {
+		t.Fatalf("asked: %+v %v", s, err)
+	}
+	turn("asked", 2)
+	turn("and answered", 2)
+	h.day = h.day.AddDate(0, 0, 1)
+	turn("a day later, since a rule names today", 3)
+	turn("once a day", 3)
+	if s, err := d.State(t.Context(), h.code); err != nil || s.State != pipeline.HistoryIdle || s.Why != "" {
+		t.Fatalf("done: %+v %v", s, err)
 	}
 }

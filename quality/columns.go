@@ -9,64 +9,70 @@ import (
 // rows for which it says no. A value for which skip says yes counts as not there.
 func texts(b *batch, col int, fail bitmap, skip func([]byte) bool, ok func([]byte) bool) (evaluated int64) {
 	a := b.rec.Column(col).(*array.String)
-	if a.Len() == 0 {
-		return 0
+	if a.NullN() > 0 || b.only != nil {
+		eachText(b, a, func(i int, v []byte) {
+			if skip != nil && skip(v) {
+				return
+			}
+			evaluated++
+			if !ok(v) {
+				fail.set(i)
+			}
+		})
+		return evaluated
 	}
-	offsets, data := a.ValueOffsets(), a.ValueBytes()
-	base, gaps := offsets[0], a.NullN() > 0 || b.only != nil
+	offsets, data := textBytes(a)
+	evaluated = int64(b.n)
 	for i := range b.n {
-		if gaps && (a.IsNull(i) || !b.judged(i)) {
-			continue
-		}
-		v := data[offsets[i]-base : offsets[i+1]-base]
-		if skip != nil && skip(v) {
-			continue
-		}
-		evaluated++
-		if !ok(v) {
+		v := data[offsets[i]:offsets[i+1]]
+		switch {
+		case skip != nil && skip(v):
+			evaluated--
+		case !ok(v):
 			fail.set(i)
 		}
 	}
 	return evaluated
 }
 
+// textBytes gives the bytes of a column, or of the one it is a slice of, and where each
+// value begins in them and ends.
+func textBytes(a *array.String) (offsets []int32, data []byte) {
+	if buf := a.Data().Buffers()[2]; a.Len() > 0 && buf != nil {
+		return a.ValueOffsets(), buf.Bytes()
+	}
+	return make([]int32, a.Len()+1), nil // nothing but empty texts and nulls
+}
+
 // textsWhy is texts for a kind that tells its reasons apart: 0 is in order.
 func textsWhy(b *batch, col int, fail bitmap, skip func([]byte) bool, say func(i int, v []byte) uint8) (evaluated int64) {
-	a := b.rec.Column(col).(*array.String)
-	if a.Len() == 0 {
-		return 0
-	}
-	offsets, data := a.ValueOffsets(), a.ValueBytes()
-	base, gaps := offsets[0], a.NullN() > 0 || b.only != nil
-	for i := range b.n {
-		if gaps && (a.IsNull(i) || !b.judged(i)) {
-			continue
-		}
-		v := data[offsets[i]-base : offsets[i+1]-base]
+	eachText(b, b.rec.Column(col).(*array.String), func(i int, v []byte) {
 		if skip != nil && skip(v) {
-			continue
+			return
 		}
 		evaluated++
 		if code := say(i, v); code > 0 {
 			fail.set(i)
 			b.because(i, code)
 		}
-	}
+	})
 	return evaluated
 }
 
 // eachText calls f for every judged row that has a text.
 func eachText(b *batch, a *array.String, f func(i int, v []byte)) {
-	if a.Len() == 0 {
+	offsets, data := textBytes(a)
+	if a.NullN() == 0 && b.only == nil {
+		for i := range b.n {
+			f(i, data[offsets[i]:offsets[i+1]])
+		}
 		return
 	}
-	offsets, data := a.ValueOffsets(), a.ValueBytes()
-	base, gaps := offsets[0], a.NullN() > 0 || b.only != nil
-	for i := range b.n {
-		if !gaps || a.IsValid(i) && b.judged(i) {
-			f(i, data[offsets[i]-base:offsets[i+1]-base])
-		}
+	rows := present(a)
+	if b.only != nil {
+		rows.meet(b.only)
 	}
+	rows.each(func(i int) { f(i, data[offsets[i]:offsets[i+1]]) })
 }
 
 // eachRow calls f for every judged row in which no column is null.
@@ -88,8 +94,12 @@ func textOf(a *array.String, i int) ([]byte, bool) {
 	if a.IsNull(i) {
 		return nil, false
 	}
+	buf := a.Data().Buffers()[2]
+	if buf == nil { // nothing but empty texts
+		return nil, true
+	}
 	offsets := a.ValueOffsets()
-	return a.ValueBytes()[offsets[i]-offsets[0] : offsets[i+1]-offsets[0]], true
+	return buf.Bytes()[offsets[i]:offsets[i+1]], true
 }
 
 // numbers gives a number column as int64: an int as it is, a decimal in units of

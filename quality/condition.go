@@ -315,15 +315,11 @@ func (c *compiler) textCondition(x *expr.Node, make func() func([]byte) bool) (c
 
 func textsTruth(a *array.String, ok func([]byte) bool) truth {
 	t := truth{make(bitmap, (a.Len()+63)/64), present(a)}
-	if a.Len() == 0 {
-		return t
-	}
-	offsets, data := a.ValueOffsets(), a.ValueBytes()
-	base := offsets[0]
+	offsets, data := textBytes(a)
 	for w := range t.yes {
 		var word uint64
 		for k := range min(64, a.Len()-w*64) {
-			if i := w*64 + k; t.no[w]>>k&1 == 1 && ok(data[offsets[i]-base:offsets[i+1]-base]) {
+			if i := w*64 + k; t.no[w]>>k&1 == 1 && ok(data[offsets[i]:offsets[i+1]]) {
 				word |= 1 << k
 			}
 		}

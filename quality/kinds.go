@@ -29,6 +29,8 @@ type KindInfo struct {
 	// Roles of the columns by position, Chinese, where they differ.
 	Roles  []string
 	Params []ParamInfo
+	// EveryRow says that rows without a value are judged, too.
+	EveryRow bool
 }
 
 // ParamInfo describes one parameter of a kind.

@@ -121,7 +121,7 @@ func compileEmail(s *scope) (verdict, string, error) {
 		}
 		_, host, _ := strings.Cut(a.Address, "@")
 		return strings.Contains(host, ".") && !strings.HasPrefix(host, "[")
-	}), s.title() + "不是有效的电子邮箱地址，应形如 name@example.cn", nil
+	}), s.title() + "不是有效的电子邮箱地址，应形如 用户名@域名", nil
 }
 
 func compileIP(s *scope) (verdict, string, error) {

@@ -2,8 +2,10 @@ package quality
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math"
+	"math/bits"
 	"unicode/utf8"
 
 	"mulu/quality/ident"
@@ -79,11 +81,17 @@ func compileFixedLength(s *scope) (verdict, string, error) {
 	return onText(s, func(v []byte) bool { return characters(v) == n }), fmt.Sprintf("%s应为 %d 个字符；请核对是否漏录或多录", s.title(), n), nil
 }
 
-// characters counts them by the bytes that begin one: columns hold valid UTF-8.
-func characters(v []byte) (n int64) {
+// characters counts them: columns hold valid UTF-8, so they are the bytes that do not
+// continue one (10xxxxxx), looked for eight at a time.
+func characters(v []byte) int64 {
+	n := int64(len(v))
+	for ; len(v) >= 8; v = v[8:] {
+		x := binary.LittleEndian.Uint64(v)
+		n -= int64(bits.OnesCount64(x >> 7 &^ (x >> 6) & 0x0101010101010101))
+	}
 	for _, c := range v {
-		if c&0xC0 != 0x80 {
-			n++
+		if c&0xC0 == 0x80 {
+			n--
 		}
 	}
 	return n

@@ -55,16 +55,24 @@ func among(list []string) func([]byte) bool {
 	return func(v []byte) bool { return known[string(v)] }
 }
 
-// memo remembers an answer per value for one batch: code tables have few values.
+// memo remembers an answer per value for one batch: code tables have few values, and
+// the same one often comes twice in a row.
 func memo[R any](answer func(string) R) func([]byte) R {
 	seen := map[string]R{}
+	var last string
+	var lastAnswer R
+	asked := false
 	return func(v []byte) R {
+		if asked && string(v) == last {
+			return lastAnswer
+		}
 		r, known := seen[string(v)]
 		if !known {
 			key := string(v)
-			if r = answer(key); len(seen) < 1<<16 {
-				seen[key] = r
+			if r = answer(key); len(seen) >= 1<<16 {
+				return r
 			}
+			seen[key], last, lastAnswer, asked = r, key, r, true
 		}
 		return r
 	}

@@ -3,6 +3,7 @@ package quality
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"mulu"
@@ -67,6 +68,11 @@ func CheckRules(tables *codes.Tables) func(*mulu.Dataset) []declare.RuleFault {
 	return func(ds *mulu.Dataset) (faults []declare.RuleFault) {
 		for _, r := range ds.Rules {
 			if _, _, err := compileRule(ds, r, tables); err != nil {
+				faults = append(faults, declare.RuleFault{Rule: r.ID, Message: strings.ReplaceAll(err.Error(), "\n", "；")})
+			}
+		}
+		for _, r := range ds.SetRules {
+			if _, err := compileSet(ds, r, nil); err != nil {
 				faults = append(faults, declare.RuleFault{Rule: r.ID, Message: err.Error()})
 			}
 		}

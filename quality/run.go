@@ -71,19 +71,16 @@ type run struct {
 	out   Outcome
 }
 
-// rowRules: elements are the current rows that have the rule's first item (all rows,
-// for not_null) and meet its condition, and those that the rule keeps among the rejects.
+// rowRules: elements are the current rows that the rule judges, and those that it keeps
+// among the rejects.
 func (rn *run) rowRules() {
 	ds := rn.in.Dataset
 	for i, r := range ds.Rules {
 		j := job{result: Result{Rule: r.ID, Kind: r.Kind, Indicator: r.Indicator, Blocking: r.Blocking}, mostly: r.Mostly}
-		when, err := rowWhen(ds, r.When)
-		judged := plan.Measure{Kind: plan.Rows, Where: when}
-		if r.Kind != "not_null" && len(r.Columns) > 0 {
-			judged = plan.Measure{Kind: plan.NonNull, Columns: r.Columns[:1], Where: when}
-		}
-		refused := rn.in.Counts.ByRule[r.ID]
-		j.rule = setRule{asks: []question{{measure: judged}, {measure: plan.Measure{Kind: plan.Flag, Bit: i}}}, judge: func(res *Result, a *answers) {
+		elements, err := judged(ds, i)
+		elements.As = ""
+		refused := rn.in.Facts.refused(r.ID)
+		j.rule = setRule{asks: []question{{measure: elements}, {measure: plan.Measure{Kind: plan.Flag, Bit: i}}}, judge: func(res *Result, a *answers) {
 			// A row may be flagged by an earlier version's condition.
 			flagged := a.count(1)
 			res.counted(max(a.count(0), flagged)+refused, flagged+refused, "不合格")
@@ -91,14 +88,6 @@ func (rn *run) rowRules() {
 		j.err = err
 		rn.jobs = append(rn.jobs, j)
 	}
-}
-
-func rowWhen(ds *mulu.Dataset, text string) (plan.Predicate, error) {
-	if strings.TrimSpace(text) == "" {
-		return plan.Predicate{}, nil
-	}
-	n, err := expr.Parse(text, expr.Columns(ds))
-	return plan.Predicate{Expr: n}, err
 }
 
 func (rn *run) setRules() {
@@ -135,7 +124,7 @@ func (rn *run) ask(ctx context.Context) error {
 				keys = append(keys, key)
 				scans[key] = rn.scan(&j.rule.asks[k])
 			}
-			scans[key].add(place{i, k}, rn.dated(j.rule.asks[k].measure))
+			scans[key].add(place{i, k}, rn.ready(&j.rule.asks[k], scans[key]))
 		}
 	}
 	for _, key := range keys {
@@ -151,10 +140,57 @@ func (rn *run) ask(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (rn *run) dated(m plan.Measure) plan.Measure {
-	today := rn.in.Now.In(beijing)
+// ready is a measure with its dates, and its lookup under the name it has in the scan.
+func (rn *run) ready(a *question, s *scan) plan.Measure {
+	m, today := a.measure, rn.in.Now.In(beijing)
 	m.Where, m.Than = dated(m.Where, today), dated(m.Than, today)
+	if a.lookup == nil || a.lookup.Name == s.summary.Lookups[0].Name {
+		return m
+	}
+	from, to := a.lookup.Name, s.summary.Lookups[0].Name
+	m.Where, m.Than = renamed(m.Where, from, to), renamed(m.Than, from, to)
 	return m
+}
+
+// renamed is a condition in which a lookup has another name.
+func renamed(p plan.Predicate, from, to string) plan.Predicate {
+	if p.All != nil {
+		all := make([]plan.Predicate, len(p.All))
+		for i := range p.All {
+			all[i] = renamed(p.All[i], from, to)
+		}
+		p.All = all
+	}
+	if p.Not != nil {
+		not := renamed(*p.Not, from, to)
+		p.Not = &not
+	}
+	p.Field = otherName(p.Field, from, to)
+	if p.Expr != nil {
+		n := renamedNode(*p.Expr, from, to)
+		p.Expr = &n
+	}
+	return p
+}
+
+func renamedNode(n expr.Node, from, to string) expr.Node {
+	n.Field = otherName(n.Field, from, to)
+	args := make([]expr.Node, len(n.Args))
+	for i := range n.Args {
+		args[i] = renamedNode(n.Args[i], from, to)
+	}
+	n.Args = args
+	return n
+}
+
+func otherName(field, from, to string) string {
+	if rest, ok := strings.CutPrefix(field, from+"."); ok {
+		return to + "." + rest
+	}
+	if field == from {
+		return to
+	}
+	return field
 }
 
 // key names the statement that an ask belongs to.
@@ -217,7 +253,7 @@ func (rn *run) each(ctx context.Context, s *scan) {
 		}
 		a := &j.rule.asks[at.ask]
 		alone := rn.scan(a)
-		alone.add(at, rn.dated(a.measure))
+		alone.add(at, rn.ready(a, alone))
 		if err := rn.answer(ctx, alone); err != nil {
 			j.err = err
 		}
@@ -291,6 +327,9 @@ func Scans(ds *mulu.Dataset, datasets plan.Datasets) int {
 	var keys []string
 	n := 0
 	for i := range rn.jobs {
+		if rn.jobs[i].err != nil {
+			continue
+		}
 		if rn.jobs[i].rule.sql != "" {
 			n++
 		}

@@ -116,12 +116,8 @@ func (c *compiler) textField(n *expr.Node) (textValue, error) {
 	col, err := c.column(n)
 	return func(b *batch) func(int) ([]byte, bool) {
 		a := b.rec.Column(col).(*array.String)
-		if a.Len() == 0 {
-			return func(int) ([]byte, bool) { return nil, false }
-		}
-		offsets, data := a.ValueOffsets(), a.ValueBytes()
-		base := offsets[0]
-		return func(i int) ([]byte, bool) { return data[offsets[i]-base : offsets[i+1]-base], a.IsValid(i) }
+		offsets, data := textBytes(a)
+		return func(i int) ([]byte, bool) { return data[offsets[i]:offsets[i+1]], a.IsValid(i) }
 	}, err
 }
 

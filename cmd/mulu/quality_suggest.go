@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -20,7 +21,8 @@ func newQualitySuggest(f *clientFlags) *cobra.Command {
 	l := lookFlags{clientFlags: f}
 	var measure bool
 	var o labelled.Options
-	var asOf string
+	var asOf, draft string
+	var adopt []int
 	c := &cobra.Command{
 		Use:   "suggest 数据集|文件",
 		Short: "规则建议及其依据 / rules that the data speaks for",
@@ -38,6 +40,9 @@ records alone, against the ground truth of the synthetic district: precision and
 			if measure {
 				return runMeasure(c.Context(), c.OutOrStdout(), o, l.seed, asOf, l.asJSON)
 			}
+			if len(adopt) > 0 {
+				return adoptSuggestions(c.Context(), c.OutOrStdout(), f, args[0], adopt, draft)
+			}
 			_, list, err := l.look(c.Context(), args[0], c.ErrOrStderr())
 			if err != nil {
 				return err
@@ -50,10 +55,33 @@ records alone, against the ground truth of the synthetic district: precision and
 		},
 	}
 	l.add(c)
+	c.Flags().IntSliceVar(&adopt, "adopt", nil, "采用上次所列的这几条，加入规则草稿 / add these of the last list to a draft of rules")
+	c.Flags().StringVar(&draft, "draft", "", "--adopt：加入这份草稿，默认新建 / of --adopt: this draft, default a new one")
 	c.Flags().BoolVar(&measure, "measure", false, "用演示区的真值标注衡量 / measure on the labelled district")
 	c.Flags().Float64Var(&o.Scale, "scale", 0.01, "--measure：演示区的规模 / of --measure: scale of the district")
 	c.Flags().StringVar(&asOf, "as-of", time.Now().Format(time.DateOnly), "--measure：数据截至哪一天 / of --measure: the day")
 	return c
+}
+
+// adoptSuggestions puts suggestions of the last profile into one draft.
+func adoptSuggestions(ctx context.Context, out io.Writer, f *clientFlags, code string, list []int, draft string) error {
+	cl, err := f.dial(ctx, "steward")
+	if err != nil {
+		return err
+	}
+	for _, n := range list {
+		var d struct {
+			ID    string
+			Rules []any
+			Sets  []any `json:"set_rules"`
+		}
+		if err := cl.post(ctx, fmt.Sprintf("/v1/datasets/%s/suggestions/%d/adopt", url.PathEscape(code), n), map[string]string{"draft": draft}, &d); err != nil {
+			return err
+		}
+		draft = d.ID
+		fmt.Fprintf(out, "第 %d 条已加入规则草稿 %s，共 %d 条规则 / added\n", n, d.ID, len(d.Rules)+len(d.Sets))
+	}
+	return nil
 }
 
 // sourceWords say what a suggestion rests on.

@@ -77,6 +77,8 @@ type house struct {
 	files       *pipeline.Files
 	looks       *desk.Desk
 	failing     *pipeline.FailingRows
+	history     *pipeline.HistoryDesk
+	editor      *pipeline.Editor
 	people      map[string]mulu.Actor
 	keys        map[string]string
 	cookies     map[string]*http.Cookie
@@ -176,17 +178,17 @@ func openHouse(t *testing.T) *house {
 	tables := need[*codes.Tables](t)(codes.Load(codes.WithSynthetic(sample.NoDivision)))
 	h.profiles = &pipeline.Profiler{Library: h.lib, Desk: h.looks, Tables: func(*mulu.Dataset) *codes.Tables { return tables }, Now: time.Now, Log: quiet, Life: life}
 	t.Cleanup(h.profiles.Wait)
-	h.Handler = need[http.Handler](t)(httpapi.New(httpapi.Deps{
+	h.Handler = need[http.Handler](t)(httpapi.New(h.withEditor(machine, httpapi.Deps{
 		Auth: h.auth, Library: h.lib, Journal: h.journal, Desk: h.desk, Submit: h.submissions, Tables: h.tables, Files: h.files, FileBytes: 1 << 20, Registry: registry.NewDesk(db, time.Now), Intake: post.New(post.Options{Desk: h.submissions, Dir: filepath.Join(dir, "posts"), MaxBody: 1 << 20, MemoryBytes: 64 << 20}),
 		Shelf: &packages.Shelf{Desk: h.submissions, Dir: filepath.Join(dir, "packages"), Dataset: func(ctx context.Context, code mulu.DatasetCode) (*mulu.Dataset, error) {
 			return h.lib.Dataset(code), nil
 		}},
 		Seal:  &packages.Seal{DB: db, Signer: h.auth, Actor: machine.ID, House: packages.House{Origin: "mulu.test/310107", Name: center.Name}, Now: time.Now},
-		Share: h.share, Catalog: h.catalog, Quality: h.looks, Profiles: h.profiles, Failing: h.failing, Ledger: h.chain, Relay: h.relay, Seen: h.seen,
+		Share: h.share, Catalog: h.catalog, Quality: h.looks, Profiles: h.profiles, Scoring: scoring{h.catalog}, Failing: h.failing, Ledger: h.chain, Relay: h.relay, Seen: h.seen,
 		Broker: func(context.Context) error { return mulu.ErrBusy },
 		Mender: h.mender, Withdrawer: &pipeline.Withdrawer{Library: h.lib, Journal: h.journal, Holders: h.share, Now: time.Now},
 		Sample: func() bool { return true }, Version: "test", Console: built, Log: log,
-	}))
+	})))
 	h.declare(machine)
 	theSubmission = need[*pipeline.FilePreview](t)(h.files.Take(ctx, pipeline.Handed{Dataset: "resident", Name: "实有人口.csv", By: "steward", Body: strings.NewReader("公民身份号码,姓名\n1,张三\n")})).ID
 	return h

@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"mulu"
 	api "mulu/internal/httpapi/gen/quality"
 	"mulu/pipeline"
+	"mulu/quality/desk"
+	"mulu/quality/suggest"
 )
 
 // profiled is a dataset whose profile somebody asks for: officers see and start those of
@@ -85,6 +88,69 @@ func (h qualityRoom) GetSuggestions(ctx context.Context, req api.GetSuggestionsR
 	}
 	out := api.GetSuggestions200JSONResponse{Dataset: string(ds.Code), Ruleset: int(p.Ruleset), At: p.At, Items: []api.Suggestion{}}
 	return out, renamed(p.Suggestions, &out.Items)
+}
+
+func (h qualityRoom) AdoptSuggestion(ctx context.Context, req api.AdoptSuggestionRequestObject) (api.AdoptSuggestionResponseObject, error) {
+	ds, err := h.profiled(ctx, req.Code)
+	if err != nil {
+		return nil, err
+	}
+	p, err := h.Profiles.Profiled(ctx, ds)
+	if err != nil {
+		return nil, err
+	}
+	at := slices.IndexFunc(p.Suggestions, func(s suggest.Suggestion) bool { return s.N == req.N })
+	if at < 0 {
+		return nil, fmt.Errorf("数据集 %s 没有第 %d 条建议，或已声明: %w", ds.Code, req.N, mulu.ErrNotFound)
+	}
+	d, err := h.draftFor(ctx, ds, value(req.Body.Draft))
+	if err != nil {
+		return nil, err
+	}
+	adopt(&d, p.Suggestions[at])
+	if d.ID == "" {
+		d, err = h.Quality.AddDraft(ctx, d, h.Now())
+	} else {
+		d, err = h.Quality.SaveDraft(ctx, d, h.Now())
+	}
+	if err != nil {
+		return nil, err
+	}
+	out, err := h.draftOf(ctx, &d)
+	return api.AdoptSuggestion200JSONResponse(out), err
+}
+
+// draftFor is the draft that a suggestion goes into: the one named, or a new one, not
+// yet kept, that begins with the rules in force.
+func (h qualityRoom) draftFor(ctx context.Context, ds *mulu.Dataset, id string) (desk.Draft, error) {
+	who := passOf(ctx).actor
+	if id == "" {
+		return desk.Draft{Dataset: ds.Code, Base: ds.Version, Title: "采用规则建议", Author: who.ID, Org: who.Org.Code, Rules: ds.Rules, SetRules: ds.SetRules}, nil
+	}
+	d, err := h.ownDraft(ctx, id)
+	if err == nil && d.Dataset != ds.Code {
+		err = invalid("草稿 %s 是数据集 %s 的", id, d.Dataset)
+	}
+	return d, err
+}
+
+// adopt adds a suggested rule under an id that no rule of the draft has.
+func adopt(d *desk.Draft, s suggest.Suggestion) {
+	taken := map[mulu.RuleID]bool{}
+	for _, r := range d.Rules {
+		taken[r.ID] = true
+	}
+	for _, r := range d.SetRules {
+		taken[r.ID] = true
+	}
+	for n, id := 2, s.ID; taken[mulu.RuleID(s.ID)]; n++ {
+		s.ID = fmt.Sprintf("%s_%d", id, n)
+	}
+	if s.Set {
+		d.SetRules = append(slices.Clone(d.SetRules), s.SetRule())
+	} else {
+		d.Rules = append(slices.Clone(d.Rules), s.Rule())
+	}
 }
 
 // renamed puts a value into the types of the document, whose names are those of the

@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -75,6 +76,28 @@ func testProfile(t *testing.T, h *house) {
 			t.Errorf("%s is declared already", s.Kind)
 		}
 	}
+	if len(list.Items) == 0 {
+		t.Fatal("nothing is suggested: what follows proves nothing")
+	}
+	var draft struct {
+		ID    string
+		Rev   int64
+		Rules []struct{ ID, Kind string }
+		Sets  []struct{ ID, Kind string } `json:"set_rules"`
+	}
+	before := len(h.lib.Dataset("resident").Rules) + len(h.lib.Dataset("resident").SetRules)
+	adopt := fmt.Sprintf("/v1/datasets/resident/suggestions/%d/adopt", list.Items[0].N)
+	h.good(h.call("steward", "POST", adopt, map[string]any{}), &draft)
+	if draft.ID == "" || len(draft.Rules)+len(draft.Sets) != before+1 {
+		t.Errorf("adopted: %+v, want one rule more than %d", draft, before)
+	}
+	h.good(h.call("steward", "POST", adopt, map[string]any{"draft": draft.ID}), &draft)
+	if draft.Rev != 2 || len(draft.Rules)+len(draft.Sets) != before+2 {
+		t.Errorf("adopted into the same draft: %+v", draft)
+	}
+	problem(t, h.call("steward", "POST", "/v1/datasets/resident/suggestions/9999/adopt", map[string]any{}), 404)
+	problem(t, h.call("officer", "POST", adopt, map[string]any{}), 404)
+	h.good(h.call("steward", "DELETE", fmt.Sprintf("/v1/quality/drafts/%s?rev=%d", draft.ID, draft.Rev), nil), nil)
 	for _, other := range []string{path, "/v1/datasets/resident/suggestions"} {
 		problem(t, h.call("officer", "GET", other, nil), 404)
 	}

@@ -165,7 +165,7 @@ func testRows(t *testing.T, h *house) {
 
 	t.Run("nobody else sees a row", func(t *testing.T) {
 		for _, who := range []string{"officer", "stranger", "civil", "approver", "operator", "auditor", "system", "other-system", ""} {
-			for _, rule := range rules {
+			for _, rule := range []string{"live_type.enum", "status.enum", "id_no.unique"} {
 				for _, q := range []string{"", reveal, secretQuery} {
 					w := h.call(who, "GET", at(rule, q), nil)
 					if w.Code != 403 && w.Code != 401 {

@@ -120,7 +120,7 @@ func testFailing(t *testing.T, l *library.Library) {
 	}
 
 	newer := judged("failing")
-	newer.Version = 2
+	newer.Version, newer.Rules[0].Blocking = 2, true
 	apply(t, l, newer)
 	if _, unjudged, err = l.CountFailing(t.Context(), f, rowKey); err != nil || unjudged != 0 {
 		t.Errorf("%d rows not judged under the same rules: %v", unjudged, err)

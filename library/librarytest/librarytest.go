@@ -62,6 +62,7 @@ func Run(t *testing.T, open func(t *testing.T) *library.Library) {
 		{"positions order rows, at equal ones the last stands", testPositions},
 		{"a snapshot hides nothing that comes after it", testSnapshot},
 		{"a truncate hides what is below it", testFloor},
+		{"cuts part rows, records and rejects by when they landed", testCuts},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, l) })
 	}

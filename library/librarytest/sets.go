@@ -322,14 +322,14 @@ func testDataVersion(t *testing.T, open func(t *testing.T) *library.Library) {
 		t.Error("more rows have the same name")
 	}
 	equal(t, "version after a restart", name(open(t)), second)
-	days, err := l.Arrivals(t.Context(), "stated", Now().AddDate(0, 0, -10))
+	days, err := l.ArrivalsByDay(t.Context(), "stated", Now().AddDate(0, 0, -10))
 	good(t, err)
 	equal(t, "arrivals", days, []library.Arrived{{Day: "2026-02-28", Rows: 2}, {Day: "2026-03-01", Rows: 3}})
 	good(t, l.MarkWithdrawn(t.Context(), mulu.Withdrawal{ID: "W-9", Dataset: ds.Code, Batch: two.Plan.BatchID, Reason: "发错了", At: Now()}))
 	if name(l) == second {
 		t.Error("a withdrawal does not change the name")
 	}
-	days, err = l.Arrivals(t.Context(), "stated", Now().AddDate(0, 0, -10))
+	days, err = l.ArrivalsByDay(t.Context(), "stated", Now().AddDate(0, 0, -10))
 	good(t, err)
 	equal(t, "arrivals without what was withdrawn", days, []library.Arrived{{Day: "2026-03-01", Rows: 3}})
 }

@@ -94,7 +94,11 @@ func syntaxFaults(found []*common.Error, text []rune) error {
 	var out []error
 	for _, f := range found {
 		line, column := max(f.Location.Line(), 1), max(f.Location.Column()+1, 1)
-		out = append(out, &Fault{line, column, "写法有误" + hint(text) + " / " + f.Message})
+		say := "写法有误" + hint(text)
+		if strings.Contains(f.Message, "recursion") {
+			say = fmt.Sprintf("括号、函数或算式套了超过 %d 层；请拆成几条规则", MaxDepth)
+		}
+		out = append(out, &Fault{line, column, say + " / " + f.Message})
 	}
 	return errors.Join(out...)
 }

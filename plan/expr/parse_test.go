@@ -131,7 +131,7 @@ func TestParseFaults(t *testing.T) {
 		`live && n`:                      "第 9 个字：这里应为真或假的条件，现在是整数",
 		"n == 1 &&\n\ngone > 1":          `第 3 行第 1 个字：没有数据项 "gone"`,
 		`!n`:                             "这里应为真或假的条件",
-		strings.Repeat("(", 200) + "live" + strings.Repeat(")", 200): "recursion",
+		strings.Repeat("(", 200) + "live" + strings.Repeat(")", 200): "超过 32 层",
 		strings.Repeat("!", 1999) + "live":                           "超过 2000 个字",
 		"live" + strings.Repeat(" && live", 300):                     "超过 2000 个字",
 	} {

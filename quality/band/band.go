@@ -93,7 +93,7 @@ func kindsOf(d *day) []kind {
 	case d.work && d.weekend():
 		return []kind{{"调休上班日", func(x *day) bool { return x.work && x.weekend() && !x.monthEnd }, true, false}, {"工作日", workday, false, true}}
 	case d.after:
-		return []kind{{"长假后第一个工作日", func(x *day) bool { return x.after && !x.monthEnd }, true, false}, {"工作日", workday, false, true}}
+		return []kind{{"长假后第一个工作日", func(x *day) bool { return x.work && x.after && !x.monthEnd }, true, false}, {"工作日", workday, false, true}}
 	case d.work:
 		return []kind{{d.week() + "且为工作日", same, false, false}, {"工作日", workday, false, true}}
 	}
@@ -158,7 +158,7 @@ func Judge(values []Value, at time.Time, c *clock.Calendar, opt Options) Verdict
 	found := false
 	for _, x := range values {
 		t, err := time.ParseInLocation(time.DateOnly, x.Day, clock.Shanghai)
-		if err != nil || math.IsNaN(x.Value) || t.After(at) {
+		if err != nil || math.IsNaN(x.Value) || t.After(at) || days(at, t) < -rareHorizon {
 			continue
 		}
 		if t.Equal(at) {

@@ -25,8 +25,13 @@ func CitizenForm(s []byte) bool {
 
 // CitizenDate says whether digits 7 to 14 of a number of the form are a date.
 func CitizenDate(s []byte) bool {
-	y, m, d := two(s[6:])*100+two(s[8:]), two(s[10:]), two(s[12:])
+	y, m, d := citizenDate(s)
 	return Day(y, m, d)
+}
+
+func citizenDate(s []byte) (y, m, d int) {
+	p := (*[8]byte)(s[6:14])
+	return two(p[0:2])*100 + two(p[2:4]), two(p[4:6]), two(p[6:8])
 }
 
 // CitizenOld says whether s is a 15-digit number of before 1999, whose use ended in 2013:
@@ -40,9 +45,9 @@ var weights = [17]int{7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2}
 
 // citizenCheck is the check character of the first 17 digits, 0 if one is no digit.
 func citizenCheck(s []byte) byte {
-	sum := 0
+	p, sum := (*[17]byte)(s), 0 // one bounds check for all
 	for i, w := range weights {
-		d := s[i] - '0'
+		d := p[i] - '0'
 		if d > 9 {
 			return 0
 		}
@@ -52,7 +57,7 @@ func citizenCheck(s []byte) byte {
 }
 
 func birthOK(s []byte) bool {
-	y, m, d := two(s[6:])*100+two(s[8:]), two(s[10:]), two(s[12:])
+	y, m, d := citizenDate(s)
 	return y >= 1900 && Day(y, m, d)
 }
 
@@ -61,7 +66,8 @@ func CitizenBirth(s []byte) (y, m, d int, ok bool) {
 	if len(s) != 18 || citizenCheck(s) == 0 || !birthOK(s) {
 		return 0, 0, 0, false
 	}
-	return two(s[6:])*100 + two(s[8:]), two(s[10:]), two(s[12:]), true
+	y, m, d = citizenDate(s)
+	return y, m, d, true
 }
 
 // CitizenSex is '1' (male) or '2' (female) by the 17th digit.
@@ -74,12 +80,14 @@ func CitizenSex(s []byte) (byte, bool) {
 
 func two(s []byte) int { return int(s[0]-'0')*10 + int(s[1]-'0') }
 
+var monthDays = [12]uint8{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
+
 // Day says whether a date exists in the Gregorian calendar.
 func Day(y, m, d int) bool {
 	if m < 1 || m > 12 || d < 1 {
 		return false
 	}
-	n := [12]int{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}[m-1]
+	n := int(monthDays[m-1])
 	if m == 2 && y%4 == 0 && (y%100 != 0 || y%400 == 0) {
 		n = 29
 	}
