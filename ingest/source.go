@@ -75,6 +75,7 @@ type Source struct {
 	held  atomic.Int64 // bytes over all partitions
 	nudge chan struct{}
 	room  *room
+	spare spare
 	began time.Time
 	wired chan struct{} // closed when cl and adm are set: the client joins its group before it is returned
 
