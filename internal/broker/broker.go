@@ -19,7 +19,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -55,18 +54,11 @@ func (c *Config) defaults() {
 	}
 }
 
-// garbage is memory that is asked for and never touched, so that the collector lets as
-// much again pile up before it runs. A broker keeps 15 MB alive and makes a new copy of
-// every answer: it would collect after every 15 MB, a third of all its CPU time.
-const garbage = 64 << 20
-
 // Serve runs the broker until ctx ends, then saves its state and returns nil. It
 // fails at once if the port is taken or another broker holds the directory. The
 // caller turns SIGTERM into the end of ctx.
 func Serve(ctx context.Context, c Config) error {
 	c.defaults()
-	room := make([]byte, garbage)
-	defer runtime.KeepAlive(room)
 	if c.Dir == "" {
 		return fmt.Errorf("start broker: no data directory: %w", mulu.ErrInvalid)
 	}
