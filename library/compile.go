@@ -38,6 +38,9 @@ type compiler struct {
 	params   clickhouse.Parameters
 	pinned   map[string]string // base column → condition on "%s" that holds for every row
 	used     map[string]map[string]bool
+	column   func(name string) string // a column of the base, if it is no table's; nil for a table's
+	ruling   *ruling                  // how the base's rows were judged, see know
+	beside   string                   // the join that its flags need
 	err      error
 }
 
@@ -95,9 +98,9 @@ func compile(p plan.Plan, datasets plan.Datasets, now time.Time, key []byte, lim
 // so FINAL still sees every version of a key (engines: 7× faster with many parts).
 func (c *compiler) from(base *mulu.Dataset) string {
 	table := ident(base.Library) + "." + ident(string(base.Code))
-	if len(c.view.Lookups) == 0 {
+	if len(c.view.Lookups) == 0 && c.beside == "" {
 		// Qualified: a bare name would mean the masked item of that name.
-		return table + " AS _base FINAL" + c.prewhere("_base.", base, base.Key)
+		return table + " AS _base FINAL" + c.prewhere("_base.", base, base.Key, base.Key)
 	}
 	for _, l := range c.view.Lookups {
 		for _, k := range l.On {
@@ -105,7 +108,7 @@ func (c *compiler) from(base *mulu.Dataset) string {
 		}
 	}
 	var b strings.Builder
-	b.WriteString("(SELECT " + idents(c.usedColumns("")) + " FROM " + table + " FINAL" + c.prewhere("", base, base.Key) + ") AS _base")
+	b.WriteString("(SELECT " + idents(c.usedColumns("")) + " FROM " + table + " FINAL" + c.prewhere("", base, base.Key, base.Key) + ") AS _base" + c.beside)
 	for i := range c.view.Lookups {
 		l := &c.view.Lookups[i]
 		if cols, ok := c.used[l.Name]; ok {
@@ -115,16 +118,16 @@ func (c *compiler) from(base *mulu.Dataset) string {
 	return b.String()
 }
 
-// prewhere are the pinned conditions on the given key columns of a table, and that its
-// rows were not truncated.
-func (c *compiler) prewhere(alias string, ds *mulu.Dataset, on []string) string {
+// prewhere are the conditions that are pinned on columns of the base (on) and hold for
+// the key columns of a table that equal them (to), and that its rows were not truncated.
+func (c *compiler) prewhere(alias string, ds *mulu.Dataset, on, to []string) string {
 	var conds []string
 	if cond := above(ds, alias); cond != "" {
 		conds = append(conds, cond)
 	}
 	for _, k := range ds.Key {
-		if cond, ok := c.pinned[k]; ok && slices.Contains(on, k) {
-			conds = append(conds, fmt.Sprintf(cond, alias+ident(k)))
+		if i := slices.Index(to, k); i >= 0 && c.pinned[on[i]] != "" {
+			conds = append(conds, fmt.Sprintf(c.pinned[on[i]], alias+ident(k)))
 		}
 	}
 	if conds == nil {
@@ -136,17 +139,17 @@ func (c *compiler) prewhere(alias string, ds *mulu.Dataset, on []string) string 
 // join is one lookup. Conditions that pin the join columns are repeated inside, so
 // that a point read does not read the whole lookup.
 func (c *compiler) join(l *plan.Lookup, alias string, columns bool) string {
-	ds := c.datasets(l.Dataset)
-	keys, on := make([]string, len(l.On)), make([]string, len(l.On))
-	for i, k := range l.On {
+	ds, to := c.datasets(l.Dataset), l.There()
+	keys, on := make([]string, len(to)), make([]string, len(to))
+	for i, k := range to {
 		keys[i] = ident(k)
-		on[i] = "_base." + ident(k) + " = " + alias + "." + ident(k)
+		on[i] = "_base." + ident(l.On[i]) + " = " + alias + "." + ident(k)
 	}
 	by := strings.Join(keys, ", ")
-	from := " FROM " + ident(ds.Library) + "." + ident(string(ds.Code)) + " FINAL" + c.prewhere("", ds, l.On)
+	from := " FROM " + ident(ds.Library) + "." + ident(string(ds.Code)) + " FINAL" + c.prewhere("", ds, l.On, to)
 	var rest []string
-	for _, k := range l.On {
-		if cond, ok := c.pinned[k]; ok && !slices.Contains(ds.Key, k) {
+	for i, k := range to {
+		if cond, ok := c.pinned[l.On[i]]; ok && !slices.Contains(ds.Key, k) {
 			rest = append(rest, fmt.Sprintf(cond, ident(k)))
 		}
 	}
@@ -158,11 +161,15 @@ func (c *compiler) join(l *plan.Lookup, alias string, columns bool) string {
 	case plan.Latest:
 		want := keys
 		for _, col := range c.usedColumns(l.Name) {
-			if !slices.Contains(l.On, col) {
+			if !slices.Contains(to, col) {
 				want = append(want, ident(col))
 			}
 		}
-		sub = "SELECT " + strings.Join(want, ", ") + ", 1 AS _hit" + from + " ORDER BY " + by + ", " + ident(l.OrderBy) + " DESC NULLS LAST, _version DESC LIMIT 1 BY " + by
+		order := ""
+		if l.OrderBy != "" {
+			order = ", " + ident(l.OrderBy) + " DESC NULLS LAST"
+		}
+		sub = "SELECT " + strings.Join(want, ", ") + ", 1 AS _hit" + from + " ORDER BY " + by + order + ", _version DESC LIMIT 1 BY " + by
 	case plan.Exists:
 		sub = "SELECT " + by + ", 1 AS _hit" + from + " GROUP BY " + by
 	case plan.Count:
@@ -190,6 +197,9 @@ func (c *compiler) usedColumns(lookup string) []string {
 }
 
 func (c *compiler) baseColumn(name string) string {
+	if c.column != nil {
+		return c.column(name)
+	}
 	c.use("", name)
 	return "_base." + ident(name)
 }

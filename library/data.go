@@ -310,7 +310,7 @@ func provenanceColumns(s *scratch, b Batch, keep []run, n int, epoch uint64) []p
 	id := b.Plan.BatchID
 	return []provenanceColumn{
 		{mulu.ColTopic, constant(id.Topic, n)},
-		{colTopicID, constant(id.TopicID.String(), n)},
+		{ColTopicID, constant(id.TopicID.String(), n)},
 		{mulu.ColPartition, fixed(arrow.PrimitiveTypes.Uint32, filled(s, uint32(id.Partition), n))},
 		{mulu.ColOffset, fixed(arrow.PrimitiveTypes.Uint64, offset)},
 		{mulu.ColRow, fixed(arrow.PrimitiveTypes.Uint16, kept(s, b.Rows, keep, n))},

@@ -29,6 +29,10 @@ type rowCounter interface {
 	rows() int64
 }
 
+// arrowSettings make the engine write plain Arrow: text as utf8, nothing compressed.
+var arrowSettings = clickhouse.Settings{"output_format_arrow_compression_method": "none", "output_format_arrow_string_as_string": 1,
+	"output_format_arrow_low_cardinality_as_dictionary": 0}
+
 type engineFormat struct {
 	name     string
 	settings clickhouse.Settings
@@ -47,8 +51,7 @@ func (f Format) engine() (engineFormat, error) {
 	case CSV:
 		return engineFormat{"CSVWithNames", clickhouse.Settings{"format_csv_null_representation": ""}, func() rowCounter { return &csvCounter{} }}, nil
 	case Arrow:
-		return engineFormat{"ArrowStream", clickhouse.Settings{"output_format_arrow_compression_method": "none", "output_format_arrow_string_as_string": 1,
-			"output_format_arrow_low_cardinality_as_dictionary": 0}, func() rowCounter { return &arrowCounter{} }}, nil
+		return engineFormat{"ArrowStream", arrowSettings, func() rowCounter { return &arrowCounter{} }}, nil
 	}
 	return engineFormat{}, fmt.Errorf("format %q: %w", f, mulu.ErrInvalid)
 }

@@ -55,6 +55,7 @@ type Library struct {
 	// than there are processors store nothing sooner and hold a copy of their rows each,
 	// here and in the engine.
 	inserts chan struct{}
+	scans   chan struct{} // likewise, for every scan that reads
 
 	// Facts of small batches, on their way in groups.
 	rejects   gather[rejectFact]
@@ -62,6 +63,7 @@ type Library struct {
 	manifests gather[mulu.Manifest]
 
 	running running
+	rulings sync.Map // dataset and rules → *ruling
 
 	schemes map[mulu.DatasetCode]map[mulu.TopicID]string // how positions of a topic are ordered
 
@@ -101,6 +103,7 @@ func Open(ctx context.Context, opt Options) (*Library, error) {
 		datasets: map[mulu.DatasetCode]*mulu.Dataset{}, versions: map[mulu.DatasetCode]map[uint32]*mulu.Dataset{}, topics: map[mulu.DatasetCode]map[mulu.TopicID]uint64{},
 		schemes: map[mulu.DatasetCode]map[mulu.TopicID]string{}}
 	l.inserts = make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))
+	l.scans = make(chan struct{}, mostScans)
 	l.rejects.insert, l.findings.insert, l.manifests.insert = l.insertRejects, l.insertFindings, l.insertManifests
 	if l.now == nil {
 		l.now = time.Now
@@ -176,6 +179,14 @@ func (l *Library) applied(code mulu.DatasetCode) (*mulu.Dataset, error) {
 		return ds, nil
 	}
 	return nil, fmt.Errorf("dataset %q is not applied: %w", code, mulu.ErrNotFound)
+}
+
+// versionOf is an applied version, 0 the newest.
+func (l *Library) versionOf(code mulu.DatasetCode, version uint32) (*mulu.Dataset, error) {
+	if version == 0 {
+		return l.applied(code)
+	}
+	return l.planned(mulu.Plan{Dataset: code, Version: version})
 }
 
 // planned is the version a batch was planned for: a newer one may be applied by

@@ -22,6 +22,9 @@ const (
 	districtOnly = `^[^0-9０-９]*?(?:[^小社园校厂街]区|县)`
 )
 
+// stray is an identity number or a mobile number that stands alone in a text.
+const stray = `\\b[1-9]\\d{5}(?:18|19|20)\\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\\d|3[01])\\d{3}[\\dXx]\\b|\\b(?:86)?1[3-9]\\d{9}\\b`
+
 // masked wraps the expression x of field f in mask m. Null stays null; hide is
 // always null; every other value has an answer. Rules: domain convention, the
 // masking defaults of the catalogue.
@@ -75,6 +78,8 @@ func (c *compiler) maskOf(m plan.Mask, x string, f plan.Field) string {
 			return "'是'"
 		}
 		return "if(" + x + " = 0, '否', '是')"
+	case plan.MaskStray:
+		return "replaceRegexpAll(" + x + ", '" + stray + "', '***')"
 	case plan.MaskToken:
 		return "lower(hex(HMAC('sha256', toString(assumeNotNull(" + x + ")), unhex(" + c.tokenKey() + "))))"
 	}

@@ -25,6 +25,8 @@ func (c *compiler) predicate(p *plan.Predicate) string {
 			return "NOT coalesce(" + s + ", 0)"
 		}
 		return "0"
+	case p.Expr != nil:
+		return c.expression(p.Expr)
 	}
 	f, err := c.view.Field(p.Field, c.datasets)
 	if err != nil {

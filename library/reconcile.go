@@ -57,7 +57,7 @@ func compared(ds *mulu.Dataset) []column {
 	var out []column
 	for _, c := range columnsOf(ds) {
 		switch c.name {
-		case mulu.ColTopic, colTopicID, mulu.ColPartition, mulu.ColBatch, mulu.ColOrigin:
+		case mulu.ColTopic, ColTopicID, mulu.ColPartition, mulu.ColBatch, mulu.ColOrigin:
 		default:
 			out = append(out, c)
 		}

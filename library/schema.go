@@ -13,11 +13,11 @@ import (
 	"mulu"
 )
 
-// colTopicID stands beside the provenance columns of the root package. A topic
+// ColTopicID stands beside the provenance columns of the root package. A topic
 // that is deleted and made again keeps its name and starts at offset 0: the name
 // alone would take its rows for rows that are already stored. _topic holds the
 // name for people, _topic_id the broker's identity as 32 hex digits for settling.
-const colTopicID = "_topic_id"
+const ColTopicID = "_topic_id"
 
 // colIngested is wall time and drives the history's TTL only; it orders nothing.
 const colIngested = "_ingested"
@@ -59,7 +59,7 @@ var (
 )
 
 // houseTables are all of them.
-var houseTables = []houseTable{rejectsTable, findingsTable, manifestTable, mendsTable, withdrawnTable, topicsTable, positionsTable, floorsTable}
+var houseTables = []houseTable{rejectsTable, findingsTable, manifestTable, mendsTable, withdrawnTable, topicsTable, positionsTable, floorsTable, judgedTable, judgementsTable, listedTable}
 
 func (l *Library) houseDDL() []string {
 	ddl := []string{"CREATE DATABASE IF NOT EXISTS mulu ENGINE=Atomic"}
@@ -76,8 +76,9 @@ func (l *Library) houseDDL() []string {
 // tableSettings of every table. Parts below 128 MB are compact, all columns in one
 // file: a batch would else be written as sixty files, whose making cost the kernel as
 // much CPU as the rest of the insert, and each lookup would open all of them again.
+// Parts are merged about ten at a time (see mergeBase).
 func (l *Library) tableSettings() string {
-	s := " SETTINGS min_bytes_for_wide_part=134217728"
+	s := " SETTINGS min_bytes_for_wide_part=134217728, " + mergeBase
 	if l.sync {
 		s += ", " + fsyncSettings
 	}
@@ -213,7 +214,7 @@ type column struct{ name, typ string }
 
 // provenance are the columns after the business columns, in the order they are inserted.
 var provenance = []column{
-	{mulu.ColExtra, "String"}, {mulu.ColTopic, "LowCardinality(String)"}, {colTopicID, "LowCardinality(String)"},
+	{mulu.ColExtra, "String"}, {mulu.ColTopic, "LowCardinality(String)"}, {ColTopicID, "LowCardinality(String)"},
 	{mulu.ColPartition, "UInt32"}, {mulu.ColOffset, "UInt64"}, {mulu.ColRow, "UInt16"}, {mulu.ColBatch, "UInt64"}, {mulu.ColFlags, "UInt64"},
 	{mulu.ColRuleset, "UInt32"}, {mulu.ColDeleted, "UInt8"}, {mulu.ColVersion, "UInt64"}, {mulu.ColOrigin, "UInt8"},
 }

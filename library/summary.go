@@ -13,25 +13,33 @@ import (
 	"mulu/plan"
 )
 
-// Summary computes all measures over one dataset's current rows in one scan. Each
-// map has the measures by their As (float64; nil for a max or min of nothing) and
-// the group columns by name (as in Rows). Without groups there is exactly one map.
+// Summary computes all measures over one dataset's current rows in one scan, joined to
+// its lookups. Each map has the measures by their As (float64, nil where there was
+// nothing to measure, or []float64) and the group columns by name (as in Rows). Without groups there is exactly one map.
 func (l *Library) Summary(ctx context.Context, s plan.Summary) ([]map[string]any, error) {
 	if err := s.Validate(l.Dataset); err != nil {
 		return nil, fmt.Errorf("summarise %s: %w", s.Dataset, err)
 	}
-	view := plan.View{Base: s.Dataset}
+	view := s.View()
 	c := newCompiler(&view, l.Dataset, l.now(), nil)
+	if s.Day != "" {
+		c.today = s.Day
+	}
 	ds := l.Dataset(s.Dataset)
+	if err := l.know(ctx, c, ds); err != nil {
+		return nil, fmt.Errorf("summarise %s: %w", s.Dataset, err)
+	}
 	c.pin(&s.Where)
 	var sel, by []string
 	for _, g := range s.GroupBy {
 		by = append(by, c.baseColumn(g))
 		sel = append(sel, c.baseColumn(g)+" AS "+ident(g))
 	}
-	for i, m := range s.Measures {
-		sel = append(sel, measure(c, ds, m)+" AS _m"+strconv.Itoa(i))
+	for i := range s.Measures {
+		sel = append(sel, c.measure(&s.Measures[i])+" AS _m"+strconv.Itoa(i))
 	}
+	cuts, cube := c.cuts(s.Cuts)
+	sel = append(sel, cuts...)
 	where := c.predicate(&s.Where)
 	sql := "SELECT " + strings.Join(sel, ", ") + " FROM " + c.from(ds)
 	if where != "" {
@@ -44,6 +52,7 @@ func (l *Library) Summary(ctx context.Context, s plan.Summary) ([]map[string]any
 		}
 		sql += " GROUP BY " + strings.Join(by, ", ") + " ORDER BY _m0 DESC, " + strings.Join(by, ", ") + " LIMIT " + strconv.FormatInt(limit, 10)
 	}
+	sql += cube
 	if c.err != nil {
 		return nil, fmt.Errorf("summarise %s: %w", s.Dataset, c.err)
 	}
@@ -72,44 +81,13 @@ func (l *Library) summarise(ctx context.Context, s plan.Summary, ds *mulu.Datase
 		for i := range s.Measures {
 			m[s.Measures[i].As] = goValue(dest[len(s.GroupBy)+i], mulu.Decimal)
 		}
+		for i := range s.Cuts {
+			m[s.Cuts[i].As] = goValue(dest[len(s.GroupBy)+len(s.Measures)+i], mulu.Int)
+		}
 		out = append(out, m)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("summarise %s: %w", s.Dataset, err)
 	}
 	return out, nil
-}
-
-// measure is one Float64 aggregate. Validate has seen its columns.
-func measure(c *compiler, ds *mulu.Dataset, m plan.Measure) string {
-	cols := make([]string, len(m.Columns))
-	for i, name := range m.Columns {
-		cols[i] = c.baseColumn(name)
-	}
-	e := ""
-	switch m.Kind {
-	case plan.Rows:
-		e = "count()"
-	case plan.NonNull:
-		e = "countIf(" + cols[0] + " IS NOT NULL)"
-	case plan.Distinct:
-		e = "uniqExact(" + cols[0] + ")"
-		if len(cols) > 1 {
-			// A tuple is not null when a part of it is: an address without a lane is an
-			// address all the same.
-			e = "uniqExact(tuple(" + strings.Join(cols, ", ") + "))"
-		}
-	case plan.Flag:
-		e = "countIf(bitTest(_base.`_flags`, " + strconv.Itoa(m.Bit) + "))"
-	case plan.AnyFlag:
-		e = "countIf(_base.`_flags` != 0)"
-	case plan.Max, plan.Min:
-		x := cols[0]
-		if t := ds.Columns[ds.Column(m.Columns[0])].Type; t == mulu.Date || t == mulu.DateTime {
-			x = "toUnixTimestamp64Micro(toDateTime64(" + x + ", 6, 'Asia/Shanghai'))"
-		}
-		// OrNull: nothing has no maximum.
-		return "CAST(" + string(m.Kind) + "OrNull(" + x + ") AS Nullable(Float64))"
-	}
-	return "toFloat64(" + e + ")"
 }

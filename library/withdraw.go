@@ -246,7 +246,15 @@ func (l *Library) TakeBack(ctx context.Context, w mulu.Withdrawal) error {
 	}
 	l.taking.Lock()
 	defer l.taking.Unlock()
+	// Before and after: a walk over the rows in between saw them as they were or as they
+	// will be, and nobody knows which.
+	if err := l.rowsCameBack(ctx, w.Dataset); err != nil {
+		return fmt.Errorf("take back %s: %w", w.Batch, err)
+	}
 	if err := l.replace(ctx, ds, w); err != nil {
+		return fmt.Errorf("take back %s: %w", w.Batch, err)
+	}
+	if err := l.rowsCameBack(ctx, w.Dataset); err != nil {
 		return fmt.Errorf("take back %s: %w", w.Batch, err)
 	}
 	if err := l.mutated(ctx, ds, w); err != nil {

@@ -3,7 +3,10 @@
 // one parameterised statement over exactly the items it names; nobody else may.
 package plan
 
-import "mulu"
+import (
+	"mulu"
+	"mulu/plan/expr"
+)
 
 // Plan is one read. The result has exactly the columns of Items, in order.
 type Plan struct {
@@ -30,8 +33,20 @@ type Lookup struct {
 	Name    string // prefix of the items it offers
 	Dataset mulu.DatasetCode
 	Kind    LookupKind
-	On      []string // column names, equal in base and lookup
+	On      []string // column names of the base
+	// To are the names in the lookup's dataset, one for each of On; nil if they are the same.
+	To      []string `json:",omitempty"`
 	OrderBy string   // for latest
+	// ByVersion lets a latest lookup do without OrderBy: the row that came last is taken.
+	ByVersion bool `json:",omitempty"`
+}
+
+// There are the columns of the lookup's dataset that On is joined to.
+func (l *Lookup) There() []string {
+	if l.To == nil {
+		return l.On
+	}
+	return l.To
 }
 
 // LookupKind is how a lookup answers.
@@ -77,10 +92,13 @@ const (
 	MaskYesNo Mask = "yes_no"
 	MaskHide  Mask = "hide" // always null
 	MaskToken Mask = "token"
+	// MaskStray takes identity and mobile numbers out of a text that should hold none: what
+	// fails a rule is often a value in the wrong column.
+	MaskStray Mask = "stray"
 )
 
 // Predicate is a typed condition; the zero Predicate is true. Exactly one of All,
-// Any, Not and Op is set. Values travel as bound parameters, never as SQL text.
+// Any, Not, Expr and Op is set. Values travel as bound parameters, never as SQL text.
 type Predicate struct {
 	All []Predicate `json:"all,omitempty"`
 	Any []Predicate `json:"any,omitempty"`
@@ -89,6 +107,10 @@ type Predicate struct {
 	Field string `json:"f,omitempty"`
 	Op    Op     `json:"op,omitempty"`
 	Value any    `json:"v,omitempty"` // string, bool, int64, float64 or []string for In
+
+	// Expr is a typed expression over the view's items, of rules; the condition is met
+	// where it is true, not where it is unknown. No request carries one.
+	Expr *expr.Node `json:"-"`
 }
 
 // Op is a comparison.

@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -83,16 +84,20 @@ func (l *Lookup) validate(base *mulu.Dataset, datasets Datasets) error {
 	if len(l.On) == 0 {
 		return invalid("lookup %q joins on nothing", l.Name)
 	}
-	for _, c := range l.On {
-		b, d := base.Column(c), ds.Column(c)
+	to := l.There()
+	if len(to) != len(l.On) {
+		return invalid("lookup %q joins %d columns here to %d there", l.Name, len(l.On), len(to))
+	}
+	for i, c := range l.On {
+		b, d := base.Column(c), ds.Column(to[i])
 		if b < 0 || d < 0 {
-			return invalid("lookup %q: column %q is not in both datasets", l.Name, c)
+			return invalid("lookup %q: column %q or %q is not in its dataset", l.Name, c, to[i])
 		}
 		if base.Columns[b].Type != ds.Columns[d].Type {
-			return invalid("lookup %q: column %q is %s here and %s there", l.Name, c, base.Columns[b].Type, ds.Columns[d].Type)
+			return invalid("lookup %q: column %q is %s here, %q is %s there", l.Name, c, base.Columns[b].Type, to[i], ds.Columns[d].Type)
 		}
 	}
-	if l.Kind == Latest && ds.Column(l.OrderBy) < 0 {
+	if l.Kind == Latest && ds.Column(l.OrderBy) < 0 && (l.OrderBy != "" || !l.ByVersion) {
 		return invalid("lookup %q: unknown order column %q", l.Name, l.OrderBy)
 	}
 	return nil
@@ -119,7 +124,7 @@ func checkMask(it Item, f Field) error {
 	switch it.Mask {
 	case Clear, MaskHide, MaskToken, MaskYesNo:
 		ok = true
-	case MaskName, MaskID, MaskPhone, MaskAddr:
+	case MaskName, MaskID, MaskPhone, MaskAddr, MaskStray:
 		ok = f.Type == mulu.String
 	case MaskYear:
 		ok = f.Type == mulu.String || f.Type == mulu.Date || f.Type == mulu.DateTime
@@ -134,7 +139,7 @@ func checkMask(it Item, f Field) error {
 
 // Empty says that the predicate is the zero Predicate, which is true.
 func (p *Predicate) Empty() bool {
-	return p.All == nil && p.Any == nil && p.Not == nil && p.Field == "" && p.Op == ""
+	return p.All == nil && p.Any == nil && p.Not == nil && p.Field == "" && p.Op == "" && p.Expr == nil
 }
 
 // Validate checks the form of a predicate, its fields, and each value against its
@@ -144,13 +149,13 @@ func (p *Predicate) Validate(field func(string) (Field, error)) error {
 		return nil
 	}
 	forms := 0
-	for _, set := range []bool{p.All != nil, p.Any != nil, p.Not != nil, p.Op != "" || p.Field != ""} {
+	for _, set := range []bool{p.All != nil, p.Any != nil, p.Not != nil, p.Op != "" || p.Field != "", p.Expr != nil} {
 		if set {
 			forms++
 		}
 	}
 	if forms != 1 {
-		return invalid("a condition is exactly one of all, any, not and a comparison")
+		return invalid("a condition is exactly one of all, any, not, an expression and a comparison")
 	}
 	var errs []error
 	for _, list := range [][]Predicate{p.All, p.Any} {
@@ -160,6 +165,9 @@ func (p *Predicate) Validate(field func(string) (Field, error)) error {
 	}
 	if p.Not != nil {
 		errs = append(errs, p.Not.Validate(field))
+	}
+	if p.Expr != nil {
+		errs = append(errs, checkExpr(p.Expr, field))
 	}
 	if p.Op != "" || p.Field != "" {
 		f, err := field(p.Field)
@@ -177,12 +185,22 @@ func (s *Summary) Validate(datasets Datasets) error {
 	if ds == nil {
 		return invalid("dataset %q is not applied", s.Dataset)
 	}
-	var errs []error
+	view := s.View()
+	errs := []error{view.validate(datasets)}
+	if errs[0] != nil {
+		return errs[0]
+	}
 	if len(s.Measures) == 0 {
 		errs = append(errs, invalid("a summary needs at least one measure"))
 	}
 	if len(s.GroupBy) > 2 || s.Limit < 0 {
 		errs = append(errs, invalid("at most two groups and no negative limit"))
+	}
+	errs = append(errs, s.validateCuts())
+	if s.Day != "" {
+		if _, err := time.Parse(time.DateOnly, s.Day); err != nil {
+			errs = append(errs, invalid("day %q is not a date", s.Day))
+		}
 	}
 	seen := map[string]bool{}
 	for _, g := range s.GroupBy {
@@ -191,43 +209,64 @@ func (s *Summary) Validate(datasets Datasets) error {
 		}
 		seen[g] = true
 	}
-	for _, m := range s.Measures {
+	field := func(name string) (Field, error) { return view.Field(name, datasets) }
+	for i := range s.Measures {
+		m := &s.Measures[i]
 		if m.As == "" || seen[m.As] {
 			errs = append(errs, invalid("measure name %q is empty or taken", m.As))
 		}
 		seen[m.As] = true
-		errs = append(errs, m.validate(ds))
+		errs = append(errs, m.validate(field))
 	}
-	view := View{Base: s.Dataset}
-	errs = append(errs, s.Where.Validate(func(name string) (Field, error) { return view.Field(name, datasets) }))
+	errs = append(errs, s.Where.Validate(field))
 	return errors.Join(errs...)
 }
 
-func (m *Measure) validate(ds *mulu.Dataset) error {
-	for _, c := range m.Columns {
-		if ds.Column(c) < 0 {
-			return invalid("measure %q: unknown column %q", m.As, c)
-		}
+// View is what the summary's names are looked up in.
+func (s *Summary) View() View { return View{Base: s.Dataset, Lookups: s.Lookups} }
+
+func (m *Measure) validate(field func(string) (Field, error)) error {
+	f, ok := forms[m.Kind]
+	if !ok || len(m.Columns) < f.least || f.most >= 0 && len(m.Columns) > f.most {
+		return invalid("measure %q: kind %q does not fit its columns", m.As, m.Kind)
 	}
-	ok := false
-	switch m.Kind {
-	case Rows, AnyFlag:
-		ok = len(m.Columns) == 0
-	case NonNull:
-		ok = len(m.Columns) == 1
-	case Distinct:
-		ok = len(m.Columns) > 0
-	case Flag:
-		ok = len(m.Columns) == 0 && m.Bit >= 0 && m.Bit < 64
-	case Max, Min:
-		ok = len(m.Columns) == 1
-		if ok {
-			t := ds.Columns[ds.Column(m.Columns[0])].Type
-			ok = t != mulu.String && t != mulu.Bool
+	if m.Judged && m.Kind != Rows && m.Kind != NonNull {
+		return invalid("measure %q: %s does not count judged rows", m.As, m.Kind)
+	}
+	errs := []error{m.Where.Validate(field), m.Than.Validate(field), m.options()}
+	for _, c := range m.Columns {
+		x, err := field(c)
+		if err == nil && f.types != nil && !slices.Contains(f.types, x.Type) {
+			err = invalid("measure %q: kind %q does not fit column %q, which is %s", m.As, m.Kind, c, x.Type)
 		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// options checks what a kind takes besides its columns.
+func (m *Measure) options() error {
+	ok := true
+	switch m.Kind {
+	case Flag:
+		ok = m.Bit >= 0 && m.Bit < 64
+	case Quantile:
+		ok = m.P >= 0 && m.P <= 1
+	case Outliers:
+		ok = m.P > 0
+	case Bins:
+		ok = len(m.Edges) > 0 && len(m.Edges) <= MaxBins
+		for i, e := range m.Edges {
+			ok = ok && !math.IsNaN(e) && !math.IsInf(e, 0) && (i == 0 || e > m.Edges[i-1])
+		}
+	case Shares, Mode:
+		ok = len(m.Values) > 0 && len(m.Values) <= 1000
 	}
 	if !ok {
-		return invalid("measure %q: kind %q does not fit its columns", m.As, m.Kind)
+		return invalid("measure %q: the options of kind %q do not fit", m.As, m.Kind)
 	}
 	return nil
 }
+
+// MaxBins is how many edges a measure may have.
+const MaxBins = 200

@@ -82,6 +82,11 @@ func (c *Checked) spread(live []int, n int) *Checked {
 		c.Rejected[i].Row = live[c.Rejected[i].Row]
 		drop.set(c.Rejected[i].Row)
 	}
+	for _, whys := range c.whys {
+		for i := range whys {
+			whys[i].row = live[whys[i].row]
+		}
+	}
 	c.Flags, c.Drop = flags, drop
 	return c
 }

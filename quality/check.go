@@ -2,6 +2,7 @@ package quality
 
 import (
 	"math/bits"
+	"slices"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -22,6 +23,14 @@ type Checked struct {
 	rules   []rule
 	counts  []count
 	offsets []int64
+	whys    [][]why // by rule, in row order
+}
+
+// why is which of its rule's reasons a failing row has; a row without one has the
+// rule's only reason.
+type why struct {
+	row  int
+	code uint8
 }
 
 // Fault says why a row was dropped.
@@ -41,6 +50,13 @@ type count struct {
 type bitmap []uint64
 
 func (b bitmap) set(i int) { b[i>>6] |= 1 << (i & 63) }
+
+// meet leaves the bits that both have.
+func (b bitmap) meet(o bitmap) {
+	for w := range b {
+		b[w] &= o[w]
+	}
+}
 
 func (b bitmap) count() (n int64) {
 	for _, w := range b {
@@ -63,6 +79,22 @@ type batch struct {
 	rec  arrow.RecordBatch
 	n    int
 	asOf time.Time
+	only bitmap // rows that the rule at hand judges, nil for all: its condition is true
+	whys []why  // of the rule at hand
+}
+
+// judged says whether the rule at hand looks at a row.
+func (b *batch) judged(i int) bool { return b.only == nil || b.only[i>>6]>>(i&63)&1 == 1 }
+
+// because gives the reason, from 1, for the row just marked; rows come in order.
+func (b *batch) because(row int, code uint8) { b.whys = append(b.whys, why{row, code}) }
+
+// all is how many rows the rule at hand judges.
+func (b *batch) all() int64 {
+	if b.only == nil {
+		return int64(b.n)
+	}
+	return b.only.count()
 }
 
 // maxSample bounds how many failing offsets a finding names.
@@ -74,20 +106,32 @@ const maxSample = 20
 func (rs *Ruleset) Check(rec arrow.RecordBatch, offsets []int64, asOf time.Time) *Checked {
 	n := int(rec.NumRows())
 	words := (n + 63) / 64
-	c := &Checked{Flags: make([]uint64, n), Drop: make([]uint64, words), rules: rs.rules, counts: make([]count, len(rs.rules)), offsets: offsets}
+	c := &Checked{Flags: make([]uint64, n), Drop: make([]uint64, words), rules: rs.rules, counts: make([]count, len(rs.rules)), offsets: offsets, whys: make([][]why, len(rs.rules))}
 	b := &batch{rec: rec, n: n, asOf: asOf.In(beijing)}
-	fail := make(bitmap, words)
+	fail, whens := make(bitmap, words), make([]bitmap, len(rs.whens))
 	for i := range rs.rules {
 		clear(fail)
 		r := &rs.rules[i]
+		b.only, b.whys = rs.only(b, r.when, whens), nil
 		c.counts[i].evaluated = r.judge(b, fail)
-		c.counts[i].failed = fail.count()
+		c.counts[i].failed, c.whys[i] = fail.count(), b.whys
 		if c.counts[i].failed > 0 {
 			c.record(i, fail)
 		}
 	}
 	c.reject()
 	return c
+}
+
+// only has the rows for which a rule's condition is true, worked out once per batch.
+func (rs *Ruleset) only(b *batch, when int, whens []bitmap) bitmap {
+	if when < 0 {
+		return nil
+	}
+	if whens[when] == nil {
+		whens[when] = rs.whens[when](b).yes
+	}
+	return whens[when]
 }
 
 // record notes the rows that broke rule i.
@@ -115,9 +159,19 @@ func (c *Checked) reject() {
 		}
 	}
 	bitmap(c.Drop).each(func(row int) {
-		r := &c.rules[bits.TrailingZeros64(c.Flags[row]&blocking)]
-		c.Rejected = append(c.Rejected, Fault{Row: row, Rule: r.ID, Field: r.Columns[0], Reason: r.reason})
+		c.Rejected = append(c.Rejected, c.fault(bits.TrailingZeros64(c.Flags[row]&blocking), row))
 	})
+}
+
+// fault says why a row breaks rule i.
+func (c *Checked) fault(i, row int) Fault {
+	r := &c.rules[i]
+	f := Fault{Row: row, Rule: r.ID, Field: r.Columns[0], Reason: r.reason}
+	at, found := slices.BinarySearchFunc(c.whys[i], row, func(w why, row int) int { return w.row - row })
+	if found {
+		f.Reason = r.reasons[c.whys[i][at].code-1]
+	}
+	return f
 }
 
 // Broken gives every rule that a row broke, the blocking ones or the soft ones: what a
@@ -125,8 +179,8 @@ func (c *Checked) reject() {
 func (c *Checked) Broken(row int, blocking bool) []Fault {
 	var out []Fault
 	for i := range c.rules {
-		if r := &c.rules[i]; r.Blocking == blocking && c.Flags[row]>>i&1 == 1 {
-			out = append(out, Fault{Row: row, Rule: r.ID, Field: r.Columns[0], Reason: r.reason})
+		if c.rules[i].Blocking == blocking && c.Flags[row]>>i&1 == 1 {
+			out = append(out, c.fault(i, row))
 		}
 	}
 	return out

@@ -21,4 +21,4 @@ func CheckDigits(ds *mulu.Dataset) func(column mulu.Column, value string) (ok, a
 }
 
 // digitKinds are the kinds of rule that a check digit decides.
-var digitKinds = map[string]func([]byte) bool{"gb11643": ident.Citizen, "gb32100": ident.Credit, "gbt17710": ident.Registration, "luhn": ident.Luhn}
+var digitKinds = map[string]func([]byte) bool{"gb11643": ident.Citizen, "gb32100": ident.Credit, "gb11714": ident.OrgCode, "gbt17710": ident.Registration, "luhn": ident.Luhn, "bank_card": ident.Luhn}

@@ -3,8 +3,7 @@ package quality
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strconv"
+	"strings"
 	"time"
 
 	"mulu"
@@ -16,62 +15,20 @@ import (
 type Ruleset struct {
 	dataset *mulu.Dataset
 	rules   []rule
+	whens   []condition // of rules that have one; equal texts share it
 }
 
-// rule is one compiled row rule. judge marks the rows that break it and says how
-// many it looked at.
+// verdict is what a kind compiles to: it marks the rows of a batch that break the rule
+// and says how many it looked at.
+type verdict = func(b *batch, fail bitmap) (evaluated int64)
+
+// rule is one compiled row rule.
 type rule struct {
 	mulu.Rule
-	judge  func(b *batch, fail bitmap) (evaluated int64)
-	reason string // Chinese: what is wrong and how to mend it
-}
-
-// kind compiles a rule of one kind; docs/rules.md has the table.
-type kind struct {
-	columns int // how many it needs
-	types   []mulu.Type
-	params  []string // known parameters; "!" before a required one
-	compile func(*scope) (judge func(*batch, bitmap) int64, reason string, err error)
-}
-
-// scope is what a kind compiles from.
-type scope struct {
-	rule   mulu.Rule
-	cols   []mulu.Column
-	at     []int // positions of cols in the record
-	tables *codes.Tables
-}
-
-var kinds = map[string]kind{
-	"not_null":         {columns: 1, compile: compileNotNull},
-	"length":           {columns: 1, types: text, params: []string{"min", "max"}, compile: compileLength},
-	"fixed_length":     {columns: 1, types: text, params: []string{"!length"}, compile: compileFixedLength},
-	"pattern":          {columns: 1, types: text, params: []string{"!pattern"}, compile: compilePattern},
-	"enum":             {columns: 1, types: text, params: []string{"!values"}, compile: compileEnum},
-	"code":             {columns: 1, types: text, params: []string{"!table"}, compile: compileCode},
-	"range":            {columns: 1, types: []mulu.Type{mulu.Int, mulu.Decimal}, params: []string{"min", "max"}, compile: compileRange},
-	"date_range":       {columns: 1, types: []mulu.Type{mulu.Date, mulu.DateTime}, params: []string{"min", "max"}, compile: compileDateRange},
-	"order":            {columns: 2, types: []mulu.Type{mulu.Date, mulu.DateTime, mulu.Int}, compile: compileOrder},
-	"gb11643":          {columns: 1, types: text, compile: compileCitizen},
-	"gb32100":          {columns: 1, types: text, compile: compileCredit},
-	"mobile":           {columns: 1, types: text, compile: compileMobile},
-	"gbt17710":         {columns: 1, types: text, compile: compileRegistration},
-	"luhn":             {columns: 1, types: text, compile: compileLuhn},
-	"division":         {columns: 1, types: text, compile: compileDivision},
-	"birth_matches_id": {columns: 2, compile: compileBirthMatches},
-	"sex_matches_id":   {columns: 2, types: text, compile: compileSexMatches},
-}
-
-var text = []mulu.Type{mulu.String}
-
-// RuleKinds lists the kinds of row rule, in alphabetical order.
-func RuleKinds() []string {
-	names := make([]string, 0, len(kinds))
-	for k := range kinds {
-		names = append(names, k)
-	}
-	slices.Sort(names)
-	return names
+	judge   verdict
+	reason  string   // Chinese: what is wrong and how to mend it
+	reasons []string // in its place for failures that the kind tells apart
+	when    int      // index of its condition, -1 for none
 }
 
 // Compile makes a dataset version's row rules ready. Its error holds every fault of
@@ -82,10 +39,20 @@ func Compile(ds *mulu.Dataset, tables *codes.Tables) (*Ruleset, error) {
 	if len(ds.Rules) > 64 {
 		faults = append(faults, fmt.Errorf("dataset %s has %d row rules, at most 64: %w", ds.Code, len(ds.Rules), mulu.ErrInvalid))
 	}
+	whens := map[string]int{}
 	for i, r := range ds.Rules {
-		c, err := compileRule(ds, r, tables)
+		c, when, err := compileRule(ds, r, tables)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("rule %s of %s: %w: %w", r.ID, ds.Code, err, mulu.ErrInvalid))
+		}
+		if when != nil {
+			at, known := whens[r.When]
+			if !known {
+				at = len(rs.whens)
+				whens[r.When] = at
+				rs.whens = append(rs.whens, when)
+			}
+			c.when = at
 		}
 		rs.rules[i] = c
 	}
@@ -95,11 +62,17 @@ func Compile(ds *mulu.Dataset, tables *codes.Tables) (*Ruleset, error) {
 	return rs, nil
 }
 
-// CheckRules gives the faults of a declared dataset's rules, for declarations.
+// CheckRules gives the faults of a declared dataset's row rules, for declarations: of
+// their kinds, columns, parameters and conditions.
 func CheckRules(tables *codes.Tables) func(*mulu.Dataset) []declare.RuleFault {
 	return func(ds *mulu.Dataset) (faults []declare.RuleFault) {
 		for _, r := range ds.Rules {
-			if _, err := compileRule(ds, r, tables); err != nil {
+			if _, _, err := compileRule(ds, r, tables); err != nil {
+				faults = append(faults, declare.RuleFault{Rule: r.ID, Message: strings.ReplaceAll(err.Error(), "\n", "；")})
+			}
+		}
+		for _, r := range ds.SetRules {
+			if _, err := compileSet(ds, r, nil); err != nil {
 				faults = append(faults, declare.RuleFault{Rule: r.ID, Message: err.Error()})
 			}
 		}
@@ -107,70 +80,37 @@ func CheckRules(tables *codes.Tables) func(*mulu.Dataset) []declare.RuleFault {
 	}
 }
 
-func compileRule(ds *mulu.Dataset, r mulu.Rule, tables *codes.Tables) (rule, error) {
+// compileRule tells every fault of a rule at once, the kind's own when the rest is sound.
+func compileRule(ds *mulu.Dataset, r mulu.Rule, tables *codes.Tables) (rule, condition, error) {
+	when, err := compileWhen(ds, r)
+	faults := []error{err}
+	if r.Mostly < 0 || r.Mostly > 1 {
+		faults = append(faults, fmt.Errorf("mostly 是合格比例，应在 0 到 1 之间，现在是 %v", r.Mostly))
+	}
 	k, ok := kinds[r.Kind]
 	if !ok {
-		return rule{}, fmt.Errorf("没有规则种类 %q，可用的有 %v", r.Kind, RuleKinds())
+		faults = append(faults, fmt.Errorf("没有规则种类 %q，可用的有 %v", r.Kind, RuleKinds()))
+		return rule{}, nil, errors.Join(faults...)
 	}
-	if len(r.Columns) != k.columns {
-		return rule{}, fmt.Errorf("规则种类 %s 需要 %d 个数据项，给了 %d 个", r.Kind, k.columns, len(r.Columns))
-	}
-	s := &scope{rule: r, tables: tables}
-	for _, name := range r.Columns {
-		i := ds.Column(name)
-		if i < 0 {
-			return rule{}, fmt.Errorf("数据集没有数据项 %q", name)
-		}
-		if c := ds.Columns[i]; k.types != nil && !slices.Contains(k.types, c.Type) {
-			return rule{}, fmt.Errorf("规则种类 %s 不适用于 %s 类型的数据项 %q", r.Kind, c.Type, name)
-		}
-		s.cols, s.at = append(s.cols, ds.Columns[i]), append(s.at, i)
-	}
-	if err := checkParams(r, k.params); err != nil {
-		return rule{}, err
+	s := &scope{kind: k, rule: r, dataset: ds, tables: tables}
+	faults = append(faults, k.checkColumns(s), k.checkParams(s))
+	if err := errors.Join(faults...); err != nil {
+		return rule{}, nil, err
 	}
 	judge, reason, err := k.compile(s)
-	return rule{Rule: r, judge: judge, reason: reason}, err
+	return rule{Rule: r, judge: judge, reason: reason, reasons: s.reasons, when: -1}, when, err
 }
 
-func checkParams(r mulu.Rule, known []string) error {
-	var faults []error
-	for p := range r.Params {
-		if !slices.Contains(known, p) && !slices.Contains(known, "!"+p) {
-			faults = append(faults, fmt.Errorf("规则种类 %s 没有参数 %q", r.Kind, p))
-		}
+func compileWhen(ds *mulu.Dataset, r mulu.Rule) (condition, error) {
+	if r.When == "" {
+		return nil, nil
 	}
-	for _, p := range known {
-		if p[0] == '!' && r.Params[p[1:]] == "" {
-			faults = append(faults, fmt.Errorf("规则种类 %s 缺少参数 %q", r.Kind, p[1:]))
-		}
-	}
-	return errors.Join(faults...)
-}
-
-// intParam reads a whole-number parameter, or gives otherwise if it is absent.
-func (s *scope) intParam(name string, otherwise int64) (int64, error) {
-	v, ok := s.rule.Params[name]
-	if !ok {
-		return otherwise, nil
-	}
-	n, err := strconv.ParseInt(v, 10, 64)
+	when, err := compileCondition(r.When, ds)
 	if err != nil {
-		return 0, fmt.Errorf("参数 %s=%q 应为整数", name, v)
+		return nil, fmt.Errorf("条件 when 有误：%w", err)
 	}
-	return n, nil
+	return when, nil
 }
-
-func (s *scope) title() string {
-	if t := s.cols[0].Title; t != "" {
-		return t
-	}
-	return s.cols[0].Name
-}
-
-// skips says whether placeholder words are left out of what a rule judges: under a
-// soft rule they count as not filled in, under a blocking one they must pass.
-func (s *scope) skips() bool { return !s.rule.Blocking }
 
 // beijing is where "today" is.
 var beijing = time.FixedZone("Asia/Shanghai", 8*3600)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -25,9 +26,11 @@ import (
 
 var asOf = time.Date(2026, 11, 23, 12, 0, 0, 0, time.FixedZone("", 8*3600))
 
+var loaded = sync.OnceValues(func() (*codes.Tables, error) { return codes.Load(codes.WithSynthetic("310199")) })
+
 func tables(t testing.TB) *codes.Tables {
 	t.Helper()
-	tb, err := codes.Load(codes.WithSynthetic("310199"))
+	tb, err := loaded()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -75,11 +75,13 @@ type App struct {
 	relay    *outbox.Relay
 	catalog  *catalog.Catalog
 	quality  *desk.Desk
+	failing  *pipeline.FailingRows
 	share    *share.Service
 	journal  *ingest.Journal
 	source   *ingest.Source
 	seen     *ingest.Seen
 	desk     *pipeline.Desk
+	profiles *pipeline.Profiler
 	submit   *submit.Desk
 	tables   *table.Puller
 	intake   *post.Intake
@@ -96,8 +98,12 @@ type App struct {
 
 	mender     *pipeline.Mender
 	withdrawer *pipeline.Withdrawer
+	history    *pipeline.HistoryDesk
+	editor     *pipeline.Editor
 	scoring    sync.Mutex
 	scored     map[mulu.DatasetCode]string // corrections the last score counted, under scoring
+	looked     map[mulu.DatasetCode]string // occasion of the last score, under scoring
+	runs       ruleRuns
 
 	machine mulu.Actor // the data centre's own system
 	url     string
@@ -140,7 +146,7 @@ func Start(ctx context.Context, cfg config.Config, opt Options) (*App, error) {
 
 // newApp holds nothing open yet.
 func newApp(cfg config.Config, opt Options) *App {
-	a := &App{cfg: cfg, opt: opt, log: opt.Log, began: time.Now(), scored: map[mulu.DatasetCode]string{}}
+	a := &App{cfg: cfg, opt: opt, log: opt.Log, began: time.Now(), scored: map[mulu.DatasetCode]string{}, looked: map[mulu.DatasetCode]string{}}
 	w := quality.DefaultWeights()
 	a.weights.Store(&w)
 	workCtx, cancel := context.WithCancel(context.Background())
@@ -169,7 +175,7 @@ func (a *App) start(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{a.openStore, a.openChain, a.openRooms, a.openRelay, a.declare, a.openCorrections, a.openIngest, a.openIntake} {
+	for _, step := range []func(context.Context) error{a.openStore, a.openChain, a.openRooms, a.openRelay, a.declare, a.openCorrections, a.openEditor, a.openIngest, a.openIntake} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -422,6 +428,7 @@ func (a *App) openIngest(ctx context.Context) error {
 	}
 	a.onClose("ingest", func(context.Context) error { a.source.Close(); return nil })
 	a.openDesk()
+	a.openProfiler()
 	a.openFiles()
 	a.onClose("workers", a.stopWorkers) // before what they stand on
 	return nil

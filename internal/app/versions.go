@@ -63,16 +63,12 @@ func (v *versions) of(code mulu.DatasetCode, version uint32) (*pipeline.Version,
 	if err != nil {
 		return nil, err
 	}
-	tables := v.plain
-	if ds.Sample {
-		tables = v.synthetic
-	}
 	p := &pipeline.Version{Dataset: ds}
 	if p.Decoder, err = ingest.NewDecoder(ds); err != nil {
 		return nil, err
 	}
 	p.Decoder.With(v.schemas)
-	if p.Rules, err = quality.Compile(ds, tables); err != nil {
+	if p.Rules, err = quality.Compile(ds, v.tablesOf(ds)); err != nil {
 		return nil, err
 	}
 	v.ready[key] = p
@@ -240,7 +236,7 @@ func (a *App) fits(ctx context.Context, set *declare.Set) error {
 	if err != nil {
 		return err
 	}
-	var faults []error
+	faults := []error{a.fitsRules(ctx, set, known)}
 	for _, d := range set.Datasets {
 		for _, k := range known {
 			switch {

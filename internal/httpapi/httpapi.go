@@ -70,11 +70,19 @@ type Deps struct {
 	Share    *share.Service
 	Catalog  *catalog.Catalog
 	Quality  *desk.Desk // results of runs, drafts, profiles
+	Profiles *pipeline.Profiler
+	Scoring  Scoring // scores that are not kept, departments, the scheme in force
+	Failing  *pipeline.FailingRows
+	// RunRules runs a dataset's rules now.
+	RunRules func(ctx context.Context, code mulu.DatasetCode) (*desk.Run, error)
 	Ledger   *tilelog.Log
 	Relay    *outbox.Relay
 	// What people do about what came in.
 	Mender     *pipeline.Mender
 	Withdrawer *pipeline.Withdrawer
+	History    *pipeline.HistoryDesk // judged again under other rules
+	Editor     *pipeline.Editor      // drafts of rules
+	CodeTables []string              // names that a code rule may use
 	// Components are further parts to be asked by /readyz and the status page
 	// (broker, control store); engine and chain are asked anyway. Optional.
 	Components []Component

@@ -130,7 +130,36 @@ var policy = map[string]Rule{
 	"GET /v1/withdrawals":             {Roles: roles(steward, approver, auditor)},
 	"POST /v1/withdrawals":            {Roles: roles(steward), Within: exportTime},
 
-	"GET /v1/datasets/{code}/results": {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/datasets/{code}/results":                {Roles: roles(steward, officer, approver, auditor)},
+	"POST /v1/datasets/{code}/results":               {Roles: roles(steward, operator), Within: exportTime},
+	"GET /v1/datasets/{code}/profile":                {Roles: roles(steward, officer, auditor), Own: roles(officer)},
+	"POST /v1/datasets/{code}/profile":               {Roles: roles(steward, officer), Own: roles(officer)},
+	"GET /v1/datasets/{code}/suggestions":            {Roles: roles(steward, officer, auditor), Own: roles(officer)},
+	"POST /v1/datasets/{code}/suggestions/{n}/adopt": {Roles: roles(steward, officer), Own: roles(officer)},
+	// Which rows and items of them is quality/rows.See's to say.
+	"GET /v1/datasets/{code}/rules/{rule}/rows":         {Roles: roles(steward, officer), Own: roles(officer), Within: exportTime},
+	"POST /v1/datasets/{code}/rules/{rule}/rows/export": {Roles: roles(steward, officer), Own: roles(officer), Within: exportTime},
+	"GET /v1/quality/looks":                             {Roles: roles(steward, officer, auditor), Own: roles(officer)},
+	"GET /v1/quality/looks/{id}/became":                 {Roles: roles(steward, officer, auditor), Own: roles(officer), Within: exportTime},
+
+	// Scores hold counts and no value: whoever sees datasets sees all of them.
+	"GET /v1/datasets/{code}/score/explain": {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/quality/departments":           {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/quality/departments/{org}":     {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/quality/weights":               {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/datasets/{code}/judge":         {Roles: roles(steward, officer, approver, auditor)},
+	"POST /v1/datasets/{code}/judge":        {Roles: roles(steward)},
+	"GET /v1/quality/kinds":                 {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/quality/drafts":                {Roles: roles(steward, officer, auditor), Own: roles(officer)},
+	"POST /v1/quality/drafts":               {Roles: roles(steward, officer), Own: roles(officer)},
+	"GET /v1/quality/drafts/{id}":           {Roles: roles(steward, officer, auditor), Own: roles(officer)},
+	"PUT /v1/quality/drafts/{id}":           {Roles: roles(steward, officer), Own: roles(officer)},
+	"DELETE /v1/quality/drafts/{id}":        {Roles: roles(steward, officer), Own: roles(officer)},
+	"POST /v1/quality/drafts/{id}/preview":  {Roles: roles(steward, officer), Own: roles(officer), Within: declareTime}, // rows are in it
+	"GET /v1/quality/drafts/{id}/backtest":  {Roles: roles(steward, officer, auditor), Own: roles(officer)},
+	"POST /v1/quality/drafts/{id}/backtest": {Roles: roles(steward, officer), Own: roles(officer)},
+	"POST /v1/quality/drafts/{id}/rebase":   {Roles: roles(steward, officer), Own: roles(officer)},
+	"POST /v1/quality/drafts/{id}/activate": {Roles: roles(steward), Within: declareTime},
 
 	"GET /v1/catalog/entries": {Roles: roles(steward, officer, approver, auditor)},
 	"GET /v1/catalog/entry":   {Roles: roles(steward, officer, approver, auditor)},

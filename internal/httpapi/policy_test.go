@@ -119,6 +119,32 @@ GET /v1/datasets/{code}                  s o a u
 GET /v1/datasets/{code}/score            s o a u
 GET /v1/datasets/{code}/scores           s o a u
 GET /v1/datasets/{code}/results          s o a u
+GET /v1/datasets/{code}/profile          s o u
+POST /v1/datasets/{code}/profile         s o
+GET /v1/datasets/{code}/suggestions      s o u
+POST /v1/datasets/{code}/suggestions/{n}/adopt s o
+GET /v1/datasets/{code}/score/explain    s o a u
+GET /v1/quality/departments              s o a u
+GET /v1/quality/departments/{org}        s o a u
+GET /v1/quality/weights                  s o a u
+GET /v1/datasets/{code}/rules/{rule}/rows s o
+POST /v1/datasets/{code}/rules/{rule}/rows/export s o
+GET /v1/quality/looks                    s o u
+GET /v1/quality/looks/{id}/became        s o u
+GET /v1/datasets/{code}/judge            s o a u
+POST /v1/datasets/{code}/judge           s
+GET /v1/quality/kinds                    s o a u
+GET /v1/quality/drafts                   s o u
+POST /v1/quality/drafts                  s o
+GET /v1/quality/drafts/{id}              s o u
+PUT /v1/quality/drafts/{id}              s o
+DELETE /v1/quality/drafts/{id}           s o
+POST /v1/quality/drafts/{id}/preview     s o
+GET /v1/quality/drafts/{id}/backtest     s o u
+POST /v1/quality/drafts/{id}/backtest    s o
+POST /v1/quality/drafts/{id}/rebase      s o
+POST /v1/quality/drafts/{id}/activate    s
+POST /v1/datasets/{code}/results         s p
 GET /v1/rejects                          s u
 GET /v1/rejects/summary                  s u
 POST /v1/rejects/replay                  s

@@ -42,7 +42,17 @@ func Run(t *testing.T, open func(t *testing.T) *library.Library) {
 		{"values are never read as SQL", testInjection},
 		{"lookups answer latest, exists and count", testLookups},
 		{"exports are counted exactly", testExport},
+		{"failing rows are paged by key", testFailing},
+		{"rows that are alike are found together", testTogether},
+		{"refused rows are read from their record", testRefused},
+		{"a list knows what became of its rows", testBecame},
+		{"a scan gives what went in, whatever the cuts", testScan},
+		{"a scan cuts keys of several columns", testScanKeys},
 		{"a summary is one row per group", testSummary},
+		{"measures are what they are by hand", testMeasures},
+		{"a summary joins its lookups", testJoinedSummary},
+		{"expressions have three answers", testExpressions},
+		{"a free statement reads the libraries and nothing else", testFreeSQL},
 		{"facts stored twice are there once", testFacts},
 		{"a reject is closed once", testMends},
 		{"a replayed row keeps its place", testReplay},
@@ -52,9 +62,11 @@ func Run(t *testing.T, open func(t *testing.T) *library.Library) {
 		{"positions order rows, at equal ones the last stands", testPositions},
 		{"a snapshot hides nothing that comes after it", testSnapshot},
 		{"a truncate hides what is below it", testFloor},
+		{"cuts part rows, records and rejects by when they landed", testCuts},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, l) })
 	}
+	t.Run("the state of the rows has a name", func(t *testing.T) { testDataVersion(t, open) })
 	t.Run("positions that do not compare are held", func(t *testing.T) { testSchemes(t, open) })
 }
 

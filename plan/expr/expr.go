@@ -7,9 +7,17 @@
 // Null is unknown, as in SQL: a comparison with null is unknown, and/or/not follow
 // Kleene's tables, only is_null is never unknown. A row for which the whole expression
 // is unknown is not judged.
+//
+// Arithmetic is exact: Parse refuses what could exceed 38 digits, so that 128 bits hold
+// every number of an expression, scaled by its Scale.
 package expr
 
-import "mulu"
+import (
+	"maps"
+	"slices"
+
+	"mulu"
+)
 
 // Node is one node of a typed expression. The zero Node is invalid.
 type Node struct {
@@ -52,9 +60,9 @@ const (
 	OpStartsWith Op = "starts_with" // text, text
 	OpEndsWith   Op = "ends_with"
 	OpContains   Op = "contains"
-	OpMatches    Op = "matches"   // text, literal RE2 pattern, anywhere in the text
+	OpMatches    Op = "matches"   // text, literal RE2 pattern, anywhere in the text; a dot is not a line break
 	OpLength     Op = "length"    // characters (code points)
-	OpSubstring  Op = "substring" // text, from (0-based, characters), count
+	OpSubstring  Op = "substring" // text, from (0-based, characters), count: int literals; less where the text ends
 	OpLower      Op = "lower"     // ASCII letters
 	OpUpper      Op = "upper"
 
@@ -62,7 +70,23 @@ const (
 	OpYear  Op = "year"  // of a date or datetime
 	OpMonth Op = "month"
 	OpDay   Op = "day"
-	OpDays  Op = "days" // whole days from the first date to the second
-	OpAge   Op = "age"  // whole years (周岁) from the first date to the second
+	OpDays  Op = "days" // days from the first date to the second, negative if that is earlier
+	OpAge   Op = "age"  // whole years (周岁) from the first date to the second, negative if that is earlier
 	OpDate  Op = "date" // of a datetime, its day in Shanghai; of text "2006-01-02" or "20060102", unknown if it is neither
 )
+
+// Fields lists what the expression names, each once, sorted.
+func (n *Node) Fields() []string {
+	names := map[string]bool{}
+	n.fields(names)
+	return slices.Sorted(maps.Keys(names))
+}
+
+func (n *Node) fields(names map[string]bool) {
+	if n.Op == OpField {
+		names[n.Field] = true
+	}
+	for i := range n.Args {
+		n.Args[i].fields(names)
+	}
+}

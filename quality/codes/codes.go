@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"mulu"
@@ -40,6 +41,10 @@ type Table struct {
 	rows  map[string][]row
 	list  []string // codes in the order of the file
 	names map[string]string
+	above map[string]string
+
+	once   sync.Once
+	titles map[string]bool // of names, made when first asked for
 }
 
 // Tables are all code tables. They are read-only and safe for concurrent use.
@@ -87,26 +92,44 @@ func Load(opts ...Option) (*Tables, error) {
 	return t, t.add(Township, z)
 }
 
+// others are codes of another form that a table may carry; each makes a table of its own.
+var others = []string{"alpha2", "numeric"}
+
 func (t *Tables) add(name string, r io.Reader) error {
 	c := csv.NewReader(r)
-	head, err := c.Read()
+	lines, err := c.ReadAll()
+	if err == nil && len(lines) == 0 {
+		err = io.ErrUnexpectedEOF
+	}
 	if err != nil {
 		return fmt.Errorf("read code table %s: %w", name, err)
 	}
-	code := slices.Index(head, "code")
+	if err := t.addColumn(name, "code", lines); err != nil {
+		return err
+	}
+	for _, form := range others {
+		if slices.Contains(lines[0], form) {
+			if err := t.addColumn(name+"_"+form, form, lines); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// addColumn makes a table whose codes stand in one column.
+func (t *Tables) addColumn(name, form string, lines [][]string) error {
+	head := lines[0]
+	code := slices.Index(head, form)
 	from, to := slices.Index(head, "valid_from"), slices.Index(head, "valid_to")
 	if code < 0 {
 		return fmt.Errorf("read code table %s: no column code", name)
 	}
-	title := slices.Index(head, "name")
-	table := &Table{Name: name, rows: map[string][]row{}, names: map[string]string{}}
-	for {
-		rec, err := c.Read()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return fmt.Errorf("read code table %s: %w", name, err)
+	title, parent := slices.Index(head, "name"), slices.Index(head, "parent")
+	table := &Table{Name: name, rows: map[string][]row{}, names: map[string]string{}, above: map[string]string{}}
+	for _, rec := range lines[1:] {
+		if rec[code] == "" {
+			continue // has none of this form
 		}
 		r := row{}
 		if from >= 0 {
@@ -123,6 +146,9 @@ func (t *Tables) add(name string, r io.Reader) error {
 		}
 		if title >= 0 {
 			table.names[rec[code]] = rec[title] // the latest one stands last
+		}
+		if parent >= 0 {
+			table.above[rec[code]] = rec[parent]
 		}
 		table.rows[rec[code]] = append(table.rows[rec[code]], r)
 	}
@@ -169,6 +195,20 @@ func (t *Table) Codes(at time.Time) []Code {
 		}
 	}
 	return out
+}
+
+// Parent is the code above a code, "" at the top.
+func (t *Table) Parent(code string) string { return t.above[code] }
+
+// IsName says whether a value is the name of a code, as people write it in its place.
+func (t *Table) IsName(v string) bool {
+	t.once.Do(func() {
+		t.titles = make(map[string]bool, len(t.names))
+		for _, n := range t.names {
+			t.titles[n] = true
+		}
+	})
+	return t.titles[v]
 }
 
 // Has says whether the code was in the table at that time; a zero time asks

@@ -9,12 +9,353 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
 	"github.com/oapi-codegen/runtime"
 )
+
+// Defines values for BacktestState.
+const (
+	BacktestStateDone    BacktestState = "done"
+	BacktestStateFailed  BacktestState = "failed"
+	BacktestStateRunning BacktestState = "running"
+)
+
+// Valid indicates whether the value is a known member of the BacktestState enum.
+func (e BacktestState) Valid() bool {
+	switch e {
+	case BacktestStateDone:
+		return true
+	case BacktestStateFailed:
+		return true
+	case BacktestStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BacktestRuleChange.
+const (
+	BacktestRuleChangeAdded   BacktestRuleChange = "added"
+	BacktestRuleChangeChanged BacktestRuleChange = "changed"
+	BacktestRuleChangeDropped BacktestRuleChange = "dropped"
+	BacktestRuleChangeSame    BacktestRuleChange = "same"
+)
+
+// Valid indicates whether the value is a known member of the BacktestRuleChange enum.
+func (e BacktestRuleChange) Valid() bool {
+	switch e {
+	case BacktestRuleChangeAdded:
+		return true
+	case BacktestRuleChangeChanged:
+		return true
+	case BacktestRuleChangeDropped:
+		return true
+	case BacktestRuleChangeSame:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FailingPageShown.
+const (
+	FailingPageShownClear  FailingPageShown = "clear"
+	FailingPageShownMasked FailingPageShown = "masked"
+)
+
+// Valid indicates whether the value is a known member of the FailingPageShown enum.
+func (e FailingPageShown) Valid() bool {
+	switch e {
+	case FailingPageShownClear:
+		return true
+	case FailingPageShownMasked:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FailingRowState.
+const (
+	FailingRowStateDraft  FailingRowState = "draft"
+	FailingRowStateOpen   FailingRowState = "open"
+	FailingRowStateStored FailingRowState = "stored"
+)
+
+// Valid indicates whether the value is a known member of the FailingRowState enum.
+func (e FailingRowState) Valid() bool {
+	switch e {
+	case FailingRowStateDraft:
+		return true
+	case FailingRowStateOpen:
+		return true
+	case FailingRowStateStored:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for HistoryStateState.
+const (
+	HistoryStateStateFailed  HistoryStateState = "failed"
+	HistoryStateStateIdle    HistoryStateState = "idle"
+	HistoryStateStateRunning HistoryStateState = "running"
+	HistoryStateStateWaiting HistoryStateState = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the HistoryStateState enum.
+func (e HistoryStateState) Valid() bool {
+	switch e {
+	case HistoryStateStateFailed:
+		return true
+	case HistoryStateStateIdle:
+		return true
+	case HistoryStateStateRunning:
+		return true
+	case HistoryStateStateWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LookForm.
+const (
+	LookFormCsv     LookForm = "csv"
+	LookFormPage    LookForm = "page"
+	LookFormRejects LookForm = "rejects"
+	LookFormXlsx    LookForm = "xlsx"
+)
+
+// Valid indicates whether the value is a known member of the LookForm enum.
+func (e LookForm) Valid() bool {
+	switch e {
+	case LookFormCsv:
+		return true
+	case LookFormPage:
+		return true
+	case LookFormRejects:
+		return true
+	case LookFormXlsx:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LookOutcome.
+const (
+	LookOutcomeAborted     LookOutcome = "aborted"
+	LookOutcomeDelivered   LookOutcome = "delivered"
+	LookOutcomeDenied      LookOutcome = "denied"
+	LookOutcomeFailed      LookOutcome = "failed"
+	LookOutcomeInterrupted LookOutcome = "interrupted"
+	LookOutcomeOpen        LookOutcome = "open"
+	LookOutcomeReady       LookOutcome = "ready"
+)
+
+// Valid indicates whether the value is a known member of the LookOutcome enum.
+func (e LookOutcome) Valid() bool {
+	switch e {
+	case LookOutcomeAborted:
+		return true
+	case LookOutcomeDelivered:
+		return true
+	case LookOutcomeDenied:
+		return true
+	case LookOutcomeFailed:
+		return true
+	case LookOutcomeInterrupted:
+		return true
+	case LookOutcomeOpen:
+		return true
+	case LookOutcomeReady:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LookShown.
+const (
+	LookShownClear  LookShown = "clear"
+	LookShownEmpty  LookShown = ""
+	LookShownMasked LookShown = "masked"
+)
+
+// Valid indicates whether the value is a known member of the LookShown enum.
+func (e LookShown) Valid() bool {
+	switch e {
+	case LookShownClear:
+		return true
+	case LookShownEmpty:
+		return true
+	case LookShownMasked:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ProfileColumnIsBy.
+const (
+	Both    ProfileColumnIsBy = "both"
+	Content ProfileColumnIsBy = "content"
+	Name    ProfileColumnIsBy = "name"
+)
+
+// Valid indicates whether the value is a known member of the ProfileColumnIsBy enum.
+func (e ProfileColumnIsBy) Valid() bool {
+	switch e {
+	case Both:
+		return true
+	case Content:
+		return true
+	case Name:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ProfileRelationKind.
+const (
+	BirthOfId  ProfileRelationKind = "birth_of_id"
+	Determines ProfileRelationKind = "determines"
+	Equal      ProfileRelationKind = "equal"
+	FilledWhen ProfileRelationKind = "filled_when"
+	Order      ProfileRelationKind = "order"
+	Prefix     ProfileRelationKind = "prefix"
+	SexOfId    ProfileRelationKind = "sex_of_id"
+)
+
+// Valid indicates whether the value is a known member of the ProfileRelationKind enum.
+func (e ProfileRelationKind) Valid() bool {
+	switch e {
+	case BirthOfId:
+		return true
+	case Determines:
+		return true
+	case Equal:
+		return true
+	case FilledWhen:
+		return true
+	case Order:
+		return true
+	case Prefix:
+		return true
+	case SexOfId:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ProfileRunState.
+const (
+	ProfileRunStateFailed  ProfileRunState = "failed"
+	ProfileRunStateRunning ProfileRunState = "running"
+)
+
+// Valid indicates whether the value is a known member of the ProfileRunState enum.
+func (e ProfileRunState) Valid() bool {
+	switch e {
+	case ProfileRunStateFailed:
+		return true
+	case ProfileRunStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RuleChangeChange.
+const (
+	RuleChangeChangeAdded   RuleChangeChange = "added"
+	RuleChangeChangeChanged RuleChangeChange = "changed"
+	RuleChangeChangeDropped RuleChangeChange = "dropped"
+)
+
+// Valid indicates whether the value is a known member of the RuleChangeChange enum.
+func (e RuleChangeChange) Valid() bool {
+	switch e {
+	case RuleChangeChangeAdded:
+		return true
+	case RuleChangeChangeChanged:
+		return true
+	case RuleChangeChangeDropped:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RuleDraftState.
+const (
+	RuleDraftStateActivating RuleDraftState = "activating"
+	RuleDraftStateActive     RuleDraftState = "active"
+	RuleDraftStateOpen       RuleDraftState = "open"
+)
+
+// Valid indicates whether the value is a known member of the RuleDraftState enum.
+func (e RuleDraftState) Valid() bool {
+	switch e {
+	case RuleDraftStateActivating:
+		return true
+	case RuleDraftStateActive:
+		return true
+	case RuleDraftStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RuleDraftRowState.
+const (
+	RuleDraftRowStateActivating RuleDraftRowState = "activating"
+	RuleDraftRowStateActive     RuleDraftRowState = "active"
+	RuleDraftRowStateOpen       RuleDraftRowState = "open"
+)
+
+// Valid indicates whether the value is a known member of the RuleDraftRowState enum.
+func (e RuleDraftRowState) Valid() bool {
+	switch e {
+	case RuleDraftRowStateActivating:
+		return true
+	case RuleDraftRowStateActive:
+		return true
+	case RuleDraftRowStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RulePreviewShown.
+const (
+	RulePreviewShownClear  RulePreviewShown = "clear"
+	RulePreviewShownMasked RulePreviewShown = "masked"
+)
+
+// Valid indicates whether the value is a known member of the RulePreviewShown enum.
+func (e RulePreviewShown) Valid() bool {
+	switch e {
+	case RulePreviewShownClear:
+		return true
+	case RulePreviewShownMasked:
+		return true
+	default:
+		return false
+	}
+}
 
 // Defines values for RuleResultStatus.
 const (
@@ -43,12 +384,527 @@ func (e RuleResultStatus) Valid() bool {
 	}
 }
 
+// Defines values for SuggestionSource.
+const (
+	Checksum   SuggestionSource = "checksum"
+	Codes      SuggestionSource = "codes"
+	Dates      SuggestionSource = "dates"
+	Filled     SuggestionSource = "filled"
+	Key        SuggestionSource = "key"
+	Reference  SuggestionSource = "reference"
+	Relation   SuggestionSource = "relation"
+	Shape      SuggestionSource = "shape"
+	Statistics SuggestionSource = "statistics"
+	Values     SuggestionSource = "values"
+)
+
+// Valid indicates whether the value is a known member of the SuggestionSource enum.
+func (e SuggestionSource) Valid() bool {
+	switch e {
+	case Checksum:
+		return true
+	case Codes:
+		return true
+	case Dates:
+		return true
+	case Filled:
+		return true
+	case Key:
+		return true
+	case Reference:
+		return true
+	case Relation:
+		return true
+	case Shape:
+		return true
+	case Statistics:
+		return true
+	case Values:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExportFailingRowsParamsFormat.
+const (
+	ExportFailingRowsParamsFormatCsv  ExportFailingRowsParamsFormat = "csv"
+	ExportFailingRowsParamsFormatXlsx ExportFailingRowsParamsFormat = "xlsx"
+)
+
+// Valid indicates whether the value is a known member of the ExportFailingRowsParamsFormat enum.
+func (e ExportFailingRowsParamsFormat) Valid() bool {
+	switch e {
+	case ExportFailingRowsParamsFormatCsv:
+		return true
+	case ExportFailingRowsParamsFormatXlsx:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExplainScoreParamsPart.
+const (
+	District  ExplainScoreParamsPart = "district"
+	Increment ExplainScoreParamsPart = "increment"
+	Otherwise ExplainScoreParamsPart = "otherwise"
+	Stock     ExplainScoreParamsPart = "stock"
+	Total     ExplainScoreParamsPart = "total"
+)
+
+// Valid indicates whether the value is a known member of the ExplainScoreParamsPart enum.
+func (e ExplainScoreParamsPart) Valid() bool {
+	switch e {
+	case District:
+		return true
+	case Increment:
+		return true
+	case Otherwise:
+		return true
+	case Stock:
+		return true
+	case Total:
+		return true
+	default:
+		return false
+	}
+}
+
+// AdoptAsk defines model for AdoptAsk.
+type AdoptAsk struct {
+	// Draft 规则草稿编号
+	Draft *string `json:"draft,omitempty"`
+}
+
+// Backtest defines model for Backtest.
+type Backtest struct {
+	AskedBy string    `json:"asked_by"`
+	Began   time.Time `json:"began"`
+
+	// Current 草稿其后没有改过
+	Current bool `json:"current"`
+
+	// Digest 试跑时草稿的摘要
+	Digest string          `json:"digest"`
+	Draft  string          `json:"draft"`
+	Ended  *time.Time      `json:"ended"`
+	Error  string          `json:"error"`
+	Id     string          `json:"id"`
+	Result *BacktestResult `json:"result"`
+	Rows   int64           `json:"rows"`
+	Seed   int64           `json:"seed"`
+	Share  float64         `json:"share"`
+	State  BacktestState   `json:"state"`
+	Total  int64           `json:"total"`
+}
+
+// BacktestState defines model for Backtest.State.
+type BacktestState string
+
+// BacktestAsk defines model for BacktestAsk.
+type BacktestAsk struct {
+	Seed *int64 `json:"seed,omitempty"`
+
+	// Share 抽样比例，(0,1)；0 为全部
+	Share *float64 `json:"share,omitempty"`
+}
+
+// BacktestDay defines model for BacktestDay.
+type BacktestDay struct {
+	// Day 入库日期
+	Day       string           `json:"day"`
+	Failed    map[string]int64 `json:"failed"`
+	FailedNow map[string]int64 `json:"failed_now"`
+	Rejected  int64            `json:"rejected"`
+	Rows      int64            `json:"rows"`
+}
+
+// BacktestResult defines model for BacktestResult.
+type BacktestResult struct {
+	AsOf string `json:"as_of"`
+
+	// Base 比较的现行版本
+	Base int `json:"base"`
+
+	// Data 数据版本；试跑期间数据有变则为空
+	Data string        `json:"data"`
+	Days []BacktestDay `json:"days"`
+
+	// Digest 同一草稿、数据、日期、抽样则相同
+	Digest string `json:"digest"`
+
+	// NewRejected 其中现行强规则不挡的
+	NewRejected int64 `json:"new_rejected"`
+
+	// Rejected 草稿的强规则会挡下的行数
+	Rejected int64          `json:"rejected"`
+	Rows     int64          `json:"rows"`
+	Rules    []BacktestRule `json:"rules"`
+
+	// Sets 数据集规则，试跑不判断
+	Sets []string `json:"sets"`
+}
+
+// BacktestRule defines model for BacktestRule.
+type BacktestRule struct {
+	Blocking  bool               `json:"blocking"`
+	Change    BacktestRuleChange `json:"change"`
+	Evaluated int64              `json:"evaluated"`
+
+	// EvaluatedNow 现行规则下
+	EvaluatedNow int64  `json:"evaluated_now"`
+	Failed       int64  `json:"failed"`
+	FailedNow    int64  `json:"failed_now"`
+	Kind         string `json:"kind"`
+
+	// Mended 不再不合格
+	Mended int64 `json:"mended"`
+
+	// New 新增不合格
+	New int64 `json:"new"`
+
+	// Rejected 作为第一条强规则会挡下的行数
+	Rejected int64  `json:"rejected"`
+	Rule     string `json:"rule"`
+
+	// Same 仍不合格
+	Same  int64  `json:"same"`
+	Title string `json:"title"`
+}
+
+// BacktestRuleChange defines model for BacktestRule.Change.
+type BacktestRuleChange string
+
+// Became defines model for Became.
+type Became struct {
+	At      time.Time `json:"at"`
+	Dataset string    `json:"dataset"`
+
+	// Failing 仍不合格
+	Failing int64 `json:"failing"`
+
+	// Gone 已不在：删除、撤回或换了主键
+	Gone int64  `json:"gone"`
+	List string `json:"list"`
+
+	// Mended 已更正
+	Mended int64 `json:"mended"`
+
+	// Rows 当时的行数，含已拒收的
+	Rows int64  `json:"rows"`
+	Rule string `json:"rule"`
+}
+
 // Check defines model for Check.
 type Check struct {
 	Code   string `json:"code"`
 	Detail string `json:"detail"`
 	Passed bool   `json:"passed"`
 	Title  string `json:"title"`
+}
+
+// Deduction defines model for Deduction.
+type Deduction struct {
+	Points float64 `json:"points"`
+	Reason string  `json:"reason"`
+}
+
+// DepartmentDataset defines model for DepartmentDataset.
+type DepartmentDataset struct {
+	At time.Time `json:"at"`
+
+	// Class 目录条目的分类
+	Class      string  `json:"class"`
+	Code       string  `json:"code"`
+	Formula    string  `json:"formula"`
+	Grade      string  `json:"grade"`
+	Importance float64 `json:"importance"`
+	Overdue    int64   `json:"overdue"`
+	Product    float64 `json:"product"`
+
+	// Reads 本期共享调用
+	Reads  int64   `json:"reads"`
+	Title  string  `json:"title"`
+	Total  float64 `json:"total"`
+	Weight float64 `json:"weight"`
+}
+
+// DepartmentReport defines model for DepartmentReport.
+type DepartmentReport struct {
+	Datasets []DepartmentDataset `json:"datasets"`
+	Formula  string              `json:"formula"`
+	From     time.Time           `json:"from"`
+	Period   string              `json:"period"`
+	Score    DepartmentScore     `json:"score"`
+	To       time.Time           `json:"to"`
+
+	// Trend 每日一点，本期权重，未扣分
+	Trend   []TrendPoint `json:"trend"`
+	Weights string       `json:"weights"`
+
+	// X 维度代码 → 加权平均
+	X map[string]float64 `json:"x"`
+}
+
+// DepartmentScore defines model for DepartmentScore.
+type DepartmentScore struct {
+	Change *float64 `json:"change"`
+
+	// Datasets 已评分的数据集数
+	Datasets   int         `json:"datasets"`
+	Deductions []Deduction `json:"deductions"`
+	Final      float64     `json:"final"`
+	Formula    string      `json:"formula"`
+	Grade      string      `json:"grade"`
+	Name       string      `json:"name"`
+	Of         float64     `json:"of"`
+	Org        string      `json:"org"`
+
+	// Previous 上期 final
+	Previous *float64 `json:"previous"`
+
+	// Rank 只在方案开启排名通报时
+	Rank  *int    `json:"rank,omitempty"`
+	Sum   float64 `json:"sum"`
+	Total float64 `json:"total"`
+}
+
+// DepartmentScores defines model for DepartmentScores.
+type DepartmentScores struct {
+	Departments []DepartmentScore `json:"departments"`
+	Formula     string            `json:"formula"`
+	From        time.Time         `json:"from"`
+
+	// Period 2006-01
+	Period  string    `json:"period"`
+	To      time.Time `json:"to"`
+	Weights string    `json:"weights"`
+}
+
+// FailingAsk defines model for FailingAsk.
+type FailingAsk struct {
+	Department *string `json:"department,omitempty"`
+	Division   *string `json:"division,omitempty"`
+	Purpose    *string `json:"purpose,omitempty"`
+	Reveal     *bool   `json:"reveal,omitempty"`
+
+	// Where 筛选条件，同查看
+	Where *map[string]interface{} `json:"where,omitempty"`
+}
+
+// FailingColumn defines model for FailingColumn.
+type FailingColumn struct {
+	// Key 属于业务主键
+	Key bool `json:"key"`
+
+	// Level 0 为未定级
+	Level int `json:"level"`
+
+	// Mask 空为原值，hide 为不显示，stray 为隐去混入的证号和手机号，其余为脱敏方式
+	Mask  string `json:"mask"`
+	Name  string `json:"name"`
+	Title string `json:"title"`
+	Type  string `json:"type"`
+}
+
+// FailingPage defines model for FailingPage.
+type FailingPage struct {
+	Blocking     bool            `json:"blocking"`
+	Columns      []FailingColumn `json:"columns"`
+	Dataset      string          `json:"dataset"`
+	DatasetTitle string          `json:"dataset_title"`
+	Kind         string          `json:"kind"`
+
+	// List 查看记录编号，可用它查这些行的去向
+	List string `json:"list"`
+	Next string `json:"next"`
+
+	// NoRows 没有对应的行时说明原因，否则为空
+	NoRows string `json:"no_rows"`
+
+	// Refused 已拒收：未入库、尚待更正
+	Refused      []FailingRow `json:"refused"`
+	RefusedNext  string       `json:"refused_next"`
+	RefusedTotal *int64       `json:"refused_total"`
+	Rows         []FailingRow `json:"rows"`
+	Rule         string       `json:"rule"`
+
+	// Ruleset 规则版本（数据集版本）
+	Ruleset int              `json:"ruleset"`
+	Set     bool             `json:"set"`
+	Shown   FailingPageShown `json:"shown"`
+	Title   string           `json:"title"`
+
+	// Total 只在第一页给出
+	Total *int64 `json:"total"`
+
+	// Units 责任单位各有几行；只在第一页给出
+	Units []FailingUnit `json:"units"`
+
+	// Unjudged 现行规则尚未判定过的行
+	Unjudged *int64 `json:"unjudged"`
+}
+
+// FailingPageShown defines model for FailingPage.Shown.
+type FailingPageShown string
+
+// FailingRow defines model for FailingRow.
+type FailingRow struct {
+	// Batch 批次的首位置
+	Batch int64 `json:"batch"`
+
+	// Breaks 这一行不符合的全部行规则
+	Breaks []string `json:"breaks"`
+
+	// Group 同组标识：互为重复的行相同
+	Group     string `json:"group"`
+	Offset    int64  `json:"offset"`
+	Partition int32  `json:"partition"`
+
+	// Row 一条记录带多行时的行号
+	Row int32 `json:"row"`
+
+	// Ruleset 入库时的规则版本；已拒收的为 0
+	Ruleset int `json:"ruleset"`
+
+	// State stored 已入库
+	State FailingRowState `json:"state"`
+
+	// Token 行标识：同一业务主键始终相同，不能还原
+	Token   string `json:"token"`
+	Topic   string `json:"topic"`
+	TopicId string `json:"topic_id"`
+
+	// Unit 责任单位
+	Unit     string `json:"unit"`
+	UnitName string `json:"unit_name"`
+
+	// Values 按 columns 的次序
+	Values []interface{} `json:"values"`
+}
+
+// FailingRowState stored 已入库
+type FailingRowState string
+
+// FailingUnit defines model for FailingUnit.
+type FailingUnit struct {
+	Refused  int64  `json:"refused"`
+	Rows     int64  `json:"rows"`
+	Unit     string `json:"unit"`
+	UnitName string `json:"unit_name"`
+}
+
+// GradeFloor defines model for GradeFloor.
+type GradeFloor struct {
+	From  float64 `json:"from"`
+	Grade string  `json:"grade"`
+}
+
+// HistoryJudged defines model for HistoryJudged.
+type HistoryJudged struct {
+	// AsOf 以哪天为“今天”
+	AsOf time.Time `json:"as_of"`
+	At   time.Time `json:"at"`
+
+	// Differ 与行上原有标记不同的行数
+	Differ int64 `json:"differ"`
+	Rows   int64 `json:"rows"`
+
+	// Version 按哪个版本的规则
+	Version int `json:"version"`
+
+	// Void 其后有批次撤回，恢复的行待重判
+	Void bool `json:"void"`
+}
+
+// HistoryState defines model for HistoryState.
+type HistoryState struct {
+	Error string         `json:"error"`
+	Last  *HistoryJudged `json:"last"`
+
+	// Rows 已判断的行数
+	Rows  int64             `json:"rows"`
+	Since *time.Time        `json:"since"`
+	State HistoryStateState `json:"state"`
+
+	// Total 约共多少行
+	Total int64 `json:"total"`
+
+	// Why 为何要重判；没有待判的为空
+	Why string `json:"why"`
+}
+
+// HistoryStateState defines model for HistoryState.State.
+type HistoryStateState string
+
+// Look defines model for Look.
+type Look struct {
+	Actor    string     `json:"actor"`
+	At       time.Time  `json:"at"`
+	Bytes    int64      `json:"bytes"`
+	ClosedAt *time.Time `json:"closed_at"`
+	Data     string     `json:"data"`
+	Dataset  string     `json:"dataset"`
+	Digest   string     `json:"digest"`
+
+	// Filter L3 及以上数据项的值以带密钥的摘要代替
+	Filter map[string]interface{} `json:"filter"`
+
+	// Form page 查看；rejects 查看问题数据原文
+	Form    LookForm    `json:"form"`
+	Id      string      `json:"id"`
+	Org     string      `json:"org"`
+	OrgName string      `json:"org_name"`
+	Outcome LookOutcome `json:"outcome"`
+	Purpose string      `json:"purpose"`
+	Reason  string      `json:"reason"`
+	Refused int64       `json:"refused"`
+	Request string      `json:"request"`
+
+	// Reveal 揭示
+	Reveal  bool      `json:"reveal"`
+	Role    string    `json:"role"`
+	Rows    int64     `json:"rows"`
+	Rule    string    `json:"rule"`
+	Ruleset int       `json:"ruleset"`
+	Shown   LookShown `json:"shown"`
+}
+
+// LookForm page 查看；rejects 查看问题数据原文
+type LookForm string
+
+// LookOutcome defines model for Look.Outcome.
+type LookOutcome string
+
+// LookShown defines model for Look.Shown.
+type LookShown string
+
+// LookPage defines model for LookPage.
+type LookPage struct {
+	Items []Look `json:"items"`
+	Next  string `json:"next"`
+}
+
+// PreviewBreak defines model for PreviewBreak.
+type PreviewBreak struct {
+	Field  string `json:"field"`
+	Reason string `json:"reason"`
+	Rule   string `json:"rule"`
+}
+
+// PreviewColumn defines model for PreviewColumn.
+type PreviewColumn struct {
+	Name  string `json:"name"`
+	Title string `json:"title"`
+}
+
+// PreviewRow defines model for PreviewRow.
+type PreviewRow struct {
+	Breaks []PreviewBreak `json:"breaks"`
+
+	// Values 按 columns 的次序
+	Values []interface{} `json:"values"`
 }
 
 // Problem defines model for Problem.
@@ -70,6 +926,406 @@ type Problem struct {
 
 	// Type 错误种类，形如 urn:mulu:problem:denied
 	Type string `json:"type"`
+}
+
+// Profile defines model for Profile.
+type Profile struct {
+	// AsOf 判断“当天”所用的日期
+	AsOf    string          `json:"as_of"`
+	At      time.Time       `json:"at"`
+	Columns []ProfileColumn `json:"columns"`
+
+	// Data 数据版本
+	Data       string              `json:"data"`
+	Dataset    string              `json:"dataset"`
+	Duplicates []ProfileDuplicates `json:"duplicates"`
+	Keys       []ProfileKey        `json:"keys"`
+	Relations  []ProfileRelation   `json:"relations"`
+	Rows       int64               `json:"rows"`
+
+	// Sampled 分位数和数据项之间的关系取自多少行；等于行数时是准确值
+	Sampled int64 `json:"sampled"`
+	Seed    int64 `json:"seed"`
+	Version int   `json:"version"`
+}
+
+// ProfileAnswer defines model for ProfileAnswer.
+type ProfileAnswer struct {
+	// Profile 最近一次完成的探查，没有则为 null
+	Profile *Profile `json:"profile"`
+
+	// Run 正在进行或未能完成的探查
+	Run *ProfileRun `json:"run"`
+}
+
+// ProfileColumn defines model for ProfileColumn.
+type ProfileColumn struct {
+	Chars struct {
+		Edges     int64 `json:"edges"`
+		FullWidth int64 `json:"full_width"`
+		Inner     int64 `json:"inner"`
+		Invisible int64 `json:"invisible"`
+		Mojibake  int64 `json:"mojibake"`
+		Personal  int64 `json:"personal"`
+	} `json:"chars"`
+
+	// Closed 为什么不显示取值；空表示可以显示
+	Closed   *string `json:"closed,omitempty"`
+	CodeLike bool    `json:"code_like"`
+	Codes    *[]struct {
+		Good  int64   `json:"good"`
+		Named bool    `json:"named"`
+		Of    int64   `json:"of"`
+		Share float64 `json:"share"`
+		Table string  `json:"table"`
+	} `json:"codes,omitempty"`
+	Constant bool `json:"constant"`
+
+	// Declared 声明的类型
+	Declared *string `json:"declared,omitempty"`
+	Distinct struct {
+		Count int64 `json:"count"`
+
+		// Error 估计值的相对标准差
+		Error *float64 `json:"error,omitempty"`
+		Exact bool     `json:"exact"`
+		Once  int64    `json:"once"`
+	} `json:"distinct"`
+	Histogram *[]struct {
+		Count int64  `json:"count"`
+		From  string `json:"from"`
+	} `json:"histogram,omitempty"`
+	Is *struct {
+		By     ProfileColumnIsBy `json:"by"`
+		Good   int64             `json:"good"`
+		Kind   string            `json:"kind"`
+		Pi     *string           `json:"pi,omitempty"`
+		Share  float64           `json:"share"`
+		Title  string            `json:"title"`
+		Values int64             `json:"values"`
+	} `json:"is,omitempty"`
+
+	// Layout 日期的写法
+	Layout *string `json:"layout,omitempty"`
+	Length *struct {
+		Max  int     `json:"max"`
+		Mean float64 `json:"mean"`
+		Min  int     `json:"min"`
+	} `json:"length,omitempty"`
+	Level *int   `json:"level,omitempty"`
+	Name  string `json:"name"`
+	Nulls int64  `json:"nulls"`
+
+	// Observed 取值实际可读作的类型
+	Observed string `json:"observed"`
+	Parses   *[]struct {
+		Count int64   `json:"count"`
+		Name  string  `json:"name"`
+		Share float64 `json:"share"`
+	} `json:"parses,omitempty"`
+
+	// Placeholders 空文本和“不详”一类占位词
+	Placeholders int64 `json:"placeholders"`
+	Range        *struct {
+		Max       *string  `json:"max,omitempty"`
+		Mean      *float64 `json:"mean,omitempty"`
+		Min       *string  `json:"min,omitempty"`
+		Quantiles *[]struct {
+			At    float64 `json:"at"`
+			Value string  `json:"value"`
+		} `json:"quantiles,omitempty"`
+		Stdev *float64 `json:"stdev,omitempty"`
+	} `json:"range,omitempty"`
+	Rows   int64 `json:"rows"`
+	Scale  *int  `json:"scale,omitempty"`
+	Shapes *[]struct {
+		Count int64   `json:"count"`
+		Shape string  `json:"shape"`
+		Share float64 `json:"share"`
+	} `json:"shapes,omitempty"`
+	Title *string `json:"title,omitempty"`
+	Top   *[]struct {
+		Count int64   `json:"count"`
+		Share float64 `json:"share"`
+		Value string  `json:"value"`
+	} `json:"top,omitempty"`
+	TopExact bool  `json:"top_exact"`
+	Values   int64 `json:"values"`
+}
+
+// ProfileColumnIsBy defines model for ProfileColumn.Is.By.
+type ProfileColumnIsBy string
+
+// ProfileDuplicates defines model for ProfileDuplicates.
+type ProfileDuplicates struct {
+	Exact bool `json:"exact"`
+
+	// Except 除这一项外都相同；没有则是整行相同
+	Except *string `json:"except,omitempty"`
+	Rows   int64   `json:"rows"`
+}
+
+// ProfileKey defines model for ProfileKey.
+type ProfileKey struct {
+	Columns []string `json:"columns"`
+	Empty   int64    `json:"empty"`
+	Exact   bool     `json:"exact"`
+
+	// Repeat 与前面的行重复的行数
+	Repeat int64 `json:"repeat"`
+	Rows   int64 `json:"rows"`
+}
+
+// ProfileRelation defines model for ProfileRelation.
+type ProfileRelation struct {
+	Broken  int64               `json:"broken"`
+	Columns []string            `json:"columns"`
+	Judged  int64               `json:"judged"`
+	Kind    ProfileRelationKind `json:"kind"`
+}
+
+// ProfileRelationKind defines model for ProfileRelation.Kind.
+type ProfileRelationKind string
+
+// ProfileRun defines model for ProfileRun.
+type ProfileRun struct {
+	Actor   string `json:"actor"`
+	Dataset string `json:"dataset"`
+
+	// Done 已读行数
+	Done    int64           `json:"done"`
+	Error   string          `json:"error"`
+	Started time.Time       `json:"started"`
+	State   ProfileRunState `json:"state"`
+	Total   int64           `json:"total"`
+}
+
+// ProfileRunState defines model for ProfileRun.State.
+type ProfileRunState string
+
+// RuleActivation defines model for RuleActivation.
+type RuleActivation struct {
+	// Declaration 现在生效的数据集声明，供放回声明文件
+	Declaration string    `json:"declaration"`
+	Draft       RuleDraft `json:"draft"`
+	Version     int       `json:"version"`
+}
+
+// RuleActivationAsk defines model for RuleActivationAsk.
+type RuleActivationAsk struct {
+	Reason string `json:"reason"`
+	Rev    int64  `json:"rev"`
+}
+
+// RuleChange defines model for RuleChange.
+type RuleChange struct {
+	Change RuleChangeChange `json:"change"`
+	Fields []string         `json:"fields"`
+	Rule   string           `json:"rule"`
+	Set    bool             `json:"set"`
+	Title  string           `json:"title"`
+}
+
+// RuleChangeChange defines model for RuleChange.Change.
+type RuleChangeChange string
+
+// RuleCount defines model for RuleCount.
+type RuleCount struct {
+	Evaluated int64  `json:"evaluated"`
+	Failed    int64  `json:"failed"`
+	Rule      string `json:"rule"`
+}
+
+// RuleDraft defines model for RuleDraft.
+type RuleDraft struct {
+	ActivatedBy string `json:"activated_by"`
+	Author      string `json:"author"`
+
+	// Backtest 对现有内容试跑过的编号；为空则不可启用
+	Backtest *string      `json:"backtest"`
+	Base     int          `json:"base"`
+	Changed  time.Time    `json:"changed"`
+	Created  time.Time    `json:"created"`
+	Dataset  string       `json:"dataset"`
+	Diff     []RuleChange `json:"diff"`
+
+	// Digest 现有内容的摘要
+	Digest string      `json:"digest"`
+	Faults []RuleFault `json:"faults"`
+	Id     string      `json:"id"`
+
+	// Newest 现在生效的版本；与 base 不同时须变基
+	Newest int    `json:"newest"`
+	Notes  string `json:"notes"`
+	Reason string `json:"reason"`
+
+	// Rev 第几次修改；保存时须给出
+	Rev      int64          `json:"rev"`
+	Rules    []RuleSpec     `json:"rules"`
+	SetRules []RuleSpec     `json:"set_rules"`
+	State    RuleDraftState `json:"state"`
+	Title    string         `json:"title"`
+	Version  int            `json:"version"`
+}
+
+// RuleDraftState defines model for RuleDraft.State.
+type RuleDraftState string
+
+// RuleDraftAsk defines model for RuleDraftAsk.
+type RuleDraftAsk struct {
+	Dataset  string      `json:"dataset"`
+	Notes    *string     `json:"notes,omitempty"`
+	Rules    *[]RuleSpec `json:"rules,omitempty"`
+	SetRules *[]RuleSpec `json:"set_rules,omitempty"`
+	Title    *string     `json:"title,omitempty"`
+
+	// Yaml rules 和 set_rules 的 YAML，代替上面两项
+	Yaml *string `json:"yaml,omitempty"`
+}
+
+// RuleDraftEdit defines model for RuleDraftEdit.
+type RuleDraftEdit struct {
+	Notes    *string     `json:"notes,omitempty"`
+	Rev      int64       `json:"rev"`
+	Rules    *[]RuleSpec `json:"rules,omitempty"`
+	SetRules *[]RuleSpec `json:"set_rules,omitempty"`
+	Title    *string     `json:"title,omitempty"`
+	Yaml     *string     `json:"yaml,omitempty"`
+}
+
+// RuleDraftRev defines model for RuleDraftRev.
+type RuleDraftRev struct {
+	Rev int64 `json:"rev"`
+}
+
+// RuleDraftRow defines model for RuleDraftRow.
+type RuleDraftRow struct {
+	Author string `json:"author"`
+
+	// Base 所改的版本
+	Base    int               `json:"base"`
+	Changed time.Time         `json:"changed"`
+	Created time.Time         `json:"created"`
+	Dataset string            `json:"dataset"`
+	Id      string            `json:"id"`
+	Rev     int64             `json:"rev"`
+	State   RuleDraftRowState `json:"state"`
+	Title   string            `json:"title"`
+
+	// Version 启用后成为的版本，未启用为 0
+	Version int `json:"version"`
+}
+
+// RuleDraftRowState defines model for RuleDraftRow.State.
+type RuleDraftRowState string
+
+// RuleFault defines model for RuleFault.
+type RuleFault struct {
+	// At 规则在其列表中的位置，从 0 起；与规则无关为 -1
+	At int `json:"at"`
+
+	// Field 字段，如 params.max、columns[0]
+	Field string `json:"field"`
+
+	// Message 错在何处、如何改
+	Message string `json:"message"`
+
+	// Rule 规则编号；与规则无关的为空
+	Rule string `json:"rule"`
+
+	// Set 数据集规则
+	Set bool `json:"set"`
+}
+
+// RuleIndicator defines model for RuleIndicator.
+type RuleIndicator struct {
+	Code  string `json:"code"`
+	Title string `json:"title"`
+}
+
+// RuleKind defines model for RuleKind.
+type RuleKind struct {
+	// Indicator 缺省的 DB31/T 1523 指标代码
+	Indicator string `json:"indicator"`
+
+	// Least 至少几个数据项
+	Least int `json:"least"`
+
+	// Most 至多几个数据项；0 不限，负数为不带数据项
+	Most   int         `json:"most"`
+	Name   string      `json:"name"`
+	Params []RuleParam `json:"params"`
+
+	// Roles 各数据项的角色，按位置
+	Roles []string `json:"roles"`
+
+	// Says 要求
+	Says string `json:"says"`
+
+	// Theme 分组
+	Theme string `json:"theme"`
+	Title string `json:"title"`
+
+	// Types 各数据项可用的类型，按位置，最后一个适用于其后；空为任意
+	Types [][]string `json:"types"`
+}
+
+// RuleKinds defines model for RuleKinds.
+type RuleKinds struct {
+	Indicators []RuleIndicator `json:"indicators"`
+	Rows       []RuleKind      `json:"rows"`
+	Sets       []RuleKind      `json:"sets"`
+
+	// Tables 代码表
+	Tables []string `json:"tables"`
+
+	// Types 数据项类型
+	Types []string `json:"types"`
+}
+
+// RuleParam defines model for RuleParam.
+type RuleParam struct {
+	Choices  []string `json:"choices"`
+	Default  string   `json:"default"`
+	Name     string   `json:"name"`
+	Required bool     `json:"required"`
+	Title    string   `json:"title"`
+	Type     string   `json:"type"`
+}
+
+// RulePreview defines model for RulePreview.
+type RulePreview struct {
+	Columns []PreviewColumn  `json:"columns"`
+	Faults  []RuleFault      `json:"faults"`
+	Items   []PreviewRow     `json:"items"`
+	Rows    int64            `json:"rows"`
+	Rules   []RuleCount      `json:"rules"`
+	Shown   RulePreviewShown `json:"shown"`
+}
+
+// RulePreviewShown defines model for RulePreview.Shown.
+type RulePreviewShown string
+
+// RulePreviewAsk defines model for RulePreviewAsk.
+type RulePreviewAsk struct {
+	// Only 只看不符合草稿中这条规则的行
+	Only    *string `json:"only,omitempty"`
+	Purpose *string `json:"purpose,omitempty"`
+
+	// Reveal 揭示脱敏的数据项，须写明用途
+	Reveal *bool `json:"reveal,omitempty"`
+
+	// Rows 约判断多少行，默认 10000
+	Rows *int64    `json:"rows,omitempty"`
+	Rule *RuleSpec `json:"rule,omitempty"`
+	Seed *int64    `json:"seed,omitempty"`
+}
+
+// RuleRebase defines model for RuleRebase.
+type RuleRebase struct {
+	// Both 两边都改过、保留了草稿写法的规则
+	Both  []string  `json:"both"`
+	Draft RuleDraft `json:"draft"`
 }
 
 // RuleResult defines model for RuleResult.
@@ -118,6 +1374,218 @@ type RuleRun struct {
 	Ruleset int `json:"ruleset"`
 }
 
+// RuleSpec defines model for RuleSpec.
+type RuleSpec struct {
+	// Blocking 强规则
+	Blocking  *bool     `json:"blocking,omitempty"`
+	Columns   *[]string `json:"columns,omitempty"`
+	Id        string    `json:"id"`
+	Indicator *string   `json:"indicator,omitempty"`
+	Kind      string    `json:"kind"`
+
+	// Mostly 合格比例，(0,1]；0 为全部
+	Mostly *float64           `json:"mostly,omitempty"`
+	Params *map[string]string `json:"params,omitempty"`
+	Title  *string            `json:"title,omitempty"`
+
+	// When 行条件
+	When *string `json:"when,omitempty"`
+}
+
+// ScoreExplanation defines model for ScoreExplanation.
+type ScoreExplanation struct {
+	At   time.Time `json:"at"`
+	Caps []string  `json:"caps"`
+
+	// Content 得分的规范 JSON（RFC 8785），其 SHA-256 即 digest
+	Content string       `json:"content"`
+	Dataset string       `json:"dataset"`
+	Digest  string       `json:"digest"`
+	Floors  []GradeFloor `json:"floors"`
+	Formula string       `json:"formula"`
+	Gains   []ScoreGain  `json:"gains"`
+	Grade   string       `json:"grade"`
+	Nodes   []ScoreNode  `json:"nodes"`
+	Of      float64      `json:"of"`
+	Part    string       `json:"part"`
+	Rows    int64        `json:"rows"`
+	Ruleset int          `json:"ruleset"`
+	Sum     float64      `json:"sum"`
+	Through time.Time    `json:"through"`
+	Title   string       `json:"title"`
+	Total   float64      `json:"total"`
+
+	// Weights 权重方案版本
+	Weights string `json:"weights"`
+}
+
+// ScoreGain defines model for ScoreGain.
+type ScoreGain struct {
+	Gain float64 `json:"gain"`
+
+	// Grade 整改后的等级，不计封顶
+	Grade     string `json:"grade"`
+	Indicator string `json:"indicator"`
+
+	// Mend 要整改的要素数
+	Mend int64 `json:"mend"`
+
+	// Rule 为空时是整个指标
+	Rule  string `json:"rule"`
+	Title string `json:"title"`
+
+	// Total 整改后的总分
+	Total float64 `json:"total"`
+}
+
+// ScoreNode defines model for ScoreNode.
+type ScoreNode struct {
+	A          int64       `json:"a"`
+	Applicable bool        `json:"applicable"`
+	B          int64       `json:"b"`
+	Below      []ScoreNode `json:"below"`
+	Code       string      `json:"code"`
+
+	// Effective 有效权重
+	Effective float64 `json:"effective"`
+
+	// Element 要素是什么
+	Element *string `json:"element,omitempty"`
+	Formula string  `json:"formula"`
+
+	// Gb GB/T 36344-2018 代码
+	Gb *string `json:"gb,omitempty"`
+
+	// GbWeak 该代码只有一处二手来源
+	GbWeak *bool   `json:"gb_weak,omitempty"`
+	Note   *string `json:"note,omitempty"`
+
+	// Of 适用的下级的 Σ 权重
+	Of float64 `json:"of"`
+
+	// Product 权重 × X
+	Product float64 `json:"product"`
+
+	// Raw 问题率
+	Raw *float64 `json:"raw"`
+
+	// Share 在总分中的份额
+	Share float64 `json:"share"`
+
+	// StructuredOnly 只用于结构化数据
+	StructuredOnly *bool `json:"structured_only,omitempty"`
+
+	// Sum 下级的 Σ 权重 × X
+	Sum   float64 `json:"sum"`
+	Title string  `json:"title"`
+
+	// Weight 同级权重
+	Weight float64  `json:"weight"`
+	X      *float64 `json:"x"`
+}
+
+// StandardIndicator defines model for StandardIndicator.
+type StandardIndicator struct {
+	Code    string `json:"code"`
+	Element string `json:"element"`
+	Gb      string `json:"gb"`
+	GbWeak  bool   `json:"gb_weak"`
+
+	// Inverted 按 1 − 问题率计分
+	Inverted bool `json:"inverted"`
+
+	// Parent 上级，维度为空
+	Parent         string `json:"parent"`
+	StructuredOnly bool   `json:"structured_only"`
+	Title          string `json:"title"`
+}
+
+// Suggestion defines model for Suggestion.
+type Suggestion struct {
+	// Blocking 建议作为强规则
+	Blocking   bool     `json:"blocking"`
+	Columns    []string `json:"columns"`
+	Confidence float64  `json:"confidence"`
+
+	// Exact 否则由抽样推算
+	Exact bool `json:"exact"`
+
+	// Failing 现在会查出的行数
+	Failing int64  `json:"failing"`
+	Id      string `json:"id"`
+
+	// Indicator DB31/T 1523 指标代码
+	Indicator string             `json:"indicator"`
+	Judged    int64              `json:"judged"`
+	Kind      string             `json:"kind"`
+	N         int                `json:"n"`
+	Params    *map[string]string `json:"params,omitempty"`
+
+	// Set 对整个数据集的规则
+	Set    bool             `json:"set"`
+	Source SuggestionSource `json:"source"`
+	Title  string           `json:"title"`
+	When   *string          `json:"when,omitempty"`
+
+	// Why 依据，不含任何取值
+	Why string `json:"why"`
+}
+
+// SuggestionSource defines model for Suggestion.Source.
+type SuggestionSource string
+
+// SuggestionList defines model for SuggestionList.
+type SuggestionList struct {
+	// At 探查的时间
+	At      time.Time    `json:"at"`
+	Dataset string       `json:"dataset"`
+	Items   []Suggestion `json:"items"`
+
+	// Ruleset 探查时的数据集版本
+	Ruleset int `json:"ruleset"`
+}
+
+// TrendPoint defines model for TrendPoint.
+type TrendPoint struct {
+	At    time.Time `json:"at"`
+	Total float64   `json:"total"`
+}
+
+// WeightCap defines model for WeightCap.
+type WeightCap struct {
+	AtMost string  `json:"at_most"`
+	Limit  float64 `json:"limit"`
+	When   string  `json:"when"`
+}
+
+// WeightScheme defines model for WeightScheme.
+type WeightScheme struct {
+	Basis string      `json:"basis"`
+	Caps  []WeightCap `json:"caps"`
+
+	// Departments 单位得分的公式
+	Departments   string             `json:"departments"`
+	Dimensions    map[string]float64 `json:"dimensions"`
+	EffectiveFrom string             `json:"effective_from"`
+	Grades        []GradeFloor       `json:"grades"`
+	InForce       bool               `json:"in_force"`
+
+	// Indicators 每个指标在同级间的权重，六位小数
+	Indicators   map[string]float64 `json:"indicators"`
+	OneFaultOnce bool               `json:"one_fault_once"`
+
+	// Ranking 排名通报
+	Ranking bool   `json:"ranking"`
+	Title   string `json:"title"`
+	Version string `json:"version"`
+}
+
+// WeightSchemes defines model for WeightSchemes.
+type WeightSchemes struct {
+	Indicators []StandardIndicator `json:"indicators"`
+	Schemes    []WeightScheme      `json:"schemes"`
+}
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -130,14 +1598,208 @@ type GrantID = string
 // Limit defines model for Limit.
 type Limit = int
 
+// Month defines model for Month.
+type Month = string
+
+// RuleID defines model for RuleID.
+type RuleID = string
+
 // StatementID defines model for StatementID.
 type StatementID = string
 
+// ListFailingRowsParams defines parameters for ListFailingRows.
+type ListFailingRowsParams struct {
+	// Where 筛选条件，JSON：{"all":[{"f":"数据项","op":"eq","v":"值"}]}
+	Where *string `form:"where,omitempty" json:"where,omitempty"`
+
+	// Department 责任单位的统一社会信用代码
+	Department *string `form:"department,omitempty" json:"department,omitempty"`
+
+	// Division 区划代码，6、9 或 12 位
+	Division *string `form:"division,omitempty" json:"division,omitempty"`
+
+	// Reveal 揭示：以原值显示，须写明用途
+	Reveal *bool `form:"reveal,omitempty" json:"reveal,omitempty"`
+
+	// Purpose 用途，记入查看记录
+	Purpose *string `form:"purpose,omitempty" json:"purpose,omitempty"`
+
+	// Cursor 上一页给出的 next
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// RefusedCursor 上一页给出的 refused_next
+	RefusedCursor *string `form:"refused_cursor,omitempty" json:"refused_cursor,omitempty"`
+
+	// Limit 最多几条
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ExportFailingRowsParams defines parameters for ExportFailingRows.
+type ExportFailingRowsParams struct {
+	Format *ExportFailingRowsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// ExportFailingRowsParamsFormat defines parameters for ExportFailingRows.
+type ExportFailingRowsParamsFormat string
+
+// ExplainScoreParams defines parameters for ExplainScore.
+type ExplainScoreParams struct {
+	// Part total 全部，increment 增量，stock 存量，district 区级，otherwise 另一种计法
+	Part *ExplainScoreParamsPart `form:"part,omitempty" json:"part,omitempty"`
+
+	// Period 期次（上海月份），形如 2026-11；缺省为本月。增量为该月入库的行
+	Period *Month `form:"period,omitempty" json:"period,omitempty"`
+}
+
+// ExplainScoreParamsPart defines parameters for ExplainScore.
+type ExplainScoreParamsPart string
+
+// ListDepartmentScoresParams defines parameters for ListDepartmentScores.
+type ListDepartmentScoresParams struct {
+	// Period 期次（上海月份），形如 2026-11；缺省为本月。增量为该月入库的行
+	Period *Month `form:"period,omitempty" json:"period,omitempty"`
+}
+
+// GetDepartmentScoreParams defines parameters for GetDepartmentScore.
+type GetDepartmentScoreParams struct {
+	// Period 期次（上海月份），形如 2026-11；缺省为本月。增量为该月入库的行
+	Period *Month `form:"period,omitempty" json:"period,omitempty"`
+}
+
+// ListRuleDraftsParams defines parameters for ListRuleDrafts.
+type ListRuleDraftsParams struct {
+	Dataset *string `form:"dataset,omitempty" json:"dataset,omitempty"`
+
+	// Limit 最多几条
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// DropRuleDraftParams defines parameters for DropRuleDraft.
+type DropRuleDraftParams struct {
+	// Rev 所见的修改次数
+	Rev int64 `form:"rev" json:"rev"`
+}
+
+// ListLooksParams defines parameters for ListLooks.
+type ListLooksParams struct {
+	Dataset *string `form:"dataset,omitempty" json:"dataset,omitempty"`
+	Rule    *string `form:"rule,omitempty" json:"rule,omitempty"`
+	Actor   *string `form:"actor,omitempty" json:"actor,omitempty"`
+
+	// Cursor 上一页给出的 next
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit 最多几条
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ExportFailingRowsJSONRequestBody defines body for ExportFailingRows for application/json ContentType.
+type ExportFailingRowsJSONRequestBody = FailingAsk
+
+// AdoptSuggestionJSONRequestBody defines body for AdoptSuggestion for application/json ContentType.
+type AdoptSuggestionJSONRequestBody = AdoptAsk
+
+// AddRuleDraftJSONRequestBody defines body for AddRuleDraft for application/json ContentType.
+type AddRuleDraftJSONRequestBody = RuleDraftAsk
+
+// SaveRuleDraftJSONRequestBody defines body for SaveRuleDraft for application/json ContentType.
+type SaveRuleDraftJSONRequestBody = RuleDraftEdit
+
+// ActivateRuleDraftJSONRequestBody defines body for ActivateRuleDraft for application/json ContentType.
+type ActivateRuleDraftJSONRequestBody = RuleActivationAsk
+
+// StartBacktestJSONRequestBody defines body for StartBacktest for application/json ContentType.
+type StartBacktestJSONRequestBody = BacktestAsk
+
+// PreviewRuleDraftJSONRequestBody defines body for PreviewRuleDraft for application/json ContentType.
+type PreviewRuleDraftJSONRequestBody = RulePreviewAsk
+
+// RebaseRuleDraftJSONRequestBody defines body for RebaseRuleDraft for application/json ContentType.
+type RebaseRuleDraftJSONRequestBody = RuleDraftRev
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// GetHistoryState 历史重判的进度：已入库的行按现行规则判断到哪里
+	// (GET /v1/datasets/{code}/judge)
+	GetHistoryState(w http.ResponseWriter, r *http.Request, code DatasetCode)
+	// JudgeHistory 把全部历史按现行规则、以今天为准重新判断；在后台进行
+	// (POST /v1/datasets/{code}/judge)
+	JudgeHistory(w http.ResponseWriter, r *http.Request, code DatasetCode)
+	// GetProfile 最近一次数据探查，和正在进行的探查；不含敏感或个人信息数据项的任何取值
+	// (GET /v1/datasets/{code}/profile)
+	GetProfile(w http.ResponseWriter, r *http.Request, code DatasetCode)
+	// StartProfile 开始探查数据集的现有数据，在后台进行；一次一个数据集
+	// (POST /v1/datasets/{code}/profile)
+	StartProfile(w http.ResponseWriter, r *http.Request, code DatasetCode)
 	// GetResults 最近一次规则运行的结果，逐条规则
 	// (GET /v1/datasets/{code}/results)
 	GetResults(w http.ResponseWriter, r *http.Request, code DatasetCode)
+	// RunRules 立即运行该数据集的全部规则并保存结果；结果与上一次相同时不另存
+	// (POST /v1/datasets/{code}/results)
+	RunRules(w http.ResponseWriter, r *http.Request, code DatasetCode)
+	// ListFailingRows 不符合一条规则的全部行，以及被它拒收、尚待更正的问题数据
+	// (GET /v1/datasets/{code}/rules/{rule}/rows)
+	ListFailingRows(w http.ResponseWriter, r *http.Request, code DatasetCode, rule RuleID, params ListFailingRowsParams)
+	// ExportFailingRows 导出不符合一条规则的全部行，不限行数
+	// (POST /v1/datasets/{code}/rules/{rule}/rows/export)
+	ExportFailingRows(w http.ResponseWriter, r *http.Request, code DatasetCode, rule RuleID, params ExportFailingRowsParams)
+	// ExplainScore 逐步复算一次得分：公式、权重、A、B、X 与提分
+	// (GET /v1/datasets/{code}/score/explain)
+	ExplainScore(w http.ResponseWriter, r *http.Request, code DatasetCode, params ExplainScoreParams)
+	// GetSuggestions 由最近一次探查得出的规则建议，有用的在前；已声明的不在其中
+	// (GET /v1/datasets/{code}/suggestions)
+	GetSuggestions(w http.ResponseWriter, r *http.Request, code DatasetCode)
+	// AdoptSuggestion 采用一条建议：加入所给的规则草稿，不给则新建一份；启用前可改、可试跑
+	// (POST /v1/datasets/{code}/suggestions/{n}/adopt)
+	AdoptSuggestion(w http.ResponseWriter, r *http.Request, code DatasetCode, n int)
+	// ListDepartmentScores 各单位的质量得分，按单位代码排列；排名只在方案开启排名通报时给出
+	// (GET /v1/quality/departments)
+	ListDepartmentScores(w http.ResponseWriter, r *http.Request, params ListDepartmentScoresParams)
+	// GetDepartmentScore 一个单位的质量得分：数据集及其权重、扣分、六维度、每日走势
+	// (GET /v1/quality/departments/{org})
+	GetDepartmentScore(w http.ResponseWriter, r *http.Request, org string, params GetDepartmentScoreParams)
+	// ListRuleDrafts 规则草稿，最近修改的在前
+	// (GET /v1/quality/drafts)
+	ListRuleDrafts(w http.ResponseWriter, r *http.Request, params ListRuleDraftsParams)
+	// AddRuleDraft 新建规则草稿；不给规则时从现行规则开始
+	// (POST /v1/quality/drafts)
+	AddRuleDraft(w http.ResponseWriter, r *http.Request)
+	// DropRuleDraft 删除未启用的草稿及其试跑结果
+	// (DELETE /v1/quality/drafts/{id})
+	DropRuleDraft(w http.ResponseWriter, r *http.Request, id string, params DropRuleDraftParams)
+	// GetRuleDraft 一份草稿：规则、错误（指明规则和字段）、与现行规则的不同
+	// (GET /v1/quality/drafts/{id})
+	GetRuleDraft(w http.ResponseWriter, r *http.Request, id string)
+	// SaveRuleDraft 保存草稿；有错误也可保存。rev 须是所见的那一次修改，否则 409
+	// (PUT /v1/quality/drafts/{id})
+	SaveRuleDraft(w http.ResponseWriter, r *http.Request, id string)
+	// ActivateRuleDraft 启用草稿，成为数据集的下一版本；须先对现有内容历史试跑。历史随后重判
+	// (POST /v1/quality/drafts/{id}/activate)
+	ActivateRuleDraft(w http.ResponseWriter, r *http.Request, id string)
+	// ListBacktests 这份草稿的历史试跑，新的在前；进行中的带进度
+	// (GET /v1/quality/drafts/{id}/backtest)
+	ListBacktests(w http.ResponseWriter, r *http.Request, id string)
+	// StartBacktest 历史试跑：在全部现有的行或抽样上比较草稿与现行规则；在后台进行
+	// (POST /v1/quality/drafts/{id}/backtest)
+	StartBacktest(w http.ResponseWriter, r *http.Request, id string)
+	// PreviewRuleDraft 在真实的行上试看草稿或一条规则：哪些行不合格、为什么；按查看人的权限脱敏
+	// (POST /v1/quality/drafts/{id}/preview)
+	PreviewRuleDraft(w http.ResponseWriter, r *http.Request, id string)
+	// RebaseRuleDraft 变基：把草稿的改动移到现在生效的版本上；两边都改过的规则保留草稿的并列出
+	// (POST /v1/quality/drafts/{id}/rebase)
+	RebaseRuleDraft(w http.ResponseWriter, r *http.Request, id string)
+	// ListRuleKinds 规则种类及其参数、代码表
+	// (GET /v1/quality/kinds)
+	ListRuleKinds(w http.ResponseWriter, r *http.Request)
+	// ListLooks 谁在何时为何查看或导出了不合格行，新的在前
+	// (GET /v1/quality/looks)
+	ListLooks(w http.ResponseWriter, r *http.Request, params ListLooksParams)
+	// GetBecame 一次查看或导出的那些行，后来怎样了
+	// (GET /v1/quality/looks/{id}/became)
+	GetBecame(w http.ResponseWriter, r *http.Request, id string)
+	// ListWeights 权重方案与 DB31/T 1523-2024 指标说明
+	// (GET /v1/quality/weights)
+	ListWeights(w http.ResponseWriter, r *http.Request)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -148,6 +1810,110 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(http.Handler) http.Handler
+
+// GetHistoryState operation middleware
+func (siw *ServerInterfaceWrapper) GetHistoryState(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code DatasetCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetHistoryState(w, r, code)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// JudgeHistory operation middleware
+func (siw *ServerInterfaceWrapper) JudgeHistory(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code DatasetCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.JudgeHistory(w, r, code)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetProfile operation middleware
+func (siw *ServerInterfaceWrapper) GetProfile(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code DatasetCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetProfile(w, r, code)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// StartProfile operation middleware
+func (siw *ServerInterfaceWrapper) StartProfile(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code DatasetCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.StartProfile(w, r, code)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
 
 // GetResults operation middleware
 func (siw *ServerInterfaceWrapper) GetResults(w http.ResponseWriter, r *http.Request) {
@@ -166,6 +1932,839 @@ func (siw *ServerInterfaceWrapper) GetResults(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetResults(w, r, code)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RunRules operation middleware
+func (siw *ServerInterfaceWrapper) RunRules(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code DatasetCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RunRules(w, r, code)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListFailingRows operation middleware
+func (siw *ServerInterfaceWrapper) ListFailingRows(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code DatasetCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "rule" -------------
+	var rule RuleID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "rule", r.PathValue("rule"), &rule, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "rule", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListFailingRowsParams
+
+	// ------------- Optional query parameter "where" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "where", r.URL.Query(), &params.Where, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "where"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "where", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "department" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "department", r.URL.Query(), &params.Department, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "department"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "department", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "division" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "division", r.URL.Query(), &params.Division, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "division"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "division", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "reveal" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "reveal", r.URL.Query(), &params.Reveal, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "reveal"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "reveal", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "purpose" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "purpose", r.URL.Query(), &params.Purpose, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "purpose"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "purpose", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "refused_cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "refused_cursor", r.URL.Query(), &params.RefusedCursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "refused_cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "refused_cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListFailingRows(w, r, code, rule, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ExportFailingRows operation middleware
+func (siw *ServerInterfaceWrapper) ExportFailingRows(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code DatasetCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "rule" -------------
+	var rule RuleID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "rule", r.PathValue("rule"), &rule, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "rule", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportFailingRowsParams
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "format"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "format", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ExportFailingRows(w, r, code, rule, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ExplainScore operation middleware
+func (siw *ServerInterfaceWrapper) ExplainScore(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code DatasetCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExplainScoreParams
+
+	// ------------- Optional query parameter "part" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "part", r.URL.Query(), &params.Part, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "part"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "part", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "period" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "period", r.URL.Query(), &params.Period, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "period"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "period", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ExplainScore(w, r, code, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetSuggestions operation middleware
+func (siw *ServerInterfaceWrapper) GetSuggestions(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code DatasetCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetSuggestions(w, r, code)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AdoptSuggestion operation middleware
+func (siw *ServerInterfaceWrapper) AdoptSuggestion(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code DatasetCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "n" -------------
+	var n int
+
+	err = runtime.BindStyledParameterWithOptions("simple", "n", r.PathValue("n"), &n, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "n", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AdoptSuggestion(w, r, code, n)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListDepartmentScores operation middleware
+func (siw *ServerInterfaceWrapper) ListDepartmentScores(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDepartmentScoresParams
+
+	// ------------- Optional query parameter "period" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "period", r.URL.Query(), &params.Period, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "period"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "period", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListDepartmentScores(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetDepartmentScore operation middleware
+func (siw *ServerInterfaceWrapper) GetDepartmentScore(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "org" -------------
+	var org string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "org", r.PathValue("org"), &org, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "org", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetDepartmentScoreParams
+
+	// ------------- Optional query parameter "period" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "period", r.URL.Query(), &params.Period, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "period"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "period", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetDepartmentScore(w, r, org, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListRuleDrafts operation middleware
+func (siw *ServerInterfaceWrapper) ListRuleDrafts(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListRuleDraftsParams
+
+	// ------------- Optional query parameter "dataset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dataset", r.URL.Query(), &params.Dataset, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dataset"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dataset", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListRuleDrafts(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AddRuleDraft operation middleware
+func (siw *ServerInterfaceWrapper) AddRuleDraft(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AddRuleDraft(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DropRuleDraft operation middleware
+func (siw *ServerInterfaceWrapper) DropRuleDraft(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DropRuleDraftParams
+
+	// ------------- Required query parameter "rev" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "rev", r.URL.Query(), &params.Rev, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "rev"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "rev", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DropRuleDraft(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetRuleDraft operation middleware
+func (siw *ServerInterfaceWrapper) GetRuleDraft(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetRuleDraft(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SaveRuleDraft operation middleware
+func (siw *ServerInterfaceWrapper) SaveRuleDraft(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SaveRuleDraft(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ActivateRuleDraft operation middleware
+func (siw *ServerInterfaceWrapper) ActivateRuleDraft(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ActivateRuleDraft(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListBacktests operation middleware
+func (siw *ServerInterfaceWrapper) ListBacktests(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListBacktests(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// StartBacktest operation middleware
+func (siw *ServerInterfaceWrapper) StartBacktest(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.StartBacktest(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PreviewRuleDraft operation middleware
+func (siw *ServerInterfaceWrapper) PreviewRuleDraft(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PreviewRuleDraft(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RebaseRuleDraft operation middleware
+func (siw *ServerInterfaceWrapper) RebaseRuleDraft(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RebaseRuleDraft(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListRuleKinds operation middleware
+func (siw *ServerInterfaceWrapper) ListRuleKinds(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListRuleKinds(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListLooks operation middleware
+func (siw *ServerInterfaceWrapper) ListLooks(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListLooksParams
+
+	// ------------- Optional query parameter "dataset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dataset", r.URL.Query(), &params.Dataset, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dataset"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dataset", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "rule" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "rule", r.URL.Query(), &params.Rule, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "rule"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "rule", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "actor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor", r.URL.Query(), &params.Actor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "actor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "actor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListLooks(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetBecame operation middleware
+func (siw *ServerInterfaceWrapper) GetBecame(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetBecame(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListWeights operation middleware
+func (siw *ServerInterfaceWrapper) ListWeights(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListWeights(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -296,11 +2895,193 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	}
 
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/datasets/{code}/results", wrapper.GetResults)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/datasets/{code}/results", wrapper.RunRules)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/datasets/{code}/profile", wrapper.GetProfile)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/datasets/{code}/profile", wrapper.StartProfile)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/datasets/{code}/suggestions", wrapper.GetSuggestions)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/datasets/{code}/suggestions/{n}/adopt", wrapper.AdoptSuggestion)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/datasets/{code}/rules/{rule}/rows", wrapper.ListFailingRows)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/datasets/{code}/rules/{rule}/rows/export", wrapper.ExportFailingRows)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/quality/looks", wrapper.ListLooks)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/quality/looks/{id}/became", wrapper.GetBecame)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/datasets/{code}/score/explain", wrapper.ExplainScore)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/quality/departments", wrapper.ListDepartmentScores)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/quality/departments/{org}", wrapper.GetDepartmentScore)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/quality/weights", wrapper.ListWeights)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/datasets/{code}/judge", wrapper.GetHistoryState)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/datasets/{code}/judge", wrapper.JudgeHistory)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/quality/kinds", wrapper.ListRuleKinds)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/quality/drafts", wrapper.ListRuleDrafts)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/quality/drafts", wrapper.AddRuleDraft)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v1/quality/drafts/{id}", wrapper.DropRuleDraft)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/quality/drafts/{id}", wrapper.GetRuleDraft)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/v1/quality/drafts/{id}", wrapper.SaveRuleDraft)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/quality/drafts/{id}/preview", wrapper.PreviewRuleDraft)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/quality/drafts/{id}/backtest", wrapper.ListBacktests)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/quality/drafts/{id}/backtest", wrapper.StartBacktest)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/quality/drafts/{id}/rebase", wrapper.RebaseRuleDraft)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/quality/drafts/{id}/activate", wrapper.ActivateRuleDraft)
 
 	return m
 }
 
 type ProblemApplicationProblemPlusJSONResponse Problem
+
+type GetHistoryStateRequestObject struct {
+	Code DatasetCode `json:"code"`
+}
+
+type GetHistoryStateResponseObject interface {
+	VisitGetHistoryStateResponse(w http.ResponseWriter) error
+}
+
+type GetHistoryState200JSONResponse HistoryState
+
+func (response GetHistoryState200JSONResponse) VisitGetHistoryStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHistoryStatedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetHistoryStatedefaultApplicationProblemPlusJSONResponse) VisitGetHistoryStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type JudgeHistoryRequestObject struct {
+	Code DatasetCode `json:"code"`
+}
+
+type JudgeHistoryResponseObject interface {
+	VisitJudgeHistoryResponse(w http.ResponseWriter) error
+}
+
+type JudgeHistory202JSONResponse HistoryState
+
+func (response JudgeHistory202JSONResponse) VisitJudgeHistoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type JudgeHistorydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response JudgeHistorydefaultApplicationProblemPlusJSONResponse) VisitJudgeHistoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetProfileRequestObject struct {
+	Code DatasetCode `json:"code"`
+}
+
+type GetProfileResponseObject interface {
+	VisitGetProfileResponse(w http.ResponseWriter) error
+}
+
+type GetProfile200JSONResponse ProfileAnswer
+
+func (response GetProfile200JSONResponse) VisitGetProfileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetProfiledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetProfiledefaultApplicationProblemPlusJSONResponse) VisitGetProfileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartProfileRequestObject struct {
+	Code DatasetCode `json:"code"`
+}
+
+type StartProfileResponseObject interface {
+	VisitStartProfileResponse(w http.ResponseWriter) error
+}
+
+type StartProfile202JSONResponse ProfileRun
+
+func (response StartProfile202JSONResponse) VisitStartProfileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartProfiledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response StartProfiledefaultApplicationProblemPlusJSONResponse) VisitStartProfileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
 
 type GetResultsRequestObject struct {
 	Code DatasetCode `json:"code"`
@@ -341,11 +3122,960 @@ func (response GetResultsdefaultApplicationProblemPlusJSONResponse) VisitGetResu
 	return err
 }
 
+type RunRulesRequestObject struct {
+	Code DatasetCode `json:"code"`
+}
+
+type RunRulesResponseObject interface {
+	VisitRunRulesResponse(w http.ResponseWriter) error
+}
+
+type RunRules200JSONResponse RuleRun
+
+func (response RunRules200JSONResponse) VisitRunRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunRulesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RunRulesdefaultApplicationProblemPlusJSONResponse) VisitRunRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListFailingRowsRequestObject struct {
+	Code   DatasetCode `json:"code"`
+	Rule   RuleID      `json:"rule"`
+	Params ListFailingRowsParams
+}
+
+type ListFailingRowsResponseObject interface {
+	VisitListFailingRowsResponse(w http.ResponseWriter) error
+}
+
+type ListFailingRows200JSONResponse FailingPage
+
+func (response ListFailingRows200JSONResponse) VisitListFailingRowsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListFailingRowsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListFailingRowsdefaultApplicationProblemPlusJSONResponse) VisitListFailingRowsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportFailingRowsRequestObject struct {
+	Code   DatasetCode `json:"code"`
+	Rule   RuleID      `json:"rule"`
+	Params ExportFailingRowsParams
+	Body   *ExportFailingRowsJSONRequestBody
+}
+
+type ExportFailingRowsResponseObject interface {
+	VisitExportFailingRowsResponse(w http.ResponseWriter) error
+}
+
+type ExportFailingRows200ApplicationzipResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ExportFailingRows200ApplicationzipResponse) VisitExportFailingRowsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/zip")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ExportFailingRowsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ExportFailingRowsdefaultApplicationProblemPlusJSONResponse) VisitExportFailingRowsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExplainScoreRequestObject struct {
+	Code   DatasetCode `json:"code"`
+	Params ExplainScoreParams
+}
+
+type ExplainScoreResponseObject interface {
+	VisitExplainScoreResponse(w http.ResponseWriter) error
+}
+
+type ExplainScore200JSONResponse ScoreExplanation
+
+func (response ExplainScore200JSONResponse) VisitExplainScoreResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExplainScoredefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ExplainScoredefaultApplicationProblemPlusJSONResponse) VisitExplainScoreResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSuggestionsRequestObject struct {
+	Code DatasetCode `json:"code"`
+}
+
+type GetSuggestionsResponseObject interface {
+	VisitGetSuggestionsResponse(w http.ResponseWriter) error
+}
+
+type GetSuggestions200JSONResponse SuggestionList
+
+func (response GetSuggestions200JSONResponse) VisitGetSuggestionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSuggestionsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetSuggestionsdefaultApplicationProblemPlusJSONResponse) VisitGetSuggestionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AdoptSuggestionRequestObject struct {
+	Code DatasetCode `json:"code"`
+	N    int         `json:"n"`
+	Body *AdoptSuggestionJSONRequestBody
+}
+
+type AdoptSuggestionResponseObject interface {
+	VisitAdoptSuggestionResponse(w http.ResponseWriter) error
+}
+
+type AdoptSuggestion200JSONResponse RuleDraft
+
+func (response AdoptSuggestion200JSONResponse) VisitAdoptSuggestionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AdoptSuggestiondefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AdoptSuggestiondefaultApplicationProblemPlusJSONResponse) VisitAdoptSuggestionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDepartmentScoresRequestObject struct {
+	Params ListDepartmentScoresParams
+}
+
+type ListDepartmentScoresResponseObject interface {
+	VisitListDepartmentScoresResponse(w http.ResponseWriter) error
+}
+
+type ListDepartmentScores200JSONResponse DepartmentScores
+
+func (response ListDepartmentScores200JSONResponse) VisitListDepartmentScoresResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDepartmentScoresdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListDepartmentScoresdefaultApplicationProblemPlusJSONResponse) VisitListDepartmentScoresResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDepartmentScoreRequestObject struct {
+	Org    string `json:"org"`
+	Params GetDepartmentScoreParams
+}
+
+type GetDepartmentScoreResponseObject interface {
+	VisitGetDepartmentScoreResponse(w http.ResponseWriter) error
+}
+
+type GetDepartmentScore200JSONResponse DepartmentReport
+
+func (response GetDepartmentScore200JSONResponse) VisitGetDepartmentScoreResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDepartmentScoredefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetDepartmentScoredefaultApplicationProblemPlusJSONResponse) VisitGetDepartmentScoreResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRuleDraftsRequestObject struct {
+	Params ListRuleDraftsParams
+}
+
+type ListRuleDraftsResponseObject interface {
+	VisitListRuleDraftsResponse(w http.ResponseWriter) error
+}
+
+type ListRuleDrafts200JSONResponse []RuleDraftRow
+
+func (response ListRuleDrafts200JSONResponse) VisitListRuleDraftsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRuleDraftsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListRuleDraftsdefaultApplicationProblemPlusJSONResponse) VisitListRuleDraftsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddRuleDraftRequestObject struct {
+	Body *AddRuleDraftJSONRequestBody
+}
+
+type AddRuleDraftResponseObject interface {
+	VisitAddRuleDraftResponse(w http.ResponseWriter) error
+}
+
+type AddRuleDraft200JSONResponse RuleDraft
+
+func (response AddRuleDraft200JSONResponse) VisitAddRuleDraftResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddRuleDraftdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AddRuleDraftdefaultApplicationProblemPlusJSONResponse) VisitAddRuleDraftResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DropRuleDraftRequestObject struct {
+	Id     string `json:"id"`
+	Params DropRuleDraftParams
+}
+
+type DropRuleDraftResponseObject interface {
+	VisitDropRuleDraftResponse(w http.ResponseWriter) error
+}
+
+type DropRuleDraft204Response struct {
+}
+
+func (response DropRuleDraft204Response) VisitDropRuleDraftResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DropRuleDraftdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DropRuleDraftdefaultApplicationProblemPlusJSONResponse) VisitDropRuleDraftResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRuleDraftRequestObject struct {
+	Id string `json:"id"`
+}
+
+type GetRuleDraftResponseObject interface {
+	VisitGetRuleDraftResponse(w http.ResponseWriter) error
+}
+
+type GetRuleDraft200JSONResponse RuleDraft
+
+func (response GetRuleDraft200JSONResponse) VisitGetRuleDraftResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRuleDraftdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetRuleDraftdefaultApplicationProblemPlusJSONResponse) VisitGetRuleDraftResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SaveRuleDraftRequestObject struct {
+	Id   string `json:"id"`
+	Body *SaveRuleDraftJSONRequestBody
+}
+
+type SaveRuleDraftResponseObject interface {
+	VisitSaveRuleDraftResponse(w http.ResponseWriter) error
+}
+
+type SaveRuleDraft200JSONResponse RuleDraft
+
+func (response SaveRuleDraft200JSONResponse) VisitSaveRuleDraftResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SaveRuleDraftdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SaveRuleDraftdefaultApplicationProblemPlusJSONResponse) VisitSaveRuleDraftResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActivateRuleDraftRequestObject struct {
+	Id   string `json:"id"`
+	Body *ActivateRuleDraftJSONRequestBody
+}
+
+type ActivateRuleDraftResponseObject interface {
+	VisitActivateRuleDraftResponse(w http.ResponseWriter) error
+}
+
+type ActivateRuleDraft200JSONResponse RuleActivation
+
+func (response ActivateRuleDraft200JSONResponse) VisitActivateRuleDraftResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActivateRuleDraftdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ActivateRuleDraftdefaultApplicationProblemPlusJSONResponse) VisitActivateRuleDraftResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBacktestsRequestObject struct {
+	Id string `json:"id"`
+}
+
+type ListBacktestsResponseObject interface {
+	VisitListBacktestsResponse(w http.ResponseWriter) error
+}
+
+type ListBacktests200JSONResponse []Backtest
+
+func (response ListBacktests200JSONResponse) VisitListBacktestsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBacktestsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListBacktestsdefaultApplicationProblemPlusJSONResponse) VisitListBacktestsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartBacktestRequestObject struct {
+	Id   string `json:"id"`
+	Body *StartBacktestJSONRequestBody
+}
+
+type StartBacktestResponseObject interface {
+	VisitStartBacktestResponse(w http.ResponseWriter) error
+}
+
+type StartBacktest202JSONResponse Backtest
+
+func (response StartBacktest202JSONResponse) VisitStartBacktestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartBacktestdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response StartBacktestdefaultApplicationProblemPlusJSONResponse) VisitStartBacktestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewRuleDraftRequestObject struct {
+	Id   string `json:"id"`
+	Body *PreviewRuleDraftJSONRequestBody
+}
+
+type PreviewRuleDraftResponseObject interface {
+	VisitPreviewRuleDraftResponse(w http.ResponseWriter) error
+}
+
+type PreviewRuleDraft200JSONResponse RulePreview
+
+func (response PreviewRuleDraft200JSONResponse) VisitPreviewRuleDraftResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewRuleDraftdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PreviewRuleDraftdefaultApplicationProblemPlusJSONResponse) VisitPreviewRuleDraftResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RebaseRuleDraftRequestObject struct {
+	Id   string `json:"id"`
+	Body *RebaseRuleDraftJSONRequestBody
+}
+
+type RebaseRuleDraftResponseObject interface {
+	VisitRebaseRuleDraftResponse(w http.ResponseWriter) error
+}
+
+type RebaseRuleDraft200JSONResponse RuleRebase
+
+func (response RebaseRuleDraft200JSONResponse) VisitRebaseRuleDraftResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RebaseRuleDraftdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RebaseRuleDraftdefaultApplicationProblemPlusJSONResponse) VisitRebaseRuleDraftResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRuleKindsRequestObject struct {
+}
+
+type ListRuleKindsResponseObject interface {
+	VisitListRuleKindsResponse(w http.ResponseWriter) error
+}
+
+type ListRuleKinds200JSONResponse RuleKinds
+
+func (response ListRuleKinds200JSONResponse) VisitListRuleKindsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRuleKindsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListRuleKindsdefaultApplicationProblemPlusJSONResponse) VisitListRuleKindsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListLooksRequestObject struct {
+	Params ListLooksParams
+}
+
+type ListLooksResponseObject interface {
+	VisitListLooksResponse(w http.ResponseWriter) error
+}
+
+type ListLooks200JSONResponse LookPage
+
+func (response ListLooks200JSONResponse) VisitListLooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListLooksdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListLooksdefaultApplicationProblemPlusJSONResponse) VisitListLooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBecameRequestObject struct {
+	Id string `json:"id"`
+}
+
+type GetBecameResponseObject interface {
+	VisitGetBecameResponse(w http.ResponseWriter) error
+}
+
+type GetBecame200JSONResponse Became
+
+func (response GetBecame200JSONResponse) VisitGetBecameResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBecamedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetBecamedefaultApplicationProblemPlusJSONResponse) VisitGetBecameResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWeightsRequestObject struct {
+}
+
+type ListWeightsResponseObject interface {
+	VisitListWeightsResponse(w http.ResponseWriter) error
+}
+
+type ListWeights200JSONResponse WeightSchemes
+
+func (response ListWeights200JSONResponse) VisitListWeightsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWeightsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListWeightsdefaultApplicationProblemPlusJSONResponse) VisitListWeightsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// GetHistoryState 历史重判的进度：已入库的行按现行规则判断到哪里
+	// (GET /v1/datasets/{code}/judge)
+	GetHistoryState(ctx context.Context, request GetHistoryStateRequestObject) (GetHistoryStateResponseObject, error)
+	// JudgeHistory 把全部历史按现行规则、以今天为准重新判断；在后台进行
+	// (POST /v1/datasets/{code}/judge)
+	JudgeHistory(ctx context.Context, request JudgeHistoryRequestObject) (JudgeHistoryResponseObject, error)
+	// GetProfile 最近一次数据探查，和正在进行的探查；不含敏感或个人信息数据项的任何取值
+	// (GET /v1/datasets/{code}/profile)
+	GetProfile(ctx context.Context, request GetProfileRequestObject) (GetProfileResponseObject, error)
+	// StartProfile 开始探查数据集的现有数据，在后台进行；一次一个数据集
+	// (POST /v1/datasets/{code}/profile)
+	StartProfile(ctx context.Context, request StartProfileRequestObject) (StartProfileResponseObject, error)
 	// GetResults 最近一次规则运行的结果，逐条规则
 	// (GET /v1/datasets/{code}/results)
 	GetResults(ctx context.Context, request GetResultsRequestObject) (GetResultsResponseObject, error)
+	// RunRules 立即运行该数据集的全部规则并保存结果；结果与上一次相同时不另存
+	// (POST /v1/datasets/{code}/results)
+	RunRules(ctx context.Context, request RunRulesRequestObject) (RunRulesResponseObject, error)
+	// ListFailingRows 不符合一条规则的全部行，以及被它拒收、尚待更正的问题数据
+	// (GET /v1/datasets/{code}/rules/{rule}/rows)
+	ListFailingRows(ctx context.Context, request ListFailingRowsRequestObject) (ListFailingRowsResponseObject, error)
+	// ExportFailingRows 导出不符合一条规则的全部行，不限行数
+	// (POST /v1/datasets/{code}/rules/{rule}/rows/export)
+	ExportFailingRows(ctx context.Context, request ExportFailingRowsRequestObject) (ExportFailingRowsResponseObject, error)
+	// ExplainScore 逐步复算一次得分：公式、权重、A、B、X 与提分
+	// (GET /v1/datasets/{code}/score/explain)
+	ExplainScore(ctx context.Context, request ExplainScoreRequestObject) (ExplainScoreResponseObject, error)
+	// GetSuggestions 由最近一次探查得出的规则建议，有用的在前；已声明的不在其中
+	// (GET /v1/datasets/{code}/suggestions)
+	GetSuggestions(ctx context.Context, request GetSuggestionsRequestObject) (GetSuggestionsResponseObject, error)
+	// AdoptSuggestion 采用一条建议：加入所给的规则草稿，不给则新建一份；启用前可改、可试跑
+	// (POST /v1/datasets/{code}/suggestions/{n}/adopt)
+	AdoptSuggestion(ctx context.Context, request AdoptSuggestionRequestObject) (AdoptSuggestionResponseObject, error)
+	// ListDepartmentScores 各单位的质量得分，按单位代码排列；排名只在方案开启排名通报时给出
+	// (GET /v1/quality/departments)
+	ListDepartmentScores(ctx context.Context, request ListDepartmentScoresRequestObject) (ListDepartmentScoresResponseObject, error)
+	// GetDepartmentScore 一个单位的质量得分：数据集及其权重、扣分、六维度、每日走势
+	// (GET /v1/quality/departments/{org})
+	GetDepartmentScore(ctx context.Context, request GetDepartmentScoreRequestObject) (GetDepartmentScoreResponseObject, error)
+	// ListRuleDrafts 规则草稿，最近修改的在前
+	// (GET /v1/quality/drafts)
+	ListRuleDrafts(ctx context.Context, request ListRuleDraftsRequestObject) (ListRuleDraftsResponseObject, error)
+	// AddRuleDraft 新建规则草稿；不给规则时从现行规则开始
+	// (POST /v1/quality/drafts)
+	AddRuleDraft(ctx context.Context, request AddRuleDraftRequestObject) (AddRuleDraftResponseObject, error)
+	// DropRuleDraft 删除未启用的草稿及其试跑结果
+	// (DELETE /v1/quality/drafts/{id})
+	DropRuleDraft(ctx context.Context, request DropRuleDraftRequestObject) (DropRuleDraftResponseObject, error)
+	// GetRuleDraft 一份草稿：规则、错误（指明规则和字段）、与现行规则的不同
+	// (GET /v1/quality/drafts/{id})
+	GetRuleDraft(ctx context.Context, request GetRuleDraftRequestObject) (GetRuleDraftResponseObject, error)
+	// SaveRuleDraft 保存草稿；有错误也可保存。rev 须是所见的那一次修改，否则 409
+	// (PUT /v1/quality/drafts/{id})
+	SaveRuleDraft(ctx context.Context, request SaveRuleDraftRequestObject) (SaveRuleDraftResponseObject, error)
+	// ActivateRuleDraft 启用草稿，成为数据集的下一版本；须先对现有内容历史试跑。历史随后重判
+	// (POST /v1/quality/drafts/{id}/activate)
+	ActivateRuleDraft(ctx context.Context, request ActivateRuleDraftRequestObject) (ActivateRuleDraftResponseObject, error)
+	// ListBacktests 这份草稿的历史试跑，新的在前；进行中的带进度
+	// (GET /v1/quality/drafts/{id}/backtest)
+	ListBacktests(ctx context.Context, request ListBacktestsRequestObject) (ListBacktestsResponseObject, error)
+	// StartBacktest 历史试跑：在全部现有的行或抽样上比较草稿与现行规则；在后台进行
+	// (POST /v1/quality/drafts/{id}/backtest)
+	StartBacktest(ctx context.Context, request StartBacktestRequestObject) (StartBacktestResponseObject, error)
+	// PreviewRuleDraft 在真实的行上试看草稿或一条规则：哪些行不合格、为什么；按查看人的权限脱敏
+	// (POST /v1/quality/drafts/{id}/preview)
+	PreviewRuleDraft(ctx context.Context, request PreviewRuleDraftRequestObject) (PreviewRuleDraftResponseObject, error)
+	// RebaseRuleDraft 变基：把草稿的改动移到现在生效的版本上；两边都改过的规则保留草稿的并列出
+	// (POST /v1/quality/drafts/{id}/rebase)
+	RebaseRuleDraft(ctx context.Context, request RebaseRuleDraftRequestObject) (RebaseRuleDraftResponseObject, error)
+	// ListRuleKinds 规则种类及其参数、代码表
+	// (GET /v1/quality/kinds)
+	ListRuleKinds(ctx context.Context, request ListRuleKindsRequestObject) (ListRuleKindsResponseObject, error)
+	// ListLooks 谁在何时为何查看或导出了不合格行，新的在前
+	// (GET /v1/quality/looks)
+	ListLooks(ctx context.Context, request ListLooksRequestObject) (ListLooksResponseObject, error)
+	// GetBecame 一次查看或导出的那些行，后来怎样了
+	// (GET /v1/quality/looks/{id}/became)
+	GetBecame(ctx context.Context, request GetBecameRequestObject) (GetBecameResponseObject, error)
+	// ListWeights 权重方案与 DB31/T 1523-2024 指标说明
+	// (GET /v1/quality/weights)
+	ListWeights(ctx context.Context, request ListWeightsRequestObject) (ListWeightsResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error)
@@ -387,6 +4117,110 @@ type strictHandler struct {
 	options     StrictHTTPServerOptions
 }
 
+// GetHistoryState operation middleware
+func (sh *strictHandler) GetHistoryState(w http.ResponseWriter, r *http.Request, code DatasetCode) {
+	var request GetHistoryStateRequestObject
+
+	request.Code = code
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetHistoryState(ctx, request.(GetHistoryStateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetHistoryState")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetHistoryStateResponseObject); ok {
+		if err := validResponse.VisitGetHistoryStateResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// JudgeHistory operation middleware
+func (sh *strictHandler) JudgeHistory(w http.ResponseWriter, r *http.Request, code DatasetCode) {
+	var request JudgeHistoryRequestObject
+
+	request.Code = code
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.JudgeHistory(ctx, request.(JudgeHistoryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "JudgeHistory")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(JudgeHistoryResponseObject); ok {
+		if err := validResponse.VisitJudgeHistoryResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetProfile operation middleware
+func (sh *strictHandler) GetProfile(w http.ResponseWriter, r *http.Request, code DatasetCode) {
+	var request GetProfileRequestObject
+
+	request.Code = code
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetProfile(ctx, request.(GetProfileRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetProfile")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetProfileResponseObject); ok {
+		if err := validResponse.VisitGetProfileResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// StartProfile operation middleware
+func (sh *strictHandler) StartProfile(w http.ResponseWriter, r *http.Request, code DatasetCode) {
+	var request StartProfileRequestObject
+
+	request.Code = code
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.StartProfile(ctx, request.(StartProfileRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StartProfile")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(StartProfileResponseObject); ok {
+		if err := validResponse.VisitStartProfileResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetResults operation middleware
 func (sh *strictHandler) GetResults(w http.ResponseWriter, r *http.Request, code DatasetCode) {
 	var request GetResultsRequestObject
@@ -406,6 +4240,639 @@ func (sh *strictHandler) GetResults(w http.ResponseWriter, r *http.Request, code
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetResultsResponseObject); ok {
 		if err := validResponse.VisitGetResultsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RunRules operation middleware
+func (sh *strictHandler) RunRules(w http.ResponseWriter, r *http.Request, code DatasetCode) {
+	var request RunRulesRequestObject
+
+	request.Code = code
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RunRules(ctx, request.(RunRulesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RunRules")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RunRulesResponseObject); ok {
+		if err := validResponse.VisitRunRulesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListFailingRows operation middleware
+func (sh *strictHandler) ListFailingRows(w http.ResponseWriter, r *http.Request, code DatasetCode, rule RuleID, params ListFailingRowsParams) {
+	var request ListFailingRowsRequestObject
+
+	request.Code = code
+	request.Rule = rule
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListFailingRows(ctx, request.(ListFailingRowsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListFailingRows")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListFailingRowsResponseObject); ok {
+		if err := validResponse.VisitListFailingRowsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ExportFailingRows operation middleware
+func (sh *strictHandler) ExportFailingRows(w http.ResponseWriter, r *http.Request, code DatasetCode, rule RuleID, params ExportFailingRowsParams) {
+	var request ExportFailingRowsRequestObject
+
+	request.Code = code
+	request.Rule = rule
+	request.Params = params
+
+	var body ExportFailingRowsJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		if !errors.Is(err, io.EOF) {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportFailingRows(ctx, request.(ExportFailingRowsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportFailingRows")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ExportFailingRowsResponseObject); ok {
+		if err := validResponse.VisitExportFailingRowsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ExplainScore operation middleware
+func (sh *strictHandler) ExplainScore(w http.ResponseWriter, r *http.Request, code DatasetCode, params ExplainScoreParams) {
+	var request ExplainScoreRequestObject
+
+	request.Code = code
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ExplainScore(ctx, request.(ExplainScoreRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExplainScore")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ExplainScoreResponseObject); ok {
+		if err := validResponse.VisitExplainScoreResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetSuggestions operation middleware
+func (sh *strictHandler) GetSuggestions(w http.ResponseWriter, r *http.Request, code DatasetCode) {
+	var request GetSuggestionsRequestObject
+
+	request.Code = code
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSuggestions(ctx, request.(GetSuggestionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSuggestions")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetSuggestionsResponseObject); ok {
+		if err := validResponse.VisitGetSuggestionsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AdoptSuggestion operation middleware
+func (sh *strictHandler) AdoptSuggestion(w http.ResponseWriter, r *http.Request, code DatasetCode, n int) {
+	var request AdoptSuggestionRequestObject
+
+	request.Code = code
+	request.N = n
+
+	var body AdoptSuggestionJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.AdoptSuggestion(ctx, request.(AdoptSuggestionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AdoptSuggestion")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AdoptSuggestionResponseObject); ok {
+		if err := validResponse.VisitAdoptSuggestionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListDepartmentScores operation middleware
+func (sh *strictHandler) ListDepartmentScores(w http.ResponseWriter, r *http.Request, params ListDepartmentScoresParams) {
+	var request ListDepartmentScoresRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDepartmentScores(ctx, request.(ListDepartmentScoresRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDepartmentScores")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListDepartmentScoresResponseObject); ok {
+		if err := validResponse.VisitListDepartmentScoresResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetDepartmentScore operation middleware
+func (sh *strictHandler) GetDepartmentScore(w http.ResponseWriter, r *http.Request, org string, params GetDepartmentScoreParams) {
+	var request GetDepartmentScoreRequestObject
+
+	request.Org = org
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDepartmentScore(ctx, request.(GetDepartmentScoreRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDepartmentScore")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetDepartmentScoreResponseObject); ok {
+		if err := validResponse.VisitGetDepartmentScoreResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListRuleDrafts operation middleware
+func (sh *strictHandler) ListRuleDrafts(w http.ResponseWriter, r *http.Request, params ListRuleDraftsParams) {
+	var request ListRuleDraftsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListRuleDrafts(ctx, request.(ListRuleDraftsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListRuleDrafts")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListRuleDraftsResponseObject); ok {
+		if err := validResponse.VisitListRuleDraftsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AddRuleDraft operation middleware
+func (sh *strictHandler) AddRuleDraft(w http.ResponseWriter, r *http.Request) {
+	var request AddRuleDraftRequestObject
+
+	var body AddRuleDraftJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.AddRuleDraft(ctx, request.(AddRuleDraftRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddRuleDraft")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AddRuleDraftResponseObject); ok {
+		if err := validResponse.VisitAddRuleDraftResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DropRuleDraft operation middleware
+func (sh *strictHandler) DropRuleDraft(w http.ResponseWriter, r *http.Request, id string, params DropRuleDraftParams) {
+	var request DropRuleDraftRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DropRuleDraft(ctx, request.(DropRuleDraftRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DropRuleDraft")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DropRuleDraftResponseObject); ok {
+		if err := validResponse.VisitDropRuleDraftResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetRuleDraft operation middleware
+func (sh *strictHandler) GetRuleDraft(w http.ResponseWriter, r *http.Request, id string) {
+	var request GetRuleDraftRequestObject
+
+	request.Id = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetRuleDraft(ctx, request.(GetRuleDraftRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetRuleDraft")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetRuleDraftResponseObject); ok {
+		if err := validResponse.VisitGetRuleDraftResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SaveRuleDraft operation middleware
+func (sh *strictHandler) SaveRuleDraft(w http.ResponseWriter, r *http.Request, id string) {
+	var request SaveRuleDraftRequestObject
+
+	request.Id = id
+
+	var body SaveRuleDraftJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SaveRuleDraft(ctx, request.(SaveRuleDraftRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SaveRuleDraft")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SaveRuleDraftResponseObject); ok {
+		if err := validResponse.VisitSaveRuleDraftResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ActivateRuleDraft operation middleware
+func (sh *strictHandler) ActivateRuleDraft(w http.ResponseWriter, r *http.Request, id string) {
+	var request ActivateRuleDraftRequestObject
+
+	request.Id = id
+
+	var body ActivateRuleDraftJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ActivateRuleDraft(ctx, request.(ActivateRuleDraftRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ActivateRuleDraft")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ActivateRuleDraftResponseObject); ok {
+		if err := validResponse.VisitActivateRuleDraftResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListBacktests operation middleware
+func (sh *strictHandler) ListBacktests(w http.ResponseWriter, r *http.Request, id string) {
+	var request ListBacktestsRequestObject
+
+	request.Id = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListBacktests(ctx, request.(ListBacktestsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListBacktests")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListBacktestsResponseObject); ok {
+		if err := validResponse.VisitListBacktestsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// StartBacktest operation middleware
+func (sh *strictHandler) StartBacktest(w http.ResponseWriter, r *http.Request, id string) {
+	var request StartBacktestRequestObject
+
+	request.Id = id
+
+	var body StartBacktestJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.StartBacktest(ctx, request.(StartBacktestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StartBacktest")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(StartBacktestResponseObject); ok {
+		if err := validResponse.VisitStartBacktestResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PreviewRuleDraft operation middleware
+func (sh *strictHandler) PreviewRuleDraft(w http.ResponseWriter, r *http.Request, id string) {
+	var request PreviewRuleDraftRequestObject
+
+	request.Id = id
+
+	var body PreviewRuleDraftJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PreviewRuleDraft(ctx, request.(PreviewRuleDraftRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PreviewRuleDraft")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PreviewRuleDraftResponseObject); ok {
+		if err := validResponse.VisitPreviewRuleDraftResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RebaseRuleDraft operation middleware
+func (sh *strictHandler) RebaseRuleDraft(w http.ResponseWriter, r *http.Request, id string) {
+	var request RebaseRuleDraftRequestObject
+
+	request.Id = id
+
+	var body RebaseRuleDraftJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RebaseRuleDraft(ctx, request.(RebaseRuleDraftRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RebaseRuleDraft")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RebaseRuleDraftResponseObject); ok {
+		if err := validResponse.VisitRebaseRuleDraftResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListRuleKinds operation middleware
+func (sh *strictHandler) ListRuleKinds(w http.ResponseWriter, r *http.Request) {
+	var request ListRuleKindsRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListRuleKinds(ctx, request.(ListRuleKindsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListRuleKinds")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListRuleKindsResponseObject); ok {
+		if err := validResponse.VisitListRuleKindsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListLooks operation middleware
+func (sh *strictHandler) ListLooks(w http.ResponseWriter, r *http.Request, params ListLooksParams) {
+	var request ListLooksRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListLooks(ctx, request.(ListLooksRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListLooks")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListLooksResponseObject); ok {
+		if err := validResponse.VisitListLooksResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetBecame operation middleware
+func (sh *strictHandler) GetBecame(w http.ResponseWriter, r *http.Request, id string) {
+	var request GetBecameRequestObject
+
+	request.Id = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetBecame(ctx, request.(GetBecameRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetBecame")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetBecameResponseObject); ok {
+		if err := validResponse.VisitGetBecameResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListWeights operation middleware
+func (sh *strictHandler) ListWeights(w http.ResponseWriter, r *http.Request) {
+	var request ListWeightsRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWeights(ctx, request.(ListWeightsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWeights")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListWeightsResponseObject); ok {
+		if err := validResponse.VisitListWeightsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
