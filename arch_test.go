@@ -16,7 +16,7 @@ var rooms = []string{"ingest", "quality", "casework", "library", "catalog", "led
 // leaves may import the root and other leaves.
 func leaf(p string) bool {
 	switch p {
-	case "plan", "plan/expr", "ledger/contract", "ledger/merkle", "console", "deploy/sample":
+	case "plan", "plan/expr", "plan/expr/exprtest", "ledger/contract", "ledger/merkle", "console", "deploy/sample":
 		return true
 	case "internal/app", "internal/httpapi":
 		return false

@@ -61,6 +61,8 @@ type Rule struct {
 	// Mostly is the share of judged rows, in (0,1], that must be in order for the rule to
 	// hold as a whole; 0 is all of them. It changes a verdict, never a count.
 	Mostly float64 `json:",omitempty"`
+	// Responsible is who answers for what breaks it: ResponsibleCity, or "" for the district.
+	Responsible string `json:",omitempty"`
 }
 
 // SetRule declares a rule over the whole dataset, evaluated in the library. Kinds and
@@ -76,8 +78,12 @@ type SetRule struct {
 	Mostly    float64 `json:",omitempty"` // as of a Rule
 	// Blocking is 强: a failure caps the grade and can stop what follows; no row of it is
 	// rejected, since it is known only when the rows are stored.
-	Blocking bool `json:",omitempty"`
+	Blocking    bool   `json:",omitempty"`
+	Responsible string `json:",omitempty"` // as of a Rule
 }
+
+// ResponsibleCity marks a rule whose faults the city has to mend (市级转办).
+const ResponsibleCity = "市级"
 
 // Dataset is one version of a dataset: it fixes columns, levels and rules. A new
 // version takes effect at a planned offset (design invariant 4). Columns[i]'s
@@ -104,10 +110,13 @@ type Dataset struct {
 	Cycle    time.Duration // how often new data is due; 0 is irregular
 	Grace    time.Duration
 	Sample   bool // demonstration data: every page says 演示数据
-	// Responsible is the column that says who answers for a row (责任单位): its division
+	// Baseline is the day ("2006-01-02", Shanghai) before which rows are 历史存量: nobody is
+	// asked to answer for them today. "" is none.
+	Baseline string `json:",omitempty"`
+	// UnitBy is the column that says who answers for a row (责任单位): its division
 	// names the street of that division, any other column an organisation by its code.
 	// "" is the owner, who also answers for rows in which it names nobody.
-	Responsible string `json:",omitempty"`
+	UnitBy string `json:",omitempty"`
 }
 
 // Column returns the index of the named column, or -1.

@@ -38,9 +38,9 @@ type compiler struct {
 	params   clickhouse.Parameters
 	pinned   map[string]string // base column → condition on "%s" that holds for every row
 	used     map[string]map[string]bool
+	column   func(name string) string // a column of the base, if it is no table's; nil for a table's
 	ruling   *ruling                  // how the base's rows were judged, see know
 	beside   string                   // the join that its flags need
-	column   func(name string) string // a column of the base, if it is no table's; nil for a table's
 	err      error
 }
 

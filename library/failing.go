@@ -92,9 +92,8 @@ func (l *Library) failing(ctx context.Context, f *plan.Failing, key []byte) (*co
 	if len(key) != 32 {
 		return nil, nil, fmt.Errorf("failing rows of %s: the key of row tokens has %d bytes, not 32: %w", f.View.Base, len(key), mulu.ErrInvalid)
 	}
-	c := newCompiler(&f.View, l.Dataset, l.now(), key)
+	c, ds := newCompiler(&f.View, l.Dataset, l.now(), key), l.Dataset(f.View.Base)
 	c.pin(&f.Where)
-	ds := l.Dataset(f.View.Base)
 	return c, ds, l.know(ctx, c, ds)
 }
 

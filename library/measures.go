@@ -47,13 +47,6 @@ func list(k plan.MeasureKind) bool {
 // measure is one aggregate: Float64, Nullable(Float64) or Array(Float64).
 func (c *compiler) measure(m *plan.Measure) string {
 	a := &aggregation{c: c, m: m, cond: c.predicate(&m.Where)}
-	if m.Judged {
-		if known := c.judged(c.base()); a.cond == "" {
-			a.cond = known
-		} else {
-			a.cond = "(" + a.cond + ") AND " + known
-		}
-	}
 	for _, name := range m.Columns {
 		f, err := c.view.Field(name, c.datasets)
 		if err != nil {
@@ -91,6 +84,13 @@ func (a *aggregation) orNull(function, param, arg string, more ...string) string
 
 func (a *aggregation) count(more ...string) string { return a.of("count", "", more...) }
 
+// extreme is the greatest or least value, whose number is taken once.
+func (a *aggregation) extreme(function string) string {
+	x := a.x[0]
+	x.sql = a.of(function, x.sql)
+	return x.rank()
+}
+
 // there holds where all columns have a value.
 func (a *aggregation) there() []string {
 	out := make([]string, len(a.x))
@@ -104,16 +104,21 @@ var aggregates map[plan.MeasureKind]func(*aggregation) string
 
 func init() { // some are made of others
 	aggregates = map[plan.MeasureKind]func(*aggregation) string{
-		plan.Rows:     func(a *aggregation) string { return a.count() },
-		plan.NonNull:  func(a *aggregation) string { return a.count(a.there()...) },
+		plan.Rows:     func(a *aggregation) string { return a.rows() },
+		plan.NonNull:  func(a *aggregation) string { return a.rows(a.there()...) },
 		plan.Distinct: distinct,
 		plan.Flag: func(a *aggregation) string {
-			return a.count("bitTest(" + a.c.flags(a.c.base()) + ", " + strconv.Itoa(a.m.Bit) + ")")
+			flags := a.c.flags(a.base())
+			return a.count("bitTest(" + flags + ", " + strconv.Itoa(a.m.Bit) + ")" + unless(flags, a.m))
 		},
-		plan.AnyFlag: func(a *aggregation) string { return a.count(a.c.flags(a.c.base()) + " != 0") },
+		plan.AnyFlag: func(a *aggregation) string {
+			flags := a.c.flags(a.base())
+			return a.count(someOf(flags, a.m) + unless(flags, a.m))
+		},
+		plan.Extra: func(a *aggregation) string { return a.count(a.c.baseColumn(mulu.ColExtra) + " != ''") },
 		// OrNull: nothing has no maximum.
-		plan.Max: func(a *aggregation) string { return a.of("maxOrNull", a.x[0].rank()) },
-		plan.Min: func(a *aggregation) string { return a.of("minOrNull", a.x[0].rank()) },
+		plan.Max: func(a *aggregation) string { return a.extreme("maxOrNull") },
+		plan.Min: func(a *aggregation) string { return a.extreme("minOrNull") },
 
 		plan.Sum:       func(a *aggregation) string { return "toFloat64(" + a.sum(a.x[0].number()) + ")" },
 		plan.Mean:      mean,
@@ -139,6 +144,17 @@ func init() { // some are made of others
 		plan.Mode:   mode,
 		plan.KS:     ks,
 	}
+}
+
+// base is the dataset that is measured.
+func (a *aggregation) base() *mulu.Dataset { return a.c.datasets(a.c.view.Base) }
+
+// rows counts rows; more are further conditions.
+func (a *aggregation) rows(more ...string) string {
+	if a.m.Judged {
+		more = append(more, a.c.judged(a.base()))
+	}
+	return a.count(more...)
 }
 
 func decimalText(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }

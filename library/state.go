@@ -79,9 +79,9 @@ type Arrived struct {
 	Rows int64
 }
 
-// Arrivals gives the rows that batches brought per day since a time, oldest day first.
+// ArrivalsByDay gives the rows that batches brought per day since a time, oldest day first.
 // Days without a batch are not among them, nor are batches that were withdrawn.
-func (l *Library) Arrivals(ctx context.Context, code mulu.DatasetCode, since time.Time) ([]Arrived, error) {
+func (l *Library) ArrivalsByDay(ctx context.Context, code mulu.DatasetCode, since time.Time) ([]Arrived, error) {
 	var out []Arrived
 	err := l.each(ctx, "arrivals", `SELECT toString(toDate32(toTimeZone(at, 'Asia/Shanghai'))) AS day, sum(rows) FROM mulu.manifest FINAL
 		WHERE dataset = {ds:String} AND at >= fromUnixTimestamp64Micro({at:Int64}) AND `+standing("first")+` GROUP BY day ORDER BY day`,

@@ -38,6 +38,8 @@ func (l *Library) Summary(ctx context.Context, s plan.Summary) ([]map[string]any
 	for i := range s.Measures {
 		sel = append(sel, c.measure(&s.Measures[i])+" AS _m"+strconv.Itoa(i))
 	}
+	cuts, cube := c.cuts(s.Cuts)
+	sel = append(sel, cuts...)
 	where := c.predicate(&s.Where)
 	sql := "SELECT " + strings.Join(sel, ", ") + " FROM " + c.from(ds)
 	if where != "" {
@@ -50,6 +52,7 @@ func (l *Library) Summary(ctx context.Context, s plan.Summary) ([]map[string]any
 		}
 		sql += " GROUP BY " + strings.Join(by, ", ") + " ORDER BY _m0 DESC, " + strings.Join(by, ", ") + " LIMIT " + strconv.FormatInt(limit, 10)
 	}
+	sql += cube
 	if c.err != nil {
 		return nil, fmt.Errorf("summarise %s: %w", s.Dataset, c.err)
 	}
@@ -77,6 +80,9 @@ func (l *Library) summarise(ctx context.Context, s plan.Summary, ds *mulu.Datase
 		}
 		for i := range s.Measures {
 			m[s.Measures[i].As] = goValue(dest[len(s.GroupBy)+i], mulu.Decimal)
+		}
+		for i := range s.Cuts {
+			m[s.Cuts[i].As] = goValue(dest[len(s.GroupBy)+len(s.Measures)+i], mulu.Int)
 		}
 		out = append(out, m)
 	}

@@ -32,9 +32,7 @@ type HouseSigner interface {
 type FailingRows struct {
 	Library *library.Library
 	Looks   *desk.Desk
-	Dataset func(ctx context.Context, code mulu.DatasetCode) (*mulu.Dataset, error) // the newest version
 	Orgs    func(ctx context.Context) ([]mulu.Org, error)
-	Data    func(ctx context.Context, code mulu.DatasetCode) (string, error) // names the state of a dataset's rows
 	Signer  HouseSigner
 	Actor   string     // whose key signs: the house's own system
 	House   rows.House // without key
@@ -71,6 +69,7 @@ type FailingPage struct {
 	RefusedNext string
 	// Of a first page: who answers for how many, and how many rows the rule in force has
 	// not judged.
+	First                 bool
 	Counts, RefusedCounts []library.FailingCount
 	Unjudged              int64
 }
@@ -85,15 +84,23 @@ type failing struct {
 	orgs  map[mulu.OrgCode]mulu.Org
 }
 
+// dataset is the version in force.
+func (r *FailingRows) dataset(code mulu.DatasetCode) (*mulu.Dataset, error) {
+	if ds := r.Library.Dataset(code); ds != nil {
+		return ds, nil
+	}
+	return nil, fmt.Errorf("没有数据集 %s / no such dataset: %w", code, mulu.ErrNotFound)
+}
+
 // admit finds the rule and decides what the viewer sees. A denied ask leaves a look.
 func (r *FailingRows) admit(ctx context.Context, ask FailingAsk, form string) (*failing, error) {
-	ds, err := r.Dataset(ctx, ask.Dataset)
+	ds, err := r.dataset(ask.Dataset)
 	if err != nil {
 		return nil, err
 	}
 	f := &failing{ask: ask, ds: ds, orgs: map[mulu.OrgCode]mulu.Org{}}
 	if f.sight, err = rows.See(ds, ask.Look); err == nil {
-		f.rule, err = quality.Select(ds, ask.Rule)
+		f.rule, err = quality.Select(ds, ask.Rule, r.Library.Dataset)
 	}
 	if err == nil {
 		err = r.compile(ctx, f)
@@ -184,9 +191,7 @@ func (r *FailingRows) discreet(ds *mulu.Dataset, p plan.Predicate) plan.Predicat
 	}
 	c := ds.Column(p.Field)
 	if p.Value != nil && (c < 0 || ds.Columns[c].Level == 0 || ds.Columns[c].Level > mulu.L2) {
-		mac := hmac.New(sha256.New, r.Key)
-		fmt.Fprintf(mac, "filter %v", p.Value)
-		p.Value = "hmac:" + hex.EncodeToString(mac.Sum(nil)[:8])
+		p.Value = r.keyed(p.Value)
 	}
 	return p
 }
@@ -199,6 +204,7 @@ func (r *FailingRows) Page(ctx context.Context, ask FailingAsk) (*FailingPage, e
 		return nil, err
 	}
 	p := &FailingPage{Dataset: f.ds, Rule: f.rule, Sight: f.sight}
+	p.First = ask.Cursor == "" && ask.RefusedCursor == ""
 	if f.rule.NoRows == "" {
 		if err := r.read(ctx, f, p); err != nil {
 			return nil, err
@@ -225,7 +231,7 @@ func listed(p *FailingPage) (list []library.Listed) {
 
 // read asks the engine. A cursor of one list alone goes on with that list.
 func (r *FailingRows) read(ctx context.Context, f *failing, p *FailingPage) (err error) {
-	first := f.ask.Cursor == "" && f.ask.RefusedCursor == ""
+	first := p.First
 	opt := library.FailingOptions{Key: r.Key, Limit: f.ask.Limit}
 	if first || f.ask.Cursor != "" {
 		opt.After = f.ask.Cursor
@@ -259,11 +265,11 @@ func (r *FailingRows) Became(ctx context.Context, who mulu.Actor, id string) (de
 	if who.Role == mulu.RoleOfficer && l.Org != who.Org.Code {
 		return l, library.Became{}, fmt.Errorf("查看记录 %s 不属于本单位 / not of your organisation: %w", id, mulu.ErrDenied)
 	}
-	ds, err := r.Dataset(ctx, l.Dataset)
+	ds, err := r.dataset(l.Dataset)
 	if err != nil {
 		return l, library.Became{}, err
 	}
-	rule, err := quality.Select(ds, l.Rule)
+	rule, err := quality.Select(ds, l.Rule, r.Library.Dataset)
 	if err == nil && rule.NoRows != "" {
 		err = fmt.Errorf("%s: %w", rule.NoRows, mulu.ErrInvalid)
 	}
@@ -273,4 +279,27 @@ func (r *FailingRows) Became(ctx context.Context, who mulu.Actor, id string) (de
 	f := plan.Failing{View: rule.View, Rule: rule.ID, Fault: rule.Fault, Items: []plan.Item{{Name: ds.Key[0], Mask: plan.MaskHide}}, Unit: plan.Unit{Else: ds.Owner}}
 	b, err := r.Library.BecameOf(ctx, id, f, r.Key)
 	return l, b, err
+}
+
+// RejectsSeen writes down that somebody is about to read problem rows in their original
+// bytes, which no mask covers: to mend one, one has to see it.
+func (r *FailingRows) RejectsSeen(ctx context.Context, who mulu.Actor, f library.RejectFilter, rows int, request string) error {
+	filter := map[string]any{"state": f.State, "class": f.Class, "field": f.Field}
+	if f.Text != "" {
+		filter["text"] = r.keyed(f.Text)
+	}
+	if f.Offset != nil {
+		filter["offset"] = *f.Offset
+	}
+	at := r.Now().UTC()
+	l := desk.Look{At: at, Actor: who.ID, Org: who.Org.Code, Role: who.Role, Dataset: f.Dataset, Rule: f.Rule, Form: "rejects", Shown: "clear", Request: request, Outcome: desk.LookDelivered, Refused: int64(rows), ClosedAt: at}
+	l.Filter, _ = json.Marshal(filter) //nolint:errchkjson // texts and numbers
+	return r.Looks.OpenLook(ctx, &l)
+}
+
+// keyed is a digest by which equal values can be told and none can be read.
+func (r *FailingRows) keyed(v any) string {
+	mac := hmac.New(sha256.New, r.Key)
+	fmt.Fprintf(mac, "filter %v", v)
+	return "hmac:" + hex.EncodeToString(mac.Sum(nil)[:8])
 }

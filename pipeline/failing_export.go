@@ -46,7 +46,7 @@ func (r *FailingRows) Export(ctx context.Context, ask FailingAsk, xlsx bool) (*F
 		return nil, fmt.Errorf("%s / this rule has no rows: %w", f.rule.NoRows, mulu.ErrInvalid)
 	}
 	e := &FailingExport{Look: r.look(f, form), desk: r}
-	if e.Look.Data, err = r.Data(ctx, f.ds.Code); err != nil {
+	if e.Look.Data, err = r.Library.DataVersion(ctx, f.ds.Code); err != nil {
 		return nil, err
 	}
 	if err := r.Looks.OpenLook(ctx, &e.Look); err != nil {

@@ -12,6 +12,7 @@ type Summary struct {
 	Where    Predicate
 	GroupBy  []string // column names, at most 2; the result has one row per group
 	Limit    int64    // most groups returned, by the first measure descending; 0 is 1 000
+	Cuts     []Cut    // at most 2, and not with GroupBy
 	// Day is what "today" means in conditions, YYYY-MM-DD; "" is the library's clock.
 	Day string
 }
@@ -26,8 +27,11 @@ type Measure struct {
 	Columns []string  // columns of the base, or items of its lookups
 	Where   Predicate // rows for which it is not true are left out
 	Bit     int       // flag: the row rule's index
-	// Judged leaves out rows that the row rules in force have not judged (rows, non_null):
-	// those that came under other rules, until history was judged again.
+	// Of flag, any_flag: rows with one of Any set (any_flag; 0 is any at all) and none of Unless.
+	Any, Unless uint64
+
+	// Judged counts only rows that the row rules in force have judged (rows, non_null):
+	// those that came under other rules are not, until history was judged again.
 	Judged bool
 
 	P      float64   // quantile: which, in [0,1]; outliers: how many standard deviations
@@ -43,12 +47,13 @@ type MeasureKind string
 // The measures. Distinct values, quantiles and moments are exact, not estimates.
 const (
 	Rows     MeasureKind = "rows"
-	NonNull  MeasureKind = "non_null" // rows where Columns[0] is not null
+	NonNull  MeasureKind = "non_null" // rows where none of Columns is null
 	Distinct MeasureKind = "distinct" // distinct values: of one column without nulls; of several, where a null is a value
 	Max      MeasureKind = "max"
 	Min      MeasureKind = "min"
 	Flag     MeasureKind = "flag" // judged rows whose row rule Bit failed: a bit of their effective flags
 	AnyFlag  MeasureKind = "any_flag"
+	Extra    MeasureKind = "extra" // rows with a field that the version does not know (未登记字段)
 
 	Sum         MeasureKind = "sum"
 	Mean        MeasureKind = "mean"
@@ -85,8 +90,8 @@ type form struct {
 }
 
 var forms = map[MeasureKind]form{
-	Rows: {}, AnyFlag: {}, Flag: {},
-	NonNull: {1, 1, anything}, Distinct: {1, -1, anything}, Max: {1, 1, ordered}, Min: {1, 1, ordered},
+	Rows: {}, AnyFlag: {}, Flag: {}, Extra: {},
+	NonNull: {1, -1, anything}, Distinct: {1, -1, anything}, Max: {1, 1, ordered}, Min: {1, 1, ordered},
 	Sum: {1, 1, numbers}, Mean: {1, 1, numbers}, StdDev: {1, 1, numbers}, StdDevPop: {1, 1, numbers}, Quantile: {1, 1, numbers},
 	Correlation: {2, 2, numbers}, Outliers: {1, 1, numbers}, Entropy: {1, 1, anything},
 	LengthMin: {1, 1, texts}, LengthMax: {1, 1, texts}, LengthMean: {1, 1, texts},

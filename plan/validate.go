@@ -196,6 +196,7 @@ func (s *Summary) Validate(datasets Datasets) error {
 	if len(s.GroupBy) > 2 || s.Limit < 0 {
 		errs = append(errs, invalid("at most two groups and no negative limit"))
 	}
+	errs = append(errs, s.validateCuts())
 	if s.Day != "" {
 		if _, err := time.Parse(time.DateOnly, s.Day); err != nil {
 			errs = append(errs, invalid("day %q is not a date", s.Day))

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+	"pgregory.net/rapid"
 
 	"mulu"
 	sampledata "mulu/deploy/sample"
@@ -286,6 +287,47 @@ func TestKinds(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Whatever text stands in a column, every kind answers: it counts the row at most once
+// and a fault has a reason.
+func TestKindsAnswerAnyText(t *testing.T) {
+	piece := rapid.OneOf(rapid.String(), rapid.StringMatching(`[0-9]{0,22}[Xx]?`), rapid.StringMatching(`[A-Z0-9]{0,20}`), rapid.SampledFrom([]string{idGood, "021-", "JY", "SC", "{", "\"", "锟", "Ã\u0080", "2024-01-", "+86", " ", "B", "沪(", "1.2.156.3005.2"}))
+	var rules []mulu.Rule
+	for _, v := range vectors {
+		rule, _ := v.ruleOf()
+		rule.ID, rule.Blocking = mulu.RuleID(strconv.Itoa(len(rules))), false
+		rules = append(rules, rule)
+	}
+	var sets []*quality.Ruleset
+	for len(rules) > 0 {
+		n := min(len(rules), 64)
+		rs, err := quality.Compile(&mulu.Dataset{Columns: exprtest.Columns, Rules: rules[:n]}, tables(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sets, rules = append(sets, rs), rules[n:]
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		text := func(name string) string {
+			return strings.ToValidUTF8(strings.Join(rapid.SliceOfN(piece, 0, 3).Draw(rt, name), ""), "")
+		}
+		rec := recordOf(t, exprtest.Columns, []exprtest.Row{{"s": text("s"), "t": text("t")}})
+		defer rec.Release()
+		for _, rs := range sets {
+			got := rs.Check(rec, []int64{1}, exprtest.AsOf)
+			for _, f := range got.Findings(mulu.Plan{}) {
+				if f.Evaluated > 1 || f.Failed > f.Evaluated {
+					rt.Fatalf("rule %s: %d of %d failed", f.Rule, f.Failed, f.Evaluated)
+				}
+			}
+			for _, f := range got.Broken(0, false) {
+				if f.Reason == "" {
+					rt.Fatalf("rule %s gives no reason", f.Rule)
+				}
+			}
+		}
+	})
 }
 
 // Every kind has vectors of both sorts, a title, a theme, an indicator and parameters that

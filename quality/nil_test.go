@@ -18,7 +18,7 @@ func (oneRow) Summary(_ context.Context, s plan.Summary) ([]map[string]any, erro
 	row := map[string]any{}
 	for _, m := range s.Measures {
 		row[m.As] = 1.0
-		if m.Kind == plan.Flag {
+		if m.Kind == plan.Flag || m.Kind == plan.Extra {
 			row[m.As] = 0.0
 		}
 	}
@@ -31,7 +31,7 @@ func TestNilReportIsOnTime(t *testing.T) {
 	ds := &mulu.Dataset{Code: "rescue", Version: 1, Cycle: 31 * day, Columns: []mulu.Column{{Name: "id", Type: mulu.String, Title: "编号", Level: 1, Required: true}}, Key: []string{"id"},
 		SetRules: []mulu.SetRule{{ID: "fresh", Kind: "fresh", Indicator: "050200"}}}
 	now := time.Date(2026, 11, 27, 10, 0, 0, 0, time.UTC)
-	fresh := func(n quality.Counts) (mulu.Indicator, mulu.Score) {
+	fresh := func(n quality.Facts) (mulu.Indicator, mulu.Score) {
 		t.Helper()
 		s, err := quality.Evaluate(t.Context(), ds, oneRow{}, n, quality.DefaultWeights(), now)
 		if err != nil {
@@ -47,18 +47,18 @@ func TestNilReportIsOnTime(t *testing.T) {
 		t.Fatal("no indicator 050200")
 		return mulu.Indicator{}, s
 	}
-	old := quality.Counts{Good: 1, Last: now.Add(-70 * day)}
+	old := quality.Facts{Received: received(quality.Counts{Good: 1}), Last: now.Add(-70 * day)}
 	if i, _ := fresh(old); i.A != 0 || i.B != 1 || i.Note != "" {
 		t.Errorf("without a report: %+v, want it overdue", i)
 	}
 	reported := old
-	reported.Unchanged, reported.Period = now.Add(-2*day), "2026-11"
+	reported.Unchanged, reported.Report = now.Add(-2*day), "2026-11"
 	i, s := fresh(reported)
 	if i.A != 1 || !strings.Contains(i.Note, "零报告 2026-11") || !s.Through.Equal(reported.Unchanged) {
 		t.Errorf("with a report: %+v through %s, want on time, and said so", i, s.Through)
 	}
 	late := old
-	late.Unchanged, late.Period = now.Add(-40*day), "2026-09"
+	late.Unchanged, late.Report = now.Add(-40*day), "2026-09"
 	if i, _ := fresh(late); i.A != 0 || i.B != 1 {
 		t.Errorf("a report of an earlier period: %+v, want it overdue", i)
 	}

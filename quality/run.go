@@ -71,19 +71,16 @@ type run struct {
 	out   Outcome
 }
 
-// rowRules: elements are the current rows that have the rule's first item (all rows,
-// for not_null) and meet its condition, and those that the rule keeps among the rejects.
+// rowRules: elements are the current rows that the rule judges, and those that it keeps
+// among the rejects.
 func (rn *run) rowRules() {
 	ds := rn.in.Dataset
 	for i, r := range ds.Rules {
 		j := job{result: Result{Rule: r.ID, Kind: r.Kind, Indicator: r.Indicator, Blocking: r.Blocking}, mostly: r.Mostly}
-		when, err := rowWhen(ds, r.When)
-		judged := plan.Measure{Kind: plan.Rows, Where: when, Judged: true}
-		if k := kinds[r.Kind]; (k == nil || !k.EveryRow) && len(r.Columns) > 0 {
-			judged = plan.Measure{Kind: plan.NonNull, Columns: r.Columns[:1], Where: when, Judged: true}
-		}
-		refused := rn.in.Counts.ByRule[r.ID]
-		j.rule = setRule{asks: []question{{measure: judged}, {measure: plan.Measure{Kind: plan.Flag, Bit: i}}}, judge: func(res *Result, a *answers) {
+		elements, err := judged(ds, i)
+		elements.As = ""
+		refused := rn.in.Facts.refused(r.ID)
+		j.rule = setRule{asks: []question{{measure: elements}, {measure: plan.Measure{Kind: plan.Flag, Bit: i}}}, judge: func(res *Result, a *answers) {
 			// A row may be flagged by an earlier version's condition.
 			flagged := a.count(1)
 			res.counted(max(a.count(0), flagged)+refused, flagged+refused, "不合格")
@@ -91,14 +88,6 @@ func (rn *run) rowRules() {
 		j.err = err
 		rn.jobs = append(rn.jobs, j)
 	}
-}
-
-func rowWhen(ds *mulu.Dataset, text string) (plan.Predicate, error) {
-	if strings.TrimSpace(text) == "" {
-		return plan.Predicate{}, nil
-	}
-	n, err := expr.Parse(text, expr.Columns(ds))
-	return plan.Predicate{Expr: n}, err
 }
 
 func (rn *run) setRules() {

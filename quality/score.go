@@ -7,13 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gowebpki/jcs"
 
 	"mulu"
+	"mulu/internal/declare"
 )
 
 // Tally is an indicator's elements: B evaluated, A of them in order. It is the same
@@ -29,68 +31,52 @@ type Input struct {
 	Through time.Time         // newest manifest or nil report counted
 	Overdue int64             // whole cycles without an update
 	Blocked float64           // share of records that broke a blocking rule
-	Notes   map[string]string // by indicator code, what else was counted
+	Broken  int64             // strong rules over the whole dataset that do not hold
+	Notes   map[string]string // by indicator code, what else was counted, or why nothing was
+	Rules   []mulu.RuleCount
+	// Parts of the elements, each under the same weights; all may be absent.
+	Period                     *mulu.Period
+	Increment, Stock, District *Elements
+	Otherwise                  *Elements // with OneFaultOnce the other way
+}
+
+// Elements are a part of a dataset's.
+type Elements struct {
+	Rows    int64
+	Tallies map[string]Tally
 }
 
 // Score computes a dataset's score by DB31/T 1523-2024. It is a pure function: equal
 // inputs give equal digests. At is left zero. A tally that can not be, of an unknown
 // indicator or of one that has indicators below it is ErrInvalid.
 func Score(in Input) (mulu.Score, error) {
-	s := mulu.Score{Dataset: in.Dataset.Code, Ruleset: in.Dataset.Version, Weights: in.Weights.Version, Rows: in.Rows, Through: in.Through.UTC().Truncate(time.Microsecond)}
-	tree := children()
-	if err := errors.Join(in.Weights.Validate(), checkTallies(in.Tallies, tree)); err != nil {
+	s := mulu.Score{
+		Dataset: in.Dataset.Code, Ruleset: in.Dataset.Version, Weights: in.Weights.Version, Rows: in.Rows, Through: in.Through.UTC().Truncate(time.Microsecond),
+		Floors: in.Weights.Floors(), Overdue: in.Overdue, OneFaultOnce: in.Weights.OneFaultOnce, Rules: in.Rules, Period: in.Period,
+	}
+	if err := errors.Join(in.Weights.Validate(), checkTallies(in.Tallies, children())); err != nil {
 		return s, fmt.Errorf("score %s: %w", s.Dataset, err)
 	}
-	var sum, weight float64
-	for _, d := range dimensions {
-		dim := mulu.Dimension{Code: d.code, Title: d.title, Weight: in.Weights.Dimensions[d.code]}
-		var x float64
-		x, dim.Applicable = in.level(d.code, tree, &dim.Indicators)
-		dim.X = round(x)
-		if dim.Applicable {
-			sum += dim.Weight * x
-			weight += dim.Weight
-		}
-		s.Dimensions = append(s.Dimensions, dim)
+	weights := in.Weights.all()
+	root := grow(weights, in.Tallies)
+	for _, d := range root.below {
+		s.Dimensions = append(s.Dimensions, d.dimension(in.Notes))
 	}
-	if weight == 0 {
+	if !root.applicable {
 		return s, fmt.Errorf("score %s: no indicator applies: %w", s.Dataset, mulu.ErrInvalid)
 	}
-	s.Total = round(sum / weight)
-	s.Grade = in.Weights.Grades.of(s.Total, in.Blocked, in.Overdue)
+	s.Total = root.x.float()
+	s.Grade, s.Caps = in.grade(s.Total)
+	part := func(e *Elements) *mulu.Part {
+		if e == nil {
+			return nil
+		}
+		return grow(weights, e.Tallies).part(e.Rows, s.Floors)
+	}
+	s.Increment, s.Stock, s.District, s.Otherwise = part(in.Increment), part(in.Stock), part(in.District), part(in.Otherwise)
 	var err error
 	s.Digest, err = ScoreDigest(s)
 	return s, err
-}
-
-// level is the weighted mean of what stands below parent, without what does not
-// apply; it appends the indicators that have none below them.
-func (in *Input) level(parent string, tree map[string][]indicator, leaves *[]mulu.Indicator) (x float64, applicable bool) {
-	var sum, weight float64
-	for _, i := range tree[parent] {
-		var v float64
-		ok := false
-		if tree[i.code] != nil {
-			v, ok = in.level(i.code, tree, leaves)
-		} else {
-			t := in.Tallies[i.code]
-			leaf := mulu.Indicator{Code: i.code, Title: i.title, A: t.A, B: t.B, Note: in.Notes[i.code]}
-			if ok = t.B > 0; ok {
-				v = float64(t.A) / float64(t.B)
-				leaf.X, leaf.Raw = round(v), round(float64(t.B-t.A)/float64(t.B))
-			}
-			*leaves = append(*leaves, leaf)
-		}
-		if ok {
-			w := in.Weights.of(i.code, tree[parent])
-			sum += w * v
-			weight += w
-		}
-	}
-	if weight == 0 {
-		return 0, false
-	}
-	return sum / weight, true
 }
 
 func checkTallies(tallies map[string]Tally, tree map[string][]indicator) error {
@@ -108,31 +94,58 @@ func checkTallies(tallies map[string]Tally, tree map[string][]indicator) error {
 	return errors.Join(faults...)
 }
 
-// of names the grade of a total, at most 中 if a veto (一票否决) applies.
-func (g Grades) of(total, blocked float64, overdue int64) string {
-	if blocked > g.MaxBlocked || overdue >= g.MaxOverdue {
-		total = min(total, math.Nextafter(g.Good, 0))
-	}
-	switch {
-	case total >= g.Best:
-		return "优"
-	case total >= g.Good:
-		return "良"
-	case total >= g.Middle:
-		return "中"
-	case total >= g.Pass:
-		return "及格"
-	}
-	return "差"
+// caps are what a scheme may look at: the measured value, whether it is beyond the limit,
+// and the words for it.
+var caps = map[string]struct {
+	measure func(*Input) float64
+	beyond  func(v, limit float64) bool
+	words   string // of value and limit
+	share   bool
+}{
+	declare.CapStrongRows: {func(in *Input) float64 { return in.Blocked }, func(v, limit float64) bool { return v > limit }, "违反强规则的记录占 %s，超过 %s", true},
+	declare.CapOverdue:    {func(in *Input) float64 { return float64(in.Overdue) }, atLeast, "已有 %s 个更新周期没有更新，上限为 %s 个", false},
+	declare.CapStrongSets: {func(in *Input) float64 { return float64(in.Broken) }, atLeast, "有 %s 条数据集强规则不成立，上限为 %s 条", false},
 }
 
-// round keeps six digits after the point, so that the last bits of a sum do not
-// change a digest from one machine to another.
-func round(x float64) float64 { return math.Round(x*1e6) / 1e6 }
+func atLeast(v, limit float64) bool { return v >= limit }
 
-// ScoreDigest is "sha256:" over the canonical JSON (RFC 8785) of a score without its
-// Digest and At.
+// grade names the grade of a total and why it is lower than the total alone would give.
+func (in *Input) grade(total float64) (grade string, why []string) {
+	rank := func(g string) int { return slices.Index(grades, g) }
+	plain := in.Weights.Grade(total)
+	grade = plain
+	for _, c := range in.Weights.Caps {
+		k, ok := caps[c.When]
+		if !ok || rank(c.AtMost) <= rank(plain) || !k.beyond(k.measure(in), c.Limit) {
+			continue // unknown, without effect on this total, or not reached
+		}
+		why = append(why, fmt.Sprintf(k.words, number(k.measure(in), k.share), number(c.Limit, k.share))+"，等级至多为“"+c.AtMost+"”")
+		if rank(c.AtMost) > rank(grade) {
+			grade = c.AtMost
+		}
+	}
+	return grade, why
+}
+
+func number(v float64, share bool) string {
+	if share {
+		return strings.TrimSuffix(strings.TrimRight(strconv.FormatFloat(v*100, 'f', 2, 64), "0"), ".") + "%"
+	}
+	return strconv.FormatFloat(v, 'f', -1, 64)
+}
+
+// ScoreDigest is "sha256:" over ScoreContent.
 func ScoreDigest(s mulu.Score) (string, error) {
+	raw, err := ScoreContent(s)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(raw)
+	return "sha256:" + hex.EncodeToString(sum[:]), nil
+}
+
+// ScoreContent is the canonical JSON (RFC 8785) of a score without its Digest and At.
+func ScoreContent(s mulu.Score) ([]byte, error) {
 	raw, err := json.Marshal(s)
 	fields := map[string]json.RawMessage{}
 	if err == nil {
@@ -147,8 +160,7 @@ func ScoreDigest(s mulu.Score) (string, error) {
 		raw, err = jcs.Transform(raw)
 	}
 	if err != nil {
-		return "", fmt.Errorf("digest score of %s: %w", s.Dataset, err)
+		return nil, fmt.Errorf("digest score of %s: %w", s.Dataset, err)
 	}
-	sum := sha256.Sum256(raw)
-	return "sha256:" + hex.EncodeToString(sum[:]), nil
+	return raw, nil
 }

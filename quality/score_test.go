@@ -3,6 +3,7 @@ package quality_test
 import (
 	"context"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,12 +47,12 @@ func (f *fixedRows) Summary(_ context.Context, s plan.Summary) ([]map[string]any
 }
 
 func values() map[string]float64 {
-	return map[string]float64{"rows": 100, "c0": 100, "c1": 80, "c2": 0, "f0": 0, "f1": 20, "f2": 8, "u0": 100, "j0": 100, "j1": 100, "j2": 80}
+	return map[string]float64{"rows": 100, "extra": 0, "unfilled": 20, "c0": 100, "c1": 80, "c2": 0, "j0": 100, "j1": 100, "j2": 80, "f0": 0, "f1": 20, "f2": 8, "u0": 100}
 }
 
-func evaluate(t *testing.T, v map[string]float64, n quality.Counts) mulu.Score {
+func evaluate(t *testing.T, v map[string]float64, f quality.Facts) mulu.Score {
 	t.Helper()
-	s, err := quality.Evaluate(t.Context(), scored, &fixedRows{t: t, values: v}, n, quality.DefaultWeights(), now)
+	s, err := quality.Evaluate(t.Context(), scored, &fixedRows{t: t, values: v}, f, quality.DefaultWeights(), now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,12 +70,16 @@ func indicator(s mulu.Score, code string) mulu.Indicator {
 	return mulu.Indicator{}
 }
 
-func counts() quality.Counts {
-	return quality.Counts{Good: 100, Rejected: 4, ByRule: map[mulu.RuleID]int64{"id": 2}, ByClass: map[string]int64{"type": 1, "decode": 1}, Last: now.Add(-time.Hour)}
+func facts() quality.Facts {
+	return quality.Facts{Received: received(quality.Counts{Good: 100, Rejected: 4, ByRule: map[mulu.RuleID]int64{"id": 2}, ByClass: map[string]int64{"type": 1, "decode": 1}}), Last: now.Add(-time.Hour)}
+}
+
+func received(n quality.Counts) map[quality.Stratum]quality.Counts {
+	return map[quality.Stratum]quality.Counts{{}: n}
 }
 
 func TestEvaluateByHand(t *testing.T) {
-	s := evaluate(t, values(), counts())
+	s := evaluate(t, values(), facts())
 	want := func(code string, a, b int64) {
 		t.Helper()
 		if i := indicator(s, code); i.A != a || i.B != b || math.Abs(i.X-float64(a)/float64(b)) > 1e-6 {
@@ -88,6 +93,8 @@ func TestEvaluateByHand(t *testing.T) {
 	want("030400", 100, 100)
 	want("030500", 100, 104)
 	want("050200", 1, 1)
+	want("020200", 80, 100) // rows without a phone are not whole
+	want("040300", 100, 100)
 	want("010200", 2, 3) // the note was never filled
 	want("010300", 2, 3) // and has no Chinese name
 	want("010600", 2, 3) // nor a level
@@ -97,10 +104,11 @@ func TestEvaluateByHand(t *testing.T) {
 	if i := indicator(s, "060100"); i.B != 0 {
 		t.Errorf("060100 has B %d: nothing was probed", i.B)
 	}
-	// By hand: 规范 = mean of (mean(103/104, 0.9), 2/3, 2/3, 2/3); 完整 0.9; 准确 = mean(100/102, 1, 100/104); 时效 1; the others not applicable.
+	// By hand: 规范 = mean of (mean(103/104, 0.9), 2/3, 2/3, 2/3); 完整 = mean(0.9, 0.8);
+	// 准确 = mean(100/102, 1, 100/104); 一致 1; 时效 1; 可访问 not applicable.
 	norm := ((103.0/104+0.9)/2 + 3*2.0/3) / 4
 	exact := (100.0/102 + 1 + 100.0/104) / 3
-	total := (0.20*norm + 0.20*0.9 + 0.25*exact + 0.15*1) / (0.20 + 0.20 + 0.25 + 0.15)
+	total := (0.20*norm + 0.20*0.85 + 0.25*exact + 0.15*1 + 0.15*1) / (0.20 + 0.20 + 0.25 + 0.15 + 0.15)
 	if math.Abs(s.Total-total) > 1e-5 {
 		t.Errorf("total %.6f, by hand %.6f", s.Total, total)
 	}
@@ -110,13 +118,13 @@ func TestEvaluateByHand(t *testing.T) {
 }
 
 func TestSameInputSameDigest(t *testing.T) {
-	a, b := evaluate(t, values(), counts()), evaluate(t, values(), counts())
+	a, b := evaluate(t, values(), facts()), evaluate(t, values(), facts())
 	if a.Digest != b.Digest || a.Digest == "" {
 		t.Errorf("digests %q and %q", a.Digest, b.Digest)
 	}
 	v := values()
 	v["f2"]++
-	if c := evaluate(t, v, counts()); c.Digest == a.Digest {
+	if c := evaluate(t, v, facts()); c.Digest == a.Digest {
 		t.Error("another count gave the same digest")
 	}
 }
@@ -126,7 +134,7 @@ func TestNothingJudgedIsNotApplicable(t *testing.T) {
 	for k := range v {
 		v[k] = 0
 	}
-	s := evaluate(t, v, quality.Counts{})
+	s := evaluate(t, v, quality.Facts{})
 	for _, d := range s.Dimensions {
 		// Its metadata can be judged without a row, and that nothing has come is late.
 		if d.Code != "010000" && d.Code != "050000" && d.Applicable {
@@ -139,13 +147,12 @@ func TestNothingJudgedIsNotApplicable(t *testing.T) {
 }
 
 func TestGradeCaps(t *testing.T) {
-	n := counts()
-	n.ByRule = map[mulu.RuleID]int64{"id": 7}
-	n.Rejected = 7
-	if s := evaluate(t, values(), n); s.Grade != "中" || s.Total < 0.85 {
+	n := facts()
+	n.Received = received(quality.Counts{Good: 100, Rejected: 7, ByRule: map[mulu.RuleID]int64{"id": 7}})
+	if s := evaluate(t, values(), n); len(s.Caps) != 1 || !strings.Contains(s.Caps[0], "6.54%") || s.Grade != "中" || s.Total < 0.85 {
 		t.Errorf("7 of 107 records broke a blocking rule: grade %s at %.3f, want 中", s.Grade, s.Total)
 	}
-	n = counts()
+	n = facts()
 	n.Last = now.Add(-80 * time.Hour)
 	if s := evaluate(t, values(), n); s.Grade == "优" || s.Grade == "良" || indicator(s, "050200").A != 0 {
 		t.Errorf("three cycles late: grade %s", s.Grade)

@@ -505,7 +505,7 @@ func SQL(ds *mulu.Dataset) []string {
 type RunInput struct {
 	Dataset  *mulu.Dataset
 	Datasets plan.Datasets // applied versions, for rules across datasets
-	Counts   Counts
+	Facts    Facts         // Received, Last, Unchanged and Report
 	// Arrivals are the rows that came per day, oldest first; a day between without an
 	// entry had none.
 	Arrivals []band.Value

@@ -81,14 +81,14 @@ func compileColumns(s *setScope) (setRule, error) {
 func compileFresh(s *setScope) (setRule, error) {
 	limit := s.span("within", s.ds.Cycle+s.ds.Grace)
 	out := setRule{judge: func(r *Result, a *answers) {
-		last, reported := a.in.Counts.updated()
+		last, reported := a.in.Facts.updated()
 		if limit <= 0 {
 			r.Status, r.Message = Skipped, "不定期更新的数据集没有应更新的时间；请写 within"
 			return
 		}
 		r.fresh(last, a.in.Now, limit)
 		if reported && r.Failed == 0 {
-			r.Message = "零报告 " + a.in.Counts.Period + "：本期无变化，按时计"
+			r.Message = "零报告 " + a.in.Facts.Report + "：本期无变化，按时计"
 		}
 	}}
 	if s.has("column") {

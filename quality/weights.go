@@ -13,37 +13,33 @@ import (
 // leaves the numbers to the evaluator; siblings' weights sum to 1.
 type Weights struct {
 	Version    string
+	Title      string
+	From       string             // YYYY-MM-DD, first day in force
+	Basis      string             // where the numbers come from
 	Dimensions map[string]float64 // by six-digit code
 	Indicators map[string]float64 // siblings not named share alike
-	Grades     Grades
-}
-
-// Grades are the lowest totals of the grades, and what caps a grade at 中. None of
-// these numbers is in the standard: they are a default for the evaluator to change.
-type Grades struct {
-	Best, Good, Middle, Pass float64 // 优 良 中 及格; below Pass is 差
-	// MaxBlocked is the share of records that broke blocking rules above which the
-	// grade is at most 中 (一票否决).
-	MaxBlocked float64
-	// MaxOverdue is how many cycles without an update do the same.
-	MaxOverdue int64
+	declare.Scheme
 }
 
 // DefaultWeights is the scheme used until one is declared.
 func DefaultWeights() Weights {
 	return Weights{
-		Version: "default-1",
+		Version: "default-1", Title: "默认权重方案", Basis: "DB31/T 1523-2024 公式；权重数值为默认方案",
 		Dimensions: map[string]float64{
 			"010000": 0.20, "020000": 0.20, "030000": 0.25, "040000": 0.15, "050000": 0.15, "060000": 0.05,
 		},
-		Grades: Grades{Best: 0.95, Good: 0.85, Middle: 0.75, Pass: 0.60, MaxBlocked: 0.05, MaxOverdue: 2},
+		Scheme: declare.DefaultScheme(),
 	}
 }
 
-// FromDeclared takes a declared scheme; grades keep their defaults.
+// FromDeclared takes a declared scheme. One that was applied before schemes said more
+// than weights keeps the defaults for the rest.
 func FromDeclared(d *declare.Weights) (Weights, error) {
 	w := DefaultWeights()
-	w.Version, w.Dimensions, w.Indicators = d.Version, d.Dimensions, d.Indicators
+	w.Version, w.Title, w.From, w.Basis, w.Dimensions, w.Indicators = d.Version, d.Title, d.From, d.Basis, d.Dimensions, d.Indicators
+	if d.Grades != (declare.Grades{}) {
+		w.Scheme = d.Scheme
+	}
 	return w, w.Validate()
 }
 
@@ -102,6 +98,48 @@ func (w Weights) of(code string, siblings []indicator) float64 {
 	return rest / float64(unnamed)
 }
 
+// all is every node's weight among its siblings, as it is shown: to six digits.
+func (w Weights) all() map[string]micro {
+	out := map[string]micro{}
+	for _, d := range dimensions {
+		out[d.code] = microOf(w.Dimensions[d.code])
+	}
+	for _, siblings := range children() {
+		for _, s := range siblings {
+			out[s.code] = microOf(w.of(s.code, siblings))
+		}
+	}
+	return out
+}
+
+// Of is a node's weight among its siblings, to six digits; 0 for a code there is not.
+func (w Weights) Of(code string) float64 { return w.all()[code].float() }
+
+// Floors are the lowest totals of the grades, best first.
+func (w Weights) Floors() []mulu.GradeFloor {
+	g := w.Grades
+	return []mulu.GradeFloor{{Grade: "优", From: g.Best}, {Grade: "良", From: g.Good}, {Grade: "中", From: g.Middle}, {Grade: "及格", From: g.Pass}}
+}
+
+// Grade names the grade of a total, without caps.
+func (w Weights) Grade(total float64) string { return gradeOf(w.Floors(), total) }
+
+func gradeOf(floors []mulu.GradeFloor, total float64) string {
+	for _, f := range floors {
+		if total >= f.From {
+			return f.Grade
+		}
+	}
+	return worstGrade
+}
+
+// worstGrade is below every floor.
+const worstGrade = "差"
+
+// grades from best to worst.
+var grades = []string{"优", "良", "中", "及格", worstGrade}
+
+// children are the indicators below each node, dimensions' parents left out.
 func children() map[string][]indicator {
 	m := map[string][]indicator{}
 	for _, i := range indicators {

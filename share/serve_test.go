@@ -268,6 +268,13 @@ func TestQualityMark(t *testing.T) {
 	if r := f.last(); r.Scores["visit"] != 1000 || r.RequestID != "req-1" || r.Digest != d.Digest || r.Rows != 3 || r.Outcome != share.Delivered || r.Plan == "" {
 		t.Errorf("receipt %+v", r)
 	}
+	opened := time.UnixMicro(f.last().OpenedAt)
+	if calls, err := f.Calls(t.Context(), opened, opened.Add(time.Microsecond)); err != nil || len(calls) != 1 || calls[0].Outcome != share.Delivered || calls[0].Calls != 1 || calls[0].Scenario == "" {
+		t.Errorf("calls of the moment %+v %v", calls, err)
+	}
+	if calls, err := f.Calls(t.Context(), opened.Add(time.Microsecond), opened.Add(time.Hour)); err != nil || len(calls) != 0 {
+		t.Errorf("calls after it %+v %v", calls, err)
+	}
 }
 
 // brokenPipe takes some bytes and fails.

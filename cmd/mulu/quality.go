@@ -24,18 +24,20 @@ func newQuality() *cobra.Command {
 	var f clientFlags
 	c := &cobra.Command{Use: "quality", Short: "质量：得分与指标 / quality: scores and indicators"}
 	f.add(c)
-	c.AddCommand(newQualityReport(&f), newQualityRun(&f), newQualityDraft(&f), newQualityJudge(&f))
+	c.AddCommand(newQualityReport(&f), newQualityDepartments(&f), newQualityRun(&f), newQualityRows(&f), newQualityBecame(&f), newQualityVerify(), newQualityDraft(&f), newQualityJudge(&f))
 	return c
 }
 
 func newQualityReport(f *clientFlags) *cobra.Command {
-	var code string
-	var asJSON bool
+	var code, period string
+	var asJSON, steps bool
 	c := &cobra.Command{
 		Use:   "report",
 		Short: "最近一次质量得分 / the latest scores",
-		Long: `得分按 DB31/T 1523-2024：X = A / B，A 为合格数，B 为应判定数。
-Scores after DB31/T 1523-2024: X = A / B.`,
+		Long: `得分按 DB31/T 1523-2024：X = A / B，A 为合格数，B 为应判定数；存量与增量分开，列出最能提分的整改。
+--period 换一个月看增量；--steps 列出每一步的公式和数字，照着算即得总分。
+Scores after DB31/T 1523-2024: X = A / B, stock and increment apart, and what lifts them most.
+--steps prints every formula with its numbers.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cl, err := f.dial(c.Context(), "steward")
@@ -46,7 +48,7 @@ Scores after DB31/T 1523-2024: X = A / B.`,
 			if err != nil {
 				return err
 			}
-			scores, none, err := latestScores(c.Context(), cl, rows)
+			scores, none, err := latestScores(c.Context(), cl, rows, period)
 			if err != nil {
 				return err
 			}
@@ -66,6 +68,9 @@ Scores after DB31/T 1523-2024: X = A / B.`,
 					fmt.Fprintln(c.OutOrStdout())
 				}
 				printScore(c.OutOrStdout(), titles[s.Dataset], s)
+				if err := printExplained(c.Context(), cl, c.OutOrStdout(), s.Dataset, period, steps); err != nil {
+					return err
+				}
 			}
 			for _, code := range none {
 				fmt.Fprintf(c.OutOrStdout(), "%s：尚未评分，有新数据入库后自动评分 / not scored yet\n", code)
@@ -74,6 +79,8 @@ Scores after DB31/T 1523-2024: X = A / B.`,
 		},
 	}
 	c.Flags().StringVar(&code, "dataset", "", "数据集代码，默认全部 / dataset, default all")
+	c.Flags().StringVar(&period, "period", "", "增量的月份，如 2026-10，默认本月 / month of the increment, default this one")
+	c.Flags().BoolVar(&steps, "steps", false, "列出每一步的公式和数字 / every formula with its numbers")
 	c.Flags().BoolVar(&asJSON, "json", false, "打印 JSON：得分的数组 / print JSON: an array of scores")
 	return c
 }
@@ -99,11 +106,11 @@ func datasetRows(ctx context.Context, cl *client, code string) ([]dataset.Datase
 
 // latestScores reads each dataset's latest score as the API gives it, and names
 // those that have none. It is never nil, so that JSON is always an array.
-func latestScores(ctx context.Context, cl *client, rows []dataset.DatasetRow) (scores []json.RawMessage, none []string, err error) {
+func latestScores(ctx context.Context, cl *client, rows []dataset.DatasetRow, period string) (scores []json.RawMessage, none []string, err error) {
 	scores = []json.RawMessage{}
 	for _, d := range rows {
 		var raw []byte
-		err := cl.get(ctx, "/v1/datasets/"+url.PathEscape(d.Code)+"/score", nil, &raw)
+		err := cl.get(ctx, "/v1/datasets/"+url.PathEscape(d.Code)+"/score", monthQuery(period), &raw)
 		switch {
 		case refused(err, http.StatusNotFound):
 			none = append(none, d.Code)
@@ -118,7 +125,7 @@ func latestScores(ctx context.Context, cl *client, rows []dataset.DatasetRow) (s
 
 func printScore(out io.Writer, title string, s dataset.Score) {
 	fmt.Fprintf(out, "%s %s  得分 %s  等级 %s\n", s.Dataset, clean(title), percent(s.Total), s.Grade)
-	state := map[string]string{"anchored": "已上链 " + onChain(s.Index), "pending": "待上链", "refused": "链上拒绝"}[s.State]
+	state := map[string]string{"anchored": "已上链 " + onChain(s.Index), "pending": "待上链", "refused": "链上拒绝", "unkept": "现算，未保存"}[s.State]
 	fmt.Fprintf(out, "%s 条，截至 %s；规则第 %d 版，权重 %s；%s\n", count(s.Rows), moment(s.Through), s.Ruleset, s.Weights, orDash(state))
 	width := 0
 	for _, d := range s.Dimensions {
@@ -130,8 +137,9 @@ func printScore(out io.Writer, title string, s dataset.Score) {
 			fmt.Fprintf(out, "  %s  不适用\n", name)
 			continue
 		}
-		fmt.Fprintf(out, "  %s  %s %6s  权重 %s\n", name, bar(*d.X), percent(*d.X), percent(d.Weight))
+		fmt.Fprintf(out, "  %s  %s %6s  权重 %s\n", name, bar(*d.X), percent(*d.X), weightOf(d))
 	}
+	printParts(out, s, width)
 	printWorst(out, s)
 }
 

@@ -75,6 +75,7 @@ type App struct {
 	relay    *outbox.Relay
 	catalog  *catalog.Catalog
 	quality  *desk.Desk
+	failing  *pipeline.FailingRows
 	share    *share.Service
 	journal  *ingest.Journal
 	source   *ingest.Source
@@ -100,6 +101,7 @@ type App struct {
 	editor     *pipeline.Editor
 	scoring    sync.Mutex
 	scored     map[mulu.DatasetCode]string // corrections the last score counted, under scoring
+	looked     map[mulu.DatasetCode]string // occasion of the last score, under scoring
 	runs       ruleRuns
 
 	machine mulu.Actor // the data centre's own system
@@ -143,7 +145,7 @@ func Start(ctx context.Context, cfg config.Config, opt Options) (*App, error) {
 
 // newApp holds nothing open yet.
 func newApp(cfg config.Config, opt Options) *App {
-	a := &App{cfg: cfg, opt: opt, log: opt.Log, began: time.Now(), scored: map[mulu.DatasetCode]string{}}
+	a := &App{cfg: cfg, opt: opt, log: opt.Log, began: time.Now(), scored: map[mulu.DatasetCode]string{}, looked: map[mulu.DatasetCode]string{}}
 	w := quality.DefaultWeights()
 	a.weights.Store(&w)
 	workCtx, cancel := context.WithCancel(context.Background())

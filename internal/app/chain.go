@@ -167,6 +167,9 @@ func (a *App) openRooms(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err = a.openFailing(reader); err != nil {
+		return err
+	}
 	a.share, err = share.New(ctx, share.Options{
 		DB: a.db, Put: outbox.Put, Signer: a.auth, Reader: reader, Scorer: scorer{a.catalog}, Calendar: calendar,
 		System: a.machine, Division: a.cfg.House.Division, Spool: a.cfg.Path("spool"), Now: time.Now, Log: a.log,

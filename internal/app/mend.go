@@ -8,7 +8,6 @@ import (
 	"mulu"
 	"mulu/library"
 	"mulu/pipeline"
-	"mulu/quality"
 )
 
 // correctEvery is how soon a correction that an error cut off is taken up again.
@@ -29,17 +28,6 @@ func (a *App) openCorrections(ctx context.Context) error {
 
 func (a *App) finishCorrections(ctx context.Context) error {
 	return errors.Join(a.withdrawer.Resume(ctx), a.mender.Resume(ctx))
-}
-
-// correct takes what people corrected into the counts of a score: a replayed record
-// is good and no longer rejected, a withdrawn batch counts as neither.
-func correct(n *quality.Counts, ds mulu.DatasetCode, list []library.Correction) {
-	for _, c := range list {
-		if c.Dataset == ds {
-			n.Good += c.Replayed - c.WithdrawnGood
-			n.Rejected -= c.Replayed + c.WithdrawnRejected
-		}
-	}
 }
 
 // marksOf says, per dataset, how far its corrections go.

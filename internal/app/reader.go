@@ -50,9 +50,14 @@ func newReader(lib *library.Library, keyFile string) (*reader, error) {
 }
 
 func (r *reader) Export(ctx context.Context, scenario mulu.ScenarioCode, p plan.Plan, format string, w io.Writer) (int64, error) {
+	return r.lib.Export(ctx, p, library.Format(format), library.ReadOptions{TokenKey: r.key(string(scenario))}, w)
+}
+
+// key is the key of one purpose, so that what two of them made can not be joined.
+func (r *reader) key(purpose string) []byte {
 	mac := hmac.New(sha256.New, r.master)
-	mac.Write([]byte(scenario))
-	return r.lib.Export(ctx, p, library.Format(format), library.ReadOptions{TokenKey: mac.Sum(nil)}, w)
+	mac.Write([]byte(purpose))
+	return mac.Sum(nil)
 }
 
 // scorer gives the sharing desk the quality mark of a dataset.

@@ -184,10 +184,10 @@ func (a *App) runRules(ctx context.Context, ds *mulu.Dataset, versions map[mulu.
 func (a *App) runInput(ctx context.Context, ds *mulu.Dataset, now time.Time) (quality.RunInput, error) {
 	in := quality.RunInput{Dataset: ds, Datasets: a.lib.Dataset, Now: now}
 	var err error
-	if in.Counts, err = a.countsOf(ctx, ds.Code); err != nil {
+	if in.Facts, err = a.runFacts(ctx, ds); err != nil {
 		return in, err
 	}
-	arrived, err := a.lib.Arrivals(ctx, ds.Code, now.Add(-rulesBack))
+	arrived, err := a.lib.ArrivalsByDay(ctx, ds.Code, now.Add(-rulesBack))
 	if err != nil {
 		return in, err
 	}
@@ -201,39 +201,23 @@ func (a *App) runInput(ctx context.Context, ds *mulu.Dataset, now time.Time) (qu
 	return in, err
 }
 
-// countsOf is what manifests, rejects and nil reports say of a dataset.
-func (a *App) countsOf(ctx context.Context, code mulu.DatasetCode) (quality.Counts, error) {
-	n := quality.Counts{ByRule: map[mulu.RuleID]int64{}, ByClass: map[string]int64{}}
+// runFacts is what manifests, rejects and nil reports say of a dataset.
+func (a *App) runFacts(ctx context.Context, ds *mulu.Dataset) (f quality.Facts, err error) {
 	totals, err := a.lib.RunningTotals(ctx)
 	if err != nil {
-		return n, err
+		return f, err
 	}
 	for _, t := range totals {
-		if t.Dataset == code {
-			n.Good, n.Rejected = n.Good+t.Good, n.Rejected+t.Rejected
-			if t.Last.After(n.Last) {
-				n.Last = t.Last
-			}
+		if t.Dataset == ds.Code && t.Last.After(f.Last) {
+			f.Last = t.Last
 		}
 	}
-	corrections, err := a.lib.Corrections(ctx)
-	if err != nil {
-		return n, err
-	}
-	correct(&n, code, corrections)
-	classes, err := a.lib.RejectClasses(ctx, library.RejectFilter{Dataset: code, State: library.RejectOpen})
-	if err != nil {
-		return n, err
-	}
-	for _, c := range classes {
-		n.ByClass[c.Class] += c.Rows
-		if c.Rule != "" {
-			n.ByRule[c.Rule] += c.Rows
-		}
+	if f.Received, err = a.received(ctx, ds, nil); err != nil {
+		return f, err
 	}
 	nothing, err := a.submit.Unchanged(ctx)
-	n.Unchanged, n.Period = nothing[code].Until, nothing[code].Period
-	return n, err
+	f.Unchanged, f.Report = nothing[ds.Code].Until, nothing[ds.Code].Period
+	return f, err
 }
 
 // fitsRules refuses set rules that look at what is not there, and free statements that

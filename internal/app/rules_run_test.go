@@ -267,7 +267,7 @@ func expectations() []expectation {
 func runInputOf(ds *mulu.Dataset, l *library.Library) quality.RunInput {
 	calendar, _ := clock.National()
 	in := quality.RunInput{Dataset: ds, Datasets: l.Dataset, Calendar: calendar, Now: runNow, Arrivals: []band.Value{{Day: "2026-02-26", Value: 100}, {Day: "2026-02-28", Value: 90}}, History: map[string][]band.Value{},
-		Counts: quality.Counts{Last: runNow.Add(-40 * time.Hour), ByRule: map[mulu.RuleID]int64{"name.filled": 2}}}
+		Facts: quality.Facts{Last: runNow.Add(-40 * time.Hour), Received: map[quality.Stratum]quality.Counts{{}: {ByRule: map[mulu.RuleID]int64{"name.filled": 2}}}}}
 	for i := 1; i <= 20; i++ {
 		in.History["mean(seq)"] = append(in.History["mean(seq)"], band.Value{Day: runNow.AddDate(0, 0, -7*i).Format(time.DateOnly), Value: 8})
 	}

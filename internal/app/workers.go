@@ -8,7 +8,6 @@ import (
 
 	"mulu"
 	"mulu/ingest"
-	"mulu/ingest/submit"
 	"mulu/library"
 	"mulu/pipeline"
 	"mulu/quality"
@@ -46,6 +45,7 @@ func (a *App) startWorkers() {
 		}
 		return err
 	})
+	a.every(probeEvery, "probe datasets", a.probe)
 	a.every(sweepEvery, "sweep batches", a.sweepBatches)
 	a.every(a.cfg.Ingest.ReconcileEvery, "reconcile", a.reconcile)
 	a.every(landEvery, "land submissions", func(ctx context.Context) error {
@@ -159,6 +159,14 @@ func (a *App) scoreDatasets(ctx context.Context, pace scorePace) error {
 	if err != nil {
 		return err
 	}
+	if err := a.weigh(ctx); err != nil { // a scheme may have come into force at midnight
+		return err
+	}
+	period, err := quality.PeriodOf("", time.Now())
+	if err != nil {
+		return err
+	}
+	var seen *around // by the first dataset that is due
 	var faults []error
 	for _, ds := range datasets {
 		if last[ds.Code].IsZero() {
@@ -170,7 +178,8 @@ func (a *App) scoreDatasets(ctx context.Context, pace scorePace) error {
 			last[ds.Code] = nothing.Until
 		}
 		known, err := a.catalog.LatestScore(ctx, ds.Code)
-		if err == nil && !last[ds.Code].After(known.Through) && a.scored[ds.Code] == marks[ds.Code] {
+		stale := err == nil && a.stale(&known.Score, ds, time.Now())
+		if err == nil && !stale && !last[ds.Code].After(known.Through) && a.scored[ds.Code] == marks[ds.Code] {
 			continue
 		}
 		if err != nil && !errors.Is(err, mulu.ErrNotFound) {
@@ -178,49 +187,29 @@ func (a *App) scoreDatasets(ctx context.Context, pace scorePace) error {
 		}
 		n, now := offsets[ds.Code], time.Now()
 		corrected := a.scored[ds.Code] != marks[ds.Code]
-		if !corrected && !reported && !pace.due(ds.Code, n, now) {
+		if !stale && !corrected && !reported && !pace.due(ds.Code, n, now) {
 			continue
 		}
-		if err := a.score(ctx, ds, totals, corrections, nothing); err != nil {
+		if seen == nil {
+			if seen, err = a.lookAround(ctx, period); err != nil {
+				return err
+			}
+		}
+		s, err := a.evaluate(ctx, ds, seen)
+		if err == nil {
+			_, err = a.catalog.SaveScore(ctx, s)
+		}
+		if err != nil {
 			faults = append(faults, fmt.Errorf("score %s: %w", ds.Code, err))
 			continue
 		}
 		if pace != nil {
 			pace[ds.Code] = scored{n, now}
 		}
-		a.scored[ds.Code] = marks[ds.Code]
+		a.scored[ds.Code], a.looked[ds.Code] = marks[ds.Code], a.occasion(ds, now)
 	}
 	a.wakeRelay()
 	return errors.Join(faults...)
-}
-
-func (a *App) score(ctx context.Context, ds *mulu.Dataset, totals []library.Total, corrections []library.Correction, nothing submit.Unchanged) error {
-	n := quality.Counts{ByRule: map[mulu.RuleID]int64{}, ByClass: map[string]int64{}, Unchanged: nothing.Until, Period: nothing.Period}
-	for _, t := range totals {
-		if t.Dataset == ds.Code {
-			n.Good, n.Rejected = n.Good+t.Good, n.Rejected+t.Rejected
-			if t.Last.After(n.Last) {
-				n.Last = t.Last
-			}
-		}
-	}
-	correct(&n, ds.Code, corrections)
-	classes, err := a.lib.RejectClasses(ctx, library.RejectFilter{Dataset: ds.Code, State: library.RejectOpen})
-	if err != nil {
-		return err
-	}
-	for _, c := range classes {
-		n.ByClass[c.Class] += c.Rows
-		if c.Rule != "" {
-			n.ByRule[c.Rule] += c.Rows
-		}
-	}
-	s, err := quality.Evaluate(ctx, ds, a.lib, n, *a.weights.Load(), time.Now())
-	if err != nil {
-		return err
-	}
-	_, err = a.catalog.SaveScore(ctx, s)
-	return err
 }
 
 // AnchorBatches puts the manifests that are not yet under a root on their way to

@@ -21,7 +21,7 @@ func (l *loader) dataset(d *document, b *datasetDoc) {
 	m := &mulu.Dataset{
 		Code: mulu.DatasetCode(b.Code), Title: b.Title, Version: b.Version, Catalog: mulu.CatalogCode(b.Catalog),
 		Owner: mulu.OrgCode(b.Owner), System: b.System, Library: b.Library, Topic: b.Topic, Format: b.Format,
-		Key: b.Key, History: b.History == nil || *b.History, Cycle: cycles[b.Cycle], Grace: grace, Sample: b.Sample, Responsible: b.Answers,
+		Key: b.Key, History: b.History == nil || *b.History, Cycle: cycles[b.Cycle], Grace: grace, Sample: b.Sample, Baseline: b.Baseline, UnitBy: b.Answers,
 	}
 	if b.Encoding == mulu.EncodingGB18030 { // utf-8 is what is not said
 		m.Encoding = b.Encoding
@@ -35,11 +35,11 @@ func (l *loader) dataset(d *document, b *datasetDoc) {
 	}
 	for _, r := range b.Rules {
 		m.Rules = append(m.Rules, mulu.Rule{ID: mulu.RuleID(r.ID), Title: r.Title, Kind: r.Kind, Columns: r.Columns,
-			Params: r.Params, Blocking: r.Blocking, Indicator: r.Indicator, When: r.When, Mostly: r.Mostly})
+			Params: r.Params, Blocking: r.Blocking, Indicator: r.Indicator, When: r.When, Mostly: r.Mostly, Responsible: responsible(r.Resp)})
 	}
 	for _, r := range b.SetRules {
 		m.SetRules = append(m.SetRules, mulu.SetRule{ID: mulu.RuleID(r.ID), Title: r.Title, Kind: r.Kind, Columns: r.Columns,
-			Params: r.Params, Indicator: r.Indicator, When: r.When, Mostly: r.Mostly, Blocking: r.Blocking})
+			Params: r.Params, Indicator: r.Indicator, When: r.When, Mostly: r.Mostly, Blocking: r.Blocking, Responsible: responsible(r.Resp)})
 	}
 	l.checkColumns(d, b, m)
 	l.checkRules(d, b, m)
@@ -95,9 +95,9 @@ func (l *loader) checkColumns(d *document, b *datasetDoc, m *mulu.Dataset) {
 		l.wantCodes(d, at+".codes", c.Codes)
 	}
 	if c := m.Column(b.Answers); b.Answers != "" && c < 0 {
-		d.fault("responsible", "责任单位数据项 %q 不在 columns 中；可用：%s", b.Answers, columnNames(m))
+		d.fault("unit_by", "责任单位数据项 %q 不在 columns 中；可用：%s", b.Answers, columnNames(m))
 	} else if c >= 0 && (m.Columns[c].Type != mulu.String || m.Columns[c].Level > mulu.L2) {
-		d.fault("responsible", "责任单位数据项 %q 应为 string，级别不高于 L2；请改用区划代码或单位代码", b.Answers)
+		d.fault("unit_by", "责任单位数据项 %q 应为 string，级别不高于 L2；请改用区划代码或单位代码", b.Answers)
 	}
 	for i, k := range b.Key {
 		at := index("key", i)

@@ -143,6 +143,7 @@ type Weights struct {
 	Dimensions map[string]float64
 	Indicators map[string]float64 // second and third level; absent siblings share alike
 	Basis      string
+	Scheme     // what else the scheme settles
 }
 
 // Set is everything one directory declares, in the order of files and documents.

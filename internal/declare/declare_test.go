@@ -336,6 +336,37 @@ func TestWeightsMustSumToOne(t *testing.T) {
 	}
 }
 
+func TestScheme(t *testing.T) {
+	const head = "kind: Weights\nversion: v1\ntitle: 权重\neffective_from: 2026-01-01\nbasis: b\ndimensions: {010000: 0.5, 020000: 0.1, 030000: 0.1, 040000: 0.1, 050000: 0.1, 060000: 0.1}\n"
+	plain, err := load(head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := plain.Weights[0].Scheme; !reflect.DeepEqual(got, declare.DefaultScheme()) {
+		t.Errorf("a scheme that says nothing: %+v", got)
+	}
+	set, err := load(head + "grades: {优: 0.9, 良: 0.8, 中: 0.7, 及格: 0.5}\ncaps: [{when: overdue_cycles, limit: 3, at_most: 及格}]\none_fault_once: true\ndepartments: {importance: {基础: 2}, reads: 1, overdue: 0.02, most_overdue: 0.1}\nranking: true\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := declare.Scheme{Grades: declare.Grades{Best: 0.9, Good: 0.8, Middle: 0.7, Pass: 0.5}, Caps: []declare.Cap{{When: declare.CapOverdue, Limit: 3, AtMost: "及格"}}, OneFaultOnce: true,
+		Departments: declare.Departments{Importance: map[string]float64{"基础": 2}, Reads: 1, Overdue: 0.02, MostOverdue: 0.1}, Ranking: true}
+	if got := set.Weights[0].Scheme; !reflect.DeepEqual(got, want) {
+		t.Errorf("scheme %+v", got)
+	}
+	if none, err := load(head + "caps: []\n"); err != nil || len(none.Weights[0].Caps) != 0 {
+		t.Errorf("a scheme without caps: %+v %v", none, err)
+	}
+	for text, word := range map[string]string{
+		"grades: {优: 0.8, 良: 0.9, 中: 0.7, 及格: 0.5}\n": "依次降低", "caps: [{when: mood, limit: 1, at_most: 中}]\n": "caps[0].when", "caps: [{when: overdue_cycles, limit: 1, at_most: 优}]\n": "caps[0].at_most",
+		"departments: {importance: {其他: 2}}\n": "departments",
+	} {
+		if _, err := load(head + text); err == nil || !strings.Contains(err.Error(), word) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
 func TestEmptyDirectory(t *testing.T) {
 	if _, err := declare.Load(fstest.MapFS{}, declare.Known{}); err == nil {
 		t.Error("an empty directory was loaded")

@@ -52,7 +52,8 @@ type datasetDoc struct {
 	Cycle    string       `yaml:"cycle" validate:"required,cycle"`
 	Grace    string       `yaml:"grace" validate:"omitempty,span"`
 	Sample   bool         `yaml:"sample"`
-	Answers  string       `yaml:"responsible" validate:"max=60"`
+	Baseline string       `yaml:"baseline" validate:"omitempty,datetime=2006-01-02"`
+	Answers  string       `yaml:"unit_by" validate:"max=60"`
 	Columns  []columnDoc  `yaml:"columns" validate:"min=1,max=500,dive"`
 	Rules    []ruleDoc    `yaml:"rules" validate:"max=64,dive"`
 	SetRules []setRuleDoc `yaml:"set_rules" validate:"max=64,dive"`
@@ -108,6 +109,7 @@ type ruleDoc struct {
 	Indicator string            `yaml:"indicator" validate:"required,indicator"`
 	When      string            `yaml:"when" validate:"max=2000"`
 	Mostly    float64           `yaml:"mostly" validate:"min=0,max=1"`
+	Resp      string            `yaml:"responsible" validate:"omitempty,oneof=市级 区级"`
 }
 
 type setRuleDoc struct {
@@ -120,6 +122,7 @@ type setRuleDoc struct {
 	When      string            `yaml:"when" validate:"max=2000"`
 	Mostly    float64           `yaml:"mostly" validate:"min=0,max=1"`
 	Blocking  bool              `yaml:"blocking"`
+	Resp      string            `yaml:"responsible" validate:"omitempty,oneof=市级 区级"`
 }
 
 type entryDoc struct {
@@ -215,6 +218,12 @@ type weightsDoc struct {
 	Basis      string             `yaml:"basis" validate:"required,max=200"`
 	Dimensions map[string]float64 `yaml:"dimensions" validate:"len=6,dive,keys,indicator,endkeys,min=0,max=1"`
 	Indicators map[string]float64 `yaml:"indicators" validate:"dive,keys,indicator,endkeys,min=0,max=1"`
+	// What follows is left out of the digest when it is not written (scheme.go).
+	Grades       map[string]float64 `yaml:"grades" json:",omitempty" validate:"omitempty,len=4,dive,keys,oneof=优 良 中 及格,endkeys,gt=0,max=1"`
+	Caps         *[]capDoc          `yaml:"caps" json:",omitempty" validate:"omitempty,max=10,dive"`
+	OneFaultOnce bool               `yaml:"one_fault_once" json:",omitempty"`
+	Departments  *departmentsDoc    `yaml:"departments" json:",omitempty"`
+	Ranking      bool               `yaml:"ranking" json:",omitempty"`
 }
 
 var (

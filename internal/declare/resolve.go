@@ -130,6 +130,7 @@ func (l *loader) weights(d *document, b *weightsDoc) {
 		}
 	}
 	w := &Weights{Version: b.Version, Title: b.Title, From: b.From, Dimensions: b.Dimensions, Indicators: b.Indicators, Basis: b.Basis}
+	w.Scheme = d.scheme(b)
 	w.Meta = d.meta(b)
 	for _, p := range l.set.Weights {
 		if p.Version == w.Version {

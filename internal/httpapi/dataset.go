@@ -141,14 +141,11 @@ func setRules(ds *mulu.Dataset, scores []catalog.ScoreView) []api.Rule {
 }
 
 func (h datasetRoom) GetScore(ctx context.Context, req api.GetScoreRequestObject) (api.GetScoreResponseObject, error) {
-	s, err := h.Catalog.LatestScore(ctx, mulu.DatasetCode(req.Code))
-	if errors.Is(err, mulu.ErrNotFound) {
-		return nil, fmt.Errorf("没有数据集 %s，或尚未评分: %w", req.Code, mulu.ErrNotFound)
-	}
+	s, err := h.scoreIn(ctx, mulu.DatasetCode(req.Code), value(req.Params.Period))
 	if err != nil {
 		return nil, err
 	}
-	return api.GetScore200JSONResponse(scoreOf(&s)), nil
+	return api.GetScore200JSONResponse(h.withRules(ctx, s)), nil
 }
 
 func (h datasetRoom) ListScores(ctx context.Context, req api.ListScoresRequestObject) (api.ListScoresResponseObject, error) {
@@ -171,31 +168,6 @@ func (h datasetRoom) ListScores(ctx context.Context, req api.ListScoresRequestOb
 	return out, nil
 }
 
-func scoreOf(s *catalog.ScoreView) api.Score {
-	out := api.Score{
-		Dataset: string(s.Dataset), Total: s.Total, Grade: s.Grade, Rows: s.Rows, Through: s.Through.UTC(), At: s.At.UTC(), Ruleset: int(s.Ruleset),
-		Weights: s.Weights, Digest: s.Digest, State: s.State, Index: indexOf(s.Index), Command: s.Command, Dimensions: []api.Dimension{},
-	}
-	for _, d := range s.Dimensions {
-		dim := api.Dimension{Code: d.Code, Title: d.Title, Weight: d.Weight, Applicable: d.Applicable, Indicators: []api.Indicator{}}
-		if d.Applicable {
-			dim.X = &d.X
-		}
-		for _, i := range d.Indicators {
-			ind := api.Indicator{Code: i.Code, Title: i.Title, A: i.A, B: i.B, Applicable: i.B > 0}
-			if i.Note != "" {
-				ind.Note = &i.Note
-			}
-			if i.B > 0 {
-				ind.X = &i.X
-			}
-			dim.Indicators = append(dim.Indicators, ind)
-		}
-		out.Dimensions = append(out.Dimensions, dim)
-	}
-	return out
-}
-
 func (h datasetRoom) ListRejects(ctx context.Context, req api.ListRejectsRequestObject) (api.ListRejectsResponseObject, error) {
 	q := req.Params
 	limit, err := limitOf(q.Limit, 50, 200)
@@ -214,6 +186,11 @@ func (h datasetRoom) ListRejects(ctx context.Context, req api.ListRejectsRequest
 	classes, err := h.Library.RejectClasses(ctx, f)
 	if err != nil {
 		return nil, err
+	}
+	if raw && len(list) > 0 {
+		if err := h.Failing.RejectsSeen(ctx, passOf(ctx).actor, f, len(list), traceOf(ctx).id); err != nil {
+			return nil, err
+		}
 	}
 	page := api.RejectPage{Items: []api.Reject{}, Next: next}
 	for _, c := range classes {

@@ -40,6 +40,7 @@ import (
 	"mulu/quality"
 	"mulu/quality/codes"
 	"mulu/quality/desk"
+	"mulu/quality/rows"
 	"mulu/share"
 )
 
@@ -51,6 +52,8 @@ const (
 	centerCode = mulu.OrgCode("12310107MBQ000032E")
 	streetCode = mulu.OrgCode("11310107MBQ000518E")
 	otherCode  = mulu.OrgCode("11310107MBQ0005269")
+	policeCode = mulu.OrgCode("11310107MBQ0000599") // owns resident
+	civilCode  = mulu.OrgCode("11310107MBQ0000674") // owns visit
 )
 
 // house is every room for real on a temporary directory, behind the door.
@@ -71,6 +74,8 @@ type house struct {
 	submissions *submit.Desk
 	tables      *table.Puller
 	files       *pipeline.Files
+	looks       *desk.Desk
+	failing     *pipeline.FailingRows
 	history     *pipeline.HistoryDesk
 	editor      *pipeline.Editor
 	people      map[string]mulu.Actor
@@ -166,18 +171,22 @@ func openHouse(t *testing.T) *house {
 	h.lane = pipeline.Lane{Library: h.lib, Journal: h.journal, Version: version, Now: time.Now}
 	h.files = &pipeline.Files{Desk: h.submissions, Version: version, Newest: h.lib.Dataset, Codes: func(string) []file.Code { return nil }, Dir: filepath.Join(dir, "submissions"),
 		Keep: time.Hour, Now: time.Now, Log: quiet, Life: life}
+	h.looks = need[*desk.Desk](t)(desk.Open(ctx, db))
+	h.failing = &pipeline.FailingRows{Library: h.lib, Looks: h.looks, Orgs: h.catalog.Orgs, Signer: h.auth,
+		Actor: machine.ID, House: rows.House{Origin: "mulu.test/310107", Name: center.Name}, Key: []byte("0123456789abcdef0123456789abcdef"), Dir: filepath.Join(dir, "rows"), PerFile: 3, Now: time.Now}
 	h.Handler = need[http.Handler](t)(httpapi.New(h.withEditor(machine, httpapi.Deps{
 		Auth: h.auth, Library: h.lib, Journal: h.journal, Desk: h.desk, Submit: h.submissions, Tables: h.tables, Files: h.files, FileBytes: 1 << 20, Registry: registry.NewDesk(db, time.Now), Intake: post.New(post.Options{Desk: h.submissions, Dir: filepath.Join(dir, "posts"), MaxBody: 1 << 20, MemoryBytes: 64 << 20}),
 		Shelf: &packages.Shelf{Desk: h.submissions, Dir: filepath.Join(dir, "packages"), Dataset: func(ctx context.Context, code mulu.DatasetCode) (*mulu.Dataset, error) {
 			return h.lib.Dataset(code), nil
 		}},
 		Seal:  &packages.Seal{DB: db, Signer: h.auth, Actor: machine.ID, House: packages.House{Origin: "mulu.test/310107", Name: center.Name}, Now: time.Now},
-		Share: h.share, Catalog: h.catalog, Quality: need[*desk.Desk](t)(desk.Open(ctx, db)), Ledger: h.chain, Relay: h.relay, Seen: h.seen,
+		Share: h.share, Catalog: h.catalog, Quality: h.looks, Scoring: scoring{h.catalog}, Failing: h.failing, RunRules: h.runRules(h.looks), Ledger: h.chain, Relay: h.relay, Seen: h.seen,
 		Broker: func(context.Context) error { return mulu.ErrBusy },
 		Mender: h.mender, Withdrawer: &pipeline.Withdrawer{Library: h.lib, Journal: h.journal, Holders: h.share, Now: time.Now},
 		Sample: func() bool { return true }, Version: "test", Console: built, Log: log,
 	})))
 	h.declare(machine)
+	need[*desk.Run](t)(h.runRules(h.looks)(ctx, "resident"))
 	theSubmission = need[*pipeline.FilePreview](t)(h.files.Take(ctx, pipeline.Handed{Dataset: "resident", Name: "实有人口.csv", By: "steward", Body: strings.NewReader("公民身份号码,姓名\n1,张三\n")})).ID
 	return h
 }
@@ -264,6 +273,7 @@ func (h *house) declare(machine mulu.Actor) {
 		role mulu.Role
 	}{
 		{"steward", centerCode, mulu.RoleSteward}, {"officer", streetCode, mulu.RoleOfficer}, {"stranger", otherCode, mulu.RoleOfficer},
+		{"police", policeCode, mulu.RoleOfficer}, {"civil", civilCode, mulu.RoleOfficer},
 		{"approver", bureauCode, mulu.RoleApprover}, {"operator", centerCode, mulu.RoleOperator}, {"auditor", bureauCode, mulu.RoleAuditor},
 		{"system", streetCode, mulu.RoleSystem}, {"other-system", otherCode, mulu.RoleSystem},
 	} {

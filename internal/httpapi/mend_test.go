@@ -26,8 +26,23 @@ func (topic) Review(context.Context, *ingest.Batch, *ingest.Decoded) error { ret
 // bring walks one batch of residents into the library.
 func (h *house) bring(first int64, values ...string) {
 	h.t.Helper()
-	ds := h.lib.Dataset("resident")
-	b := &ingest.Batch{Plan: mulu.Plan{Dataset: ds.Code, Version: ds.Version, BatchID: mulu.BatchID{TopicID: mulu.TopicID{7}, Topic: ds.Topic, First: first, Last: first + int64(len(values)) - 1}}}
+	h.bringTo("resident", mulu.TopicID{7}, first, values...)
+}
+
+// further walks one more batch of residents into the library and gives its first offset.
+func (h *house) further(values ...string) int64 {
+	h.t.Helper()
+	next, _, err := h.journal.Resume(h.t.Context(), mulu.TopicID{7}, 0)
+	check(h.t, err)
+	h.bring(next, values...)
+	return next
+}
+
+// bringTo walks one batch into the library.
+func (h *house) bringTo(code mulu.DatasetCode, topicID mulu.TopicID, first int64, values ...string) {
+	h.t.Helper()
+	ds := h.lib.Dataset(code)
+	b := &ingest.Batch{Plan: mulu.Plan{Dataset: ds.Code, Version: ds.Version, BatchID: mulu.BatchID{TopicID: topicID, Topic: ds.Topic, First: first, Last: first + int64(len(values)) - 1}}}
 	for i, v := range values {
 		b.Records = append(b.Records, mulu.Record{Offset: first + int64(i), Value: []byte(v), Time: time.Now()})
 	}

@@ -132,7 +132,17 @@ var policy = map[string]Rule{
 
 	"GET /v1/datasets/{code}/results":  {Roles: roles(steward, officer, approver, auditor)},
 	"POST /v1/datasets/{code}/results": {Roles: roles(steward, operator), Within: exportTime},
+	// Which rows and items of them is quality/rows.See's to say.
+	"GET /v1/datasets/{code}/rules/{rule}/rows":         {Roles: roles(steward, officer), Own: roles(officer), Within: exportTime},
+	"POST /v1/datasets/{code}/rules/{rule}/rows/export": {Roles: roles(steward, officer), Own: roles(officer), Within: exportTime},
+	"GET /v1/quality/looks":                             {Roles: roles(steward, officer, auditor), Own: roles(officer)},
+	"GET /v1/quality/looks/{id}/became":                 {Roles: roles(steward, officer, auditor), Own: roles(officer), Within: exportTime},
 
+	// Scores hold counts and no value: whoever sees datasets sees all of them.
+	"GET /v1/datasets/{code}/score/explain": {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/quality/departments":           {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/quality/departments/{org}":     {Roles: roles(steward, officer, approver, auditor)},
+	"GET /v1/quality/weights":               {Roles: roles(steward, officer, approver, auditor)},
 	"GET /v1/datasets/{code}/judge":         {Roles: roles(steward, officer, approver, auditor)},
 	"POST /v1/datasets/{code}/judge":        {Roles: roles(steward)},
 	"GET /v1/quality/kinds":                 {Roles: roles(steward, officer, approver, auditor)},

@@ -119,6 +119,14 @@ GET /v1/datasets/{code}                  s o a u
 GET /v1/datasets/{code}/score            s o a u
 GET /v1/datasets/{code}/scores           s o a u
 GET /v1/datasets/{code}/results          s o a u
+GET /v1/datasets/{code}/score/explain    s o a u
+GET /v1/quality/departments              s o a u
+GET /v1/quality/departments/{org}        s o a u
+GET /v1/quality/weights                  s o a u
+GET /v1/datasets/{code}/rules/{rule}/rows s o
+POST /v1/datasets/{code}/rules/{rule}/rows/export s o
+GET /v1/quality/looks                    s o u
+GET /v1/quality/looks/{id}/became        s o u
 GET /v1/datasets/{code}/judge            s o a u
 POST /v1/datasets/{code}/judge           s
 GET /v1/quality/kinds                    s o a u

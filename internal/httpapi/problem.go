@@ -134,7 +134,7 @@ func (h *house) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if p.Status == 401 {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="mulu"`)
 	}
-	for _, name := range []string{"Content-Length", "Content-Disposition", "X-Mulu-Rows", "X-Mulu-Digest", "X-Mulu-Score", "X-Mulu-Grade", "X-Mulu-Low", "X-Mulu-Notice"} {
+	for _, name := range []string{"Content-Length", "Content-Disposition", "X-Mulu-Rows", "X-Mulu-Digest", "X-Mulu-Score", "X-Mulu-Grade", "X-Mulu-Low", "X-Mulu-Notice", "X-Mulu-Look"} {
 		w.Header().Del(name) // of a result that had been announced
 	}
 	if ofRegistry(r) {

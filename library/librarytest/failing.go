@@ -120,11 +120,17 @@ func testFailing(t *testing.T, l *library.Library) {
 	}
 
 	newer := judged("failing")
-	newer.Version, newer.Rules[0].Blocking = 2, true
+	newer.Version = 2
+	apply(t, l, newer)
+	if _, unjudged, err = l.CountFailing(t.Context(), f, rowKey); err != nil || unjudged != 0 {
+		t.Errorf("%d rows not judged under the same rules: %v", unjudged, err)
+	}
+	newer = judged("failing")
+	newer.Version, newer.Rules[0].Kind = 3, "other"
 	apply(t, l, newer)
 	_, unjudged, err = l.CountFailing(t.Context(), f, rowKey)
 	if err != nil || unjudged != n {
-		t.Errorf("%d rows not judged under version 2, want %d: %v", unjudged, n, err)
+		t.Errorf("%d rows not judged under version 3, want %d: %v", unjudged, n, err)
 	}
 }
 

@@ -42,12 +42,12 @@ func Run(t *testing.T, open func(t *testing.T) *library.Library) {
 		{"values are never read as SQL", testInjection},
 		{"lookups answer latest, exists and count", testLookups},
 		{"exports are counted exactly", testExport},
-		{"a scan gives what went in, whatever the cuts", testScan},
-		{"a scan cuts keys of several columns", testScanKeys},
 		{"failing rows are paged by key", testFailing},
 		{"rows that are alike are found together", testTogether},
 		{"refused rows are read from their record", testRefused},
 		{"a list knows what became of its rows", testBecame},
+		{"a scan gives what went in, whatever the cuts", testScan},
+		{"a scan cuts keys of several columns", testScanKeys},
 		{"a summary is one row per group", testSummary},
 		{"measures are what they are by hand", testMeasures},
 		{"a summary joins its lookups", testJoinedSummary},
@@ -62,6 +62,7 @@ func Run(t *testing.T, open func(t *testing.T) *library.Library) {
 		{"positions order rows, at equal ones the last stands", testPositions},
 		{"a snapshot hides nothing that comes after it", testSnapshot},
 		{"a truncate hides what is below it", testFloor},
+		{"cuts part rows, records and rejects by when they landed", testCuts},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, l) })
 	}

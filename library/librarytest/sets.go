@@ -306,8 +306,7 @@ func testDataVersion(t *testing.T, open func(t *testing.T) *library.Library) {
 	}
 	equal(t, "version of nothing", name(l), "")
 	one, two := batch(t, ds, 0, numbered(3)), batch(t, ds, 3, numbered(2))
-	// A topic of its own: manifests replace each other by topic and position.
-	one.Plan.TopicID, two.Plan.TopicID = mulu.TopicID{9}, mulu.TopicID{9}
+	one.Plan.TopicID, two.Plan.TopicID = mulu.TopicID{42}, mulu.TopicID{42} // manifests are by topic, whatever the dataset
 	store(t, l, one)
 	good(t, l.StoreManifest(t.Context(), done(one, 0, Now())))
 	first := name(l)
@@ -323,14 +322,14 @@ func testDataVersion(t *testing.T, open func(t *testing.T) *library.Library) {
 		t.Error("more rows have the same name")
 	}
 	equal(t, "version after a restart", name(open(t)), second)
-	days, err := l.Arrivals(t.Context(), "stated", Now().AddDate(0, 0, -10))
+	days, err := l.ArrivalsByDay(t.Context(), "stated", Now().AddDate(0, 0, -10))
 	good(t, err)
 	equal(t, "arrivals", days, []library.Arrived{{Day: "2026-02-28", Rows: 2}, {Day: "2026-03-01", Rows: 3}})
 	good(t, l.MarkWithdrawn(t.Context(), mulu.Withdrawal{ID: "W-9", Dataset: ds.Code, Batch: two.Plan.BatchID, Reason: "发错了", At: Now()}))
 	if name(l) == second {
 		t.Error("a withdrawal does not change the name")
 	}
-	days, err = l.Arrivals(t.Context(), "stated", Now().AddDate(0, 0, -10))
+	days, err = l.ArrivalsByDay(t.Context(), "stated", Now().AddDate(0, 0, -10))
 	good(t, err)
 	equal(t, "arrivals without what was withdrawn", days, []library.Arrived{{Day: "2026-03-01", Rows: 3}})
 }

@@ -43,3 +43,32 @@ func TestTables(t *testing.T) {
 		t.Error("an unknown table was found")
 	}
 }
+
+func TestFormsParentsAndNames(t *testing.T) {
+	tb, err := codes.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := func(name string) *codes.Table {
+		t.Helper()
+		x, err := tb.Table(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x
+	}
+	for name, code := range map[string]string{"country_gbt2659": "CHN", "country_gbt2659_alpha2": "CN", "country_gbt2659_numeric": "156"} {
+		if x := table(name); !x.Has(code, time.Time{}) || x.Has("ZZZ", time.Time{}) || x.Has("", time.Time{}) {
+			t.Errorf("%s does not have %s alone", name, code)
+		}
+	}
+	industry := table("industry_gbt4754_2017")
+	for code, want := range map[string]string{"0111": "011", "011": "01", "01": "A", "A": ""} {
+		if got := industry.Parent(code); got != want {
+			t.Errorf("above %s stands %q, want %q", code, got, want)
+		}
+	}
+	if !table("sex_gbt2261_1").IsName("男性") || table("sex_gbt2261_1").IsName("1") {
+		t.Error("a name or a code of sexes is taken for the other")
+	}
+}

@@ -129,9 +129,9 @@ func CreditDigit(s []byte) bool {
 	if len(s) != 18 {
 		return false
 	}
-	sum := 0
+	p, sum := (*[17]byte)(s), 0
 	for i, w := range creditWeights {
-		v := creditValue[s[i]]
+		v := creditValue[p[i]]
 		if v < 0 {
 			return false
 		}
@@ -299,28 +299,25 @@ func FoodProduction(s []byte) bool {
 	return len(s) == 16 && s[0] == 'S' && s[1] == 'C' && digits(s[2:])
 }
 
-// placeholders stand for "not filled in" in forms people must fill in.
-var placeholders = [...]string{"无", "不详", "暂无", "未知", "空", "-", "--", "0", "null", "NULL", "Null", "N/A", "n/a", "测试", "/", "?"}
-
 // Placeholder says whether s, apart from blanks around it, is empty or one of the
 // words that mean nothing was filled in: such a value counts as unassigned.
 func Placeholder(s []byte) bool {
+	if len(s) > 6 && s[0] > ' ' && s[len(s)-1] > ' ' {
+		return false // longer than any of the words, and nothing to cut off
+	}
+	return placeholder(s)
+}
+
+func placeholder(s []byte) bool {
 	for len(s) > 0 && s[0] <= ' ' {
 		s = s[1:]
 	}
 	for len(s) > 0 && s[len(s)-1] <= ' ' {
 		s = s[:len(s)-1]
 	}
-	if len(s) == 0 {
+	switch string(s) {
+	case "", "无", "不详", "暂无", "未知", "空", "-", "--", "0", "null", "NULL", "Null", "N/A", "n/a", "测试", "/", "?":
 		return true
-	}
-	if len(s) > 6 {
-		return false
-	}
-	for _, p := range placeholders {
-		if string(s) == p {
-			return true
-		}
 	}
 	return false
 }

@@ -31,11 +31,11 @@ const streetDigits = 9
 // UnitOf says which organisation answers for each row of a dataset.
 func UnitOf(ds *mulu.Dataset, orgs []mulu.Org) plan.Unit {
 	u := plan.Unit{Else: ds.Owner, Names: map[string]mulu.OrgCode{}}
-	if ds.Responsible == "" || ds.Column(ds.Responsible) < 0 {
+	if ds.UnitBy == "" || ds.Column(ds.UnitBy) < 0 {
 		return u
 	}
-	u.Column = ds.Responsible
-	if ds.Responsible == DivisionColumn(ds) {
+	u.Column = ds.UnitBy
+	if ds.UnitBy == DivisionColumn(ds) {
 		u.Prefix = streetDigits
 		for _, o := range orgs {
 			if len(o.Division) == streetDigits {

@@ -70,7 +70,7 @@ var parts = []struct {
 	name string
 	run  func(context.Context, *Options) ([]Figure, error)
 }{
-	{"ingest", ingestFigures}, {"check", checkFigures}, {"judge", judgeFigures}, {"share", shareFigures}, {"ledger", ledgerFigures},
+	{"ingest", ingestFigures}, {"check", checkAll}, {"judge", judgeFigures}, {"share", shareFigures}, {"ledger", ledgerFigures},
 }
 
 // All is the name that stands for every part.

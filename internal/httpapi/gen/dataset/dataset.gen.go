@@ -245,8 +245,11 @@ type DatasetRow struct {
 
 // Dimension defines model for Dimension.
 type Dimension struct {
-	Applicable bool        `json:"applicable"`
-	Code       string      `json:"code"`
+	Applicable bool   `json:"applicable"`
+	Code       string `json:"code"`
+
+	// Effective 去掉不适用的维度后的权重
+	Effective  *float64    `json:"effective,omitempty"`
 	Indicators []Indicator `json:"indicators"`
 	Title      string      `json:"title"`
 	Weight     float64     `json:"weight"`
@@ -260,9 +263,21 @@ type Indicator struct {
 	B          int64  `json:"b"`
 	Code       string `json:"code"`
 
-	// Note 另外计入了什么，如零报告
-	Note  *string `json:"note,omitempty"`
-	Title string  `json:"title"`
+	// Effective 去掉不适用的同级指标后的权重
+	Effective *float64 `json:"effective,omitempty"`
+
+	// Note 另外计入了什么，如零报告；不适用时为其原因
+	Note *string `json:"note,omitempty"`
+
+	// Parent 上级指标代码
+	Parent *string `json:"parent,omitempty"`
+
+	// Raw 问题率 (B − A) / B，即 GB/T 36344 的口径
+	Raw   *float64 `json:"raw,omitempty"`
+	Title string   `json:"title"`
+
+	// Weight 方案中在同级指标间的权重
+	Weight *float64 `json:"weight,omitempty"`
 
 	// X A / B；B 为 0 时不适用
 	X *float64 `json:"x"`
@@ -470,21 +485,128 @@ type Rule struct {
 type Score struct {
 	At time.Time `json:"at"`
 
+	// Caps 等级低于总分所应得的原因
+	Caps *[]string `json:"caps,omitempty"`
+
 	// Command 上链指令编号，用于取存证证明
 	Command    string      `json:"command"`
 	Dataset    string      `json:"dataset"`
 	Digest     string      `json:"digest"`
 	Dimensions []Dimension `json:"dimensions"`
-	Grade      string      `json:"grade"`
-	Index      *int64      `json:"index"`
-	Rows       int64       `json:"rows"`
-	Ruleset    int         `json:"ruleset"`
+
+	// District 一部分要素按同一方案的得分：increment 增量，stock 存量，district 区级，otherwise 另一种计法（one_fault_once 相反）
+	District *ScorePart `json:"district,omitempty"`
+	Grade    string     `json:"grade"`
+
+	// Increment 一部分要素按同一方案的得分：increment 增量，stock 存量，district 区级，otherwise 另一种计法（one_fault_once 相反）
+	Increment *ScorePart `json:"increment,omitempty"`
+	Index     *int64     `json:"index"`
+
+	// OneFaultOnce 一处脏数据只扣一次
+	OneFaultOnce *bool `json:"one_fault_once,omitempty"`
+
+	// Otherwise 一部分要素按同一方案的得分：increment 增量，stock 存量，district 区级，otherwise 另一种计法（one_fault_once 相反）
+	Otherwise *ScorePart `json:"otherwise,omitempty"`
+
+	// Overdue 已有几个更新周期没有更新
+	Overdue *int64 `json:"overdue,omitempty"`
+
+	// Period 增量的期次，[from, to)
+	Period  *ScorePeriod `json:"period,omitempty"`
+	Rows    int64        `json:"rows"`
+	Rules   *[]ScoreRule `json:"rules,omitempty"`
+	Ruleset int          `json:"ruleset"`
 
 	// State pending 待上链，anchored 已上链，refused 链上拒绝
-	State   string    `json:"state"`
-	Through time.Time `json:"through"`
-	Total   float64   `json:"total"`
-	Weights string    `json:"weights"`
+	State string `json:"state"`
+
+	// Stock 一部分要素按同一方案的得分：increment 增量，stock 存量，district 区级，otherwise 另一种计法（one_fault_once 相反）
+	Stock   *ScorePart `json:"stock,omitempty"`
+	Through time.Time  `json:"through"`
+	Total   float64    `json:"total"`
+	Weights string     `json:"weights"`
+}
+
+// ScoreNode defines model for ScoreNode.
+type ScoreNode struct {
+	A          int64       `json:"a"`
+	Applicable bool        `json:"applicable"`
+	B          int64       `json:"b"`
+	Below      []ScoreNode `json:"below"`
+	Code       string      `json:"code"`
+
+	// Effective 有效权重
+	Effective float64 `json:"effective"`
+
+	// Element 要素是什么
+	Element *string `json:"element,omitempty"`
+	Formula string  `json:"formula"`
+
+	// Gb GB/T 36344-2018 代码
+	Gb *string `json:"gb,omitempty"`
+
+	// GbWeak 该代码只有一处二手来源
+	GbWeak *bool   `json:"gb_weak,omitempty"`
+	Note   *string `json:"note,omitempty"`
+
+	// Of 适用的下级的 Σ 权重
+	Of float64 `json:"of"`
+
+	// Product 权重 × X
+	Product float64 `json:"product"`
+
+	// Raw 问题率
+	Raw *float64 `json:"raw"`
+
+	// Share 在总分中的份额
+	Share float64 `json:"share"`
+
+	// StructuredOnly 只用于结构化数据
+	StructuredOnly *bool `json:"structured_only,omitempty"`
+
+	// Sum 下级的 Σ 权重 × X
+	Sum   float64 `json:"sum"`
+	Title string  `json:"title"`
+
+	// Weight 同级权重
+	Weight float64  `json:"weight"`
+	X      *float64 `json:"x"`
+}
+
+// ScorePart 一部分要素按同一方案的得分：increment 增量，stock 存量，district 区级，otherwise 另一种计法（one_fault_once 相反）
+type ScorePart struct {
+	Grade string  `json:"grade"`
+	Rows  int64   `json:"rows"`
+	Total float64 `json:"total"`
+
+	// X 维度代码 → X，只列适用的
+	X map[string]float64 `json:"x"`
+}
+
+// ScorePeriod 增量的期次，[from, to)
+type ScorePeriod struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+}
+
+// ScoreRule defines model for ScoreRule.
+type ScoreRule struct {
+	// City 市级转办
+	City int64 `json:"city"`
+
+	// District 区级
+	District  int64 `json:"district"`
+	Evaluated int64 `json:"evaluated"`
+
+	// Failed 不合格要素 = historic + city + district
+	Failed int64 `json:"failed"`
+
+	// Historic 历史存量
+	Historic  int64  `json:"historic"`
+	Indicator string `json:"indicator"`
+	Rule      string `json:"rule"`
+	Set       bool   `json:"set"`
+	Title     string `json:"title"`
 }
 
 // TrendPoint defines model for TrendPoint.
@@ -548,6 +670,12 @@ type GrantID = string
 // Limit defines model for Limit.
 type Limit = int
 
+// Month defines model for Month.
+type Month = string
+
+// RuleID defines model for RuleID.
+type RuleID = string
+
 // StatementID defines model for StatementID.
 type StatementID = string
 
@@ -558,6 +686,12 @@ type ListBatchesParams struct {
 
 	// Limit 最多几条
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// GetScoreParams defines parameters for GetScore.
+type GetScoreParams struct {
+	// Period 期次（上海月份），形如 2026-11；缺省为本月。增量为该月入库的行
+	Period *Month `form:"period,omitempty" json:"period,omitempty"`
 }
 
 // ListScoresParams defines parameters for ListScores.
@@ -635,7 +769,7 @@ type ServerInterface interface {
 	ListBatches(w http.ResponseWriter, r *http.Request, code DatasetCode, params ListBatchesParams)
 	// GetScore 最近一次质量得分（维度与指标，X = A / B）
 	// (GET /v1/datasets/{code}/score)
-	GetScore(w http.ResponseWriter, r *http.Request, code DatasetCode)
+	GetScore(w http.ResponseWriter, r *http.Request, code DatasetCode, params GetScoreParams)
 	// ListScores 历次质量得分，新的在前
 	// (GET /v1/datasets/{code}/scores)
 	ListScores(w http.ResponseWriter, r *http.Request, code DatasetCode, params ListScoresParams)
@@ -775,8 +909,24 @@ func (siw *ServerInterfaceWrapper) GetScore(w http.ResponseWriter, r *http.Reque
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetScoreParams
+
+	// ------------- Optional query parameter "period" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "period", r.URL.Query(), &params.Period, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "period"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "period", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.GetScore(w, r, code)
+		siw.Handler.GetScore(w, r, code, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1378,7 +1528,8 @@ func (response ListBatchesdefaultApplicationProblemPlusJSONResponse) VisitListBa
 }
 
 type GetScoreRequestObject struct {
-	Code DatasetCode `json:"code"`
+	Code   DatasetCode `json:"code"`
+	Params GetScoreParams
 }
 
 type GetScoreResponseObject interface {
@@ -1802,10 +1953,11 @@ func (sh *strictHandler) ListBatches(w http.ResponseWriter, r *http.Request, cod
 }
 
 // GetScore operation middleware
-func (sh *strictHandler) GetScore(w http.ResponseWriter, r *http.Request, code DatasetCode) {
+func (sh *strictHandler) GetScore(w http.ResponseWriter, r *http.Request, code DatasetCode, params GetScoreParams) {
 	var request GetScoreRequestObject
 
 	request.Code = code
+	request.Params = params
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.GetScore(ctx, request.(GetScoreRequestObject))

@@ -65,6 +65,52 @@ type Problem struct {
 	Type string `json:"type"`
 }
 
+// ScoreNode defines model for ScoreNode.
+type ScoreNode struct {
+	A          int64       `json:"a"`
+	Applicable bool        `json:"applicable"`
+	B          int64       `json:"b"`
+	Below      []ScoreNode `json:"below"`
+	Code       string      `json:"code"`
+
+	// Effective 有效权重
+	Effective float64 `json:"effective"`
+
+	// Element 要素是什么
+	Element *string `json:"element,omitempty"`
+	Formula string  `json:"formula"`
+
+	// Gb GB/T 36344-2018 代码
+	Gb *string `json:"gb,omitempty"`
+
+	// GbWeak 该代码只有一处二手来源
+	GbWeak *bool   `json:"gb_weak,omitempty"`
+	Note   *string `json:"note,omitempty"`
+
+	// Of 适用的下级的 Σ 权重
+	Of float64 `json:"of"`
+
+	// Product 权重 × X
+	Product float64 `json:"product"`
+
+	// Raw 问题率
+	Raw *float64 `json:"raw"`
+
+	// Share 在总分中的份额
+	Share float64 `json:"share"`
+
+	// StructuredOnly 只用于结构化数据
+	StructuredOnly *bool `json:"structured_only,omitempty"`
+
+	// Sum 下级的 Σ 权重 × X
+	Sum   float64 `json:"sum"`
+	Title string  `json:"title"`
+
+	// Weight 同级权重
+	Weight float64  `json:"weight"`
+	X      *float64 `json:"x"`
+}
+
 // Taken 接口报送的应答
 type Taken struct {
 	Dataset string `json:"dataset"`
@@ -105,6 +151,12 @@ type GrantID = string
 
 // Limit defines model for Limit.
 type Limit = int
+
+// Month defines model for Month.
+type Month = string
+
+// RuleID defines model for RuleID.
+type RuleID = string
 
 // StatementID defines model for StatementID.
 type StatementID = string

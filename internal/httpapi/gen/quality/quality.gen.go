@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -62,6 +63,45 @@ func (e BacktestRuleChange) Valid() bool {
 	}
 }
 
+// Defines values for FailingPageShown.
+const (
+	FailingPageShownClear  FailingPageShown = "clear"
+	FailingPageShownMasked FailingPageShown = "masked"
+)
+
+// Valid indicates whether the value is a known member of the FailingPageShown enum.
+func (e FailingPageShown) Valid() bool {
+	switch e {
+	case FailingPageShownClear:
+		return true
+	case FailingPageShownMasked:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FailingRowState.
+const (
+	FailingRowStateDraft  FailingRowState = "draft"
+	FailingRowStateOpen   FailingRowState = "open"
+	FailingRowStateStored FailingRowState = "stored"
+)
+
+// Valid indicates whether the value is a known member of the FailingRowState enum.
+func (e FailingRowState) Valid() bool {
+	switch e {
+	case FailingRowStateDraft:
+		return true
+	case FailingRowStateOpen:
+		return true
+	case FailingRowStateStored:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HistoryStateState.
 const (
 	HistoryStateStateFailed  HistoryStateState = "failed"
@@ -80,6 +120,84 @@ func (e HistoryStateState) Valid() bool {
 	case HistoryStateStateRunning:
 		return true
 	case HistoryStateStateWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LookForm.
+const (
+	LookFormCsv     LookForm = "csv"
+	LookFormPage    LookForm = "page"
+	LookFormRejects LookForm = "rejects"
+	LookFormXlsx    LookForm = "xlsx"
+)
+
+// Valid indicates whether the value is a known member of the LookForm enum.
+func (e LookForm) Valid() bool {
+	switch e {
+	case LookFormCsv:
+		return true
+	case LookFormPage:
+		return true
+	case LookFormRejects:
+		return true
+	case LookFormXlsx:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LookOutcome.
+const (
+	LookOutcomeAborted     LookOutcome = "aborted"
+	LookOutcomeDelivered   LookOutcome = "delivered"
+	LookOutcomeDenied      LookOutcome = "denied"
+	LookOutcomeFailed      LookOutcome = "failed"
+	LookOutcomeInterrupted LookOutcome = "interrupted"
+	LookOutcomeOpen        LookOutcome = "open"
+	LookOutcomeReady       LookOutcome = "ready"
+)
+
+// Valid indicates whether the value is a known member of the LookOutcome enum.
+func (e LookOutcome) Valid() bool {
+	switch e {
+	case LookOutcomeAborted:
+		return true
+	case LookOutcomeDelivered:
+		return true
+	case LookOutcomeDenied:
+		return true
+	case LookOutcomeFailed:
+		return true
+	case LookOutcomeInterrupted:
+		return true
+	case LookOutcomeOpen:
+		return true
+	case LookOutcomeReady:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LookShown.
+const (
+	LookShownClear  LookShown = "clear"
+	LookShownEmpty  LookShown = ""
+	LookShownMasked LookShown = "masked"
+)
+
+// Valid indicates whether the value is a known member of the LookShown enum.
+func (e LookShown) Valid() bool {
+	switch e {
+	case LookShownClear:
+		return true
+	case LookShownEmpty:
+		return true
+	case LookShownMasked:
 		return true
 	default:
 		return false
@@ -151,16 +269,16 @@ func (e RuleDraftRowState) Valid() bool {
 
 // Defines values for RulePreviewShown.
 const (
-	Clear  RulePreviewShown = "clear"
-	Masked RulePreviewShown = "masked"
+	RulePreviewShownClear  RulePreviewShown = "clear"
+	RulePreviewShownMasked RulePreviewShown = "masked"
 )
 
 // Valid indicates whether the value is a known member of the RulePreviewShown enum.
 func (e RulePreviewShown) Valid() bool {
 	switch e {
-	case Clear:
+	case RulePreviewShownClear:
 		return true
-	case Masked:
+	case RulePreviewShownMasked:
 		return true
 	default:
 		return false
@@ -188,6 +306,51 @@ func (e RuleResultStatus) Valid() bool {
 	case Skipped:
 		return true
 	case Warn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExportFailingRowsParamsFormat.
+const (
+	ExportFailingRowsParamsFormatCsv  ExportFailingRowsParamsFormat = "csv"
+	ExportFailingRowsParamsFormatXlsx ExportFailingRowsParamsFormat = "xlsx"
+)
+
+// Valid indicates whether the value is a known member of the ExportFailingRowsParamsFormat enum.
+func (e ExportFailingRowsParamsFormat) Valid() bool {
+	switch e {
+	case ExportFailingRowsParamsFormatCsv:
+		return true
+	case ExportFailingRowsParamsFormatXlsx:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExplainScoreParamsPart.
+const (
+	District  ExplainScoreParamsPart = "district"
+	Increment ExplainScoreParamsPart = "increment"
+	Otherwise ExplainScoreParamsPart = "otherwise"
+	Stock     ExplainScoreParamsPart = "stock"
+	Total     ExplainScoreParamsPart = "total"
+)
+
+// Valid indicates whether the value is a known member of the ExplainScoreParamsPart enum.
+func (e ExplainScoreParamsPart) Valid() bool {
+	switch e {
+	case District:
+		return true
+	case Increment:
+		return true
+	case Otherwise:
+		return true
+	case Stock:
+		return true
+	case Total:
 		return true
 	default:
 		return false
@@ -293,12 +456,229 @@ type BacktestRule struct {
 // BacktestRuleChange defines model for BacktestRule.Change.
 type BacktestRuleChange string
 
+// Became defines model for Became.
+type Became struct {
+	At      time.Time `json:"at"`
+	Dataset string    `json:"dataset"`
+
+	// Failing 仍不合格
+	Failing int64 `json:"failing"`
+
+	// Gone 已不在：删除、撤回或换了主键
+	Gone int64  `json:"gone"`
+	List string `json:"list"`
+
+	// Mended 已更正
+	Mended int64 `json:"mended"`
+
+	// Rows 当时的行数，含已拒收的
+	Rows int64  `json:"rows"`
+	Rule string `json:"rule"`
+}
+
 // Check defines model for Check.
 type Check struct {
 	Code   string `json:"code"`
 	Detail string `json:"detail"`
 	Passed bool   `json:"passed"`
 	Title  string `json:"title"`
+}
+
+// Deduction defines model for Deduction.
+type Deduction struct {
+	Points float64 `json:"points"`
+	Reason string  `json:"reason"`
+}
+
+// DepartmentDataset defines model for DepartmentDataset.
+type DepartmentDataset struct {
+	At time.Time `json:"at"`
+
+	// Class 目录条目的分类
+	Class      string  `json:"class"`
+	Code       string  `json:"code"`
+	Formula    string  `json:"formula"`
+	Grade      string  `json:"grade"`
+	Importance float64 `json:"importance"`
+	Overdue    int64   `json:"overdue"`
+	Product    float64 `json:"product"`
+
+	// Reads 本期共享调用
+	Reads  int64   `json:"reads"`
+	Title  string  `json:"title"`
+	Total  float64 `json:"total"`
+	Weight float64 `json:"weight"`
+}
+
+// DepartmentReport defines model for DepartmentReport.
+type DepartmentReport struct {
+	Datasets []DepartmentDataset `json:"datasets"`
+	Formula  string              `json:"formula"`
+	From     time.Time           `json:"from"`
+	Period   string              `json:"period"`
+	Score    DepartmentScore     `json:"score"`
+	To       time.Time           `json:"to"`
+
+	// Trend 每日一点，本期权重，未扣分
+	Trend   []TrendPoint `json:"trend"`
+	Weights string       `json:"weights"`
+
+	// X 维度代码 → 加权平均
+	X map[string]float64 `json:"x"`
+}
+
+// DepartmentScore defines model for DepartmentScore.
+type DepartmentScore struct {
+	Change *float64 `json:"change"`
+
+	// Datasets 已评分的数据集数
+	Datasets   int         `json:"datasets"`
+	Deductions []Deduction `json:"deductions"`
+	Final      float64     `json:"final"`
+	Formula    string      `json:"formula"`
+	Grade      string      `json:"grade"`
+	Name       string      `json:"name"`
+	Of         float64     `json:"of"`
+	Org        string      `json:"org"`
+
+	// Previous 上期 final
+	Previous *float64 `json:"previous"`
+
+	// Rank 只在方案开启排名通报时
+	Rank  *int    `json:"rank,omitempty"`
+	Sum   float64 `json:"sum"`
+	Total float64 `json:"total"`
+}
+
+// DepartmentScores defines model for DepartmentScores.
+type DepartmentScores struct {
+	Departments []DepartmentScore `json:"departments"`
+	Formula     string            `json:"formula"`
+	From        time.Time         `json:"from"`
+
+	// Period 2006-01
+	Period  string    `json:"period"`
+	To      time.Time `json:"to"`
+	Weights string    `json:"weights"`
+}
+
+// FailingAsk defines model for FailingAsk.
+type FailingAsk struct {
+	Department *string `json:"department,omitempty"`
+	Division   *string `json:"division,omitempty"`
+	Purpose    *string `json:"purpose,omitempty"`
+	Reveal     *bool   `json:"reveal,omitempty"`
+
+	// Where 筛选条件，同查看
+	Where *map[string]interface{} `json:"where,omitempty"`
+}
+
+// FailingColumn defines model for FailingColumn.
+type FailingColumn struct {
+	// Key 属于业务主键
+	Key bool `json:"key"`
+
+	// Level 0 为未定级
+	Level int `json:"level"`
+
+	// Mask 空为原值，hide 为不显示，stray 为隐去混入的证号和手机号，其余为脱敏方式
+	Mask  string `json:"mask"`
+	Name  string `json:"name"`
+	Title string `json:"title"`
+	Type  string `json:"type"`
+}
+
+// FailingPage defines model for FailingPage.
+type FailingPage struct {
+	Blocking     bool            `json:"blocking"`
+	Columns      []FailingColumn `json:"columns"`
+	Dataset      string          `json:"dataset"`
+	DatasetTitle string          `json:"dataset_title"`
+	Kind         string          `json:"kind"`
+
+	// List 查看记录编号，可用它查这些行的去向
+	List string `json:"list"`
+	Next string `json:"next"`
+
+	// NoRows 没有对应的行时说明原因，否则为空
+	NoRows string `json:"no_rows"`
+
+	// Refused 已拒收：未入库、尚待更正
+	Refused      []FailingRow `json:"refused"`
+	RefusedNext  string       `json:"refused_next"`
+	RefusedTotal *int64       `json:"refused_total"`
+	Rows         []FailingRow `json:"rows"`
+	Rule         string       `json:"rule"`
+
+	// Ruleset 规则版本（数据集版本）
+	Ruleset int              `json:"ruleset"`
+	Set     bool             `json:"set"`
+	Shown   FailingPageShown `json:"shown"`
+	Title   string           `json:"title"`
+
+	// Total 只在第一页给出
+	Total *int64 `json:"total"`
+
+	// Units 责任单位各有几行；只在第一页给出
+	Units []FailingUnit `json:"units"`
+
+	// Unjudged 现行规则尚未判定过的行
+	Unjudged *int64 `json:"unjudged"`
+}
+
+// FailingPageShown defines model for FailingPage.Shown.
+type FailingPageShown string
+
+// FailingRow defines model for FailingRow.
+type FailingRow struct {
+	// Batch 批次的首位置
+	Batch int64 `json:"batch"`
+
+	// Breaks 这一行不符合的全部行规则
+	Breaks []string `json:"breaks"`
+
+	// Group 同组标识：互为重复的行相同
+	Group     string `json:"group"`
+	Offset    int64  `json:"offset"`
+	Partition int32  `json:"partition"`
+
+	// Row 一条记录带多行时的行号
+	Row int32 `json:"row"`
+
+	// Ruleset 入库时的规则版本；已拒收的为 0
+	Ruleset int `json:"ruleset"`
+
+	// State stored 已入库
+	State FailingRowState `json:"state"`
+
+	// Token 行标识：同一业务主键始终相同，不能还原
+	Token   string `json:"token"`
+	Topic   string `json:"topic"`
+	TopicId string `json:"topic_id"`
+
+	// Unit 责任单位
+	Unit     string `json:"unit"`
+	UnitName string `json:"unit_name"`
+
+	// Values 按 columns 的次序
+	Values []interface{} `json:"values"`
+}
+
+// FailingRowState stored 已入库
+type FailingRowState string
+
+// FailingUnit defines model for FailingUnit.
+type FailingUnit struct {
+	Refused  int64  `json:"refused"`
+	Rows     int64  `json:"rows"`
+	Unit     string `json:"unit"`
+	UnitName string `json:"unit_name"`
+}
+
+// GradeFloor defines model for GradeFloor.
+type GradeFloor struct {
+	From  float64 `json:"from"`
+	Grade string  `json:"grade"`
 }
 
 // HistoryJudged defines model for HistoryJudged.
@@ -337,6 +717,54 @@ type HistoryState struct {
 
 // HistoryStateState defines model for HistoryState.State.
 type HistoryStateState string
+
+// Look defines model for Look.
+type Look struct {
+	Actor    string     `json:"actor"`
+	At       time.Time  `json:"at"`
+	Bytes    int64      `json:"bytes"`
+	ClosedAt *time.Time `json:"closed_at"`
+	Data     string     `json:"data"`
+	Dataset  string     `json:"dataset"`
+	Digest   string     `json:"digest"`
+
+	// Filter L3 及以上数据项的值以带密钥的摘要代替
+	Filter map[string]interface{} `json:"filter"`
+
+	// Form page 查看；rejects 查看问题数据原文
+	Form    LookForm    `json:"form"`
+	Id      string      `json:"id"`
+	Org     string      `json:"org"`
+	OrgName string      `json:"org_name"`
+	Outcome LookOutcome `json:"outcome"`
+	Purpose string      `json:"purpose"`
+	Reason  string      `json:"reason"`
+	Refused int64       `json:"refused"`
+	Request string      `json:"request"`
+
+	// Reveal 揭示
+	Reveal  bool      `json:"reveal"`
+	Role    string    `json:"role"`
+	Rows    int64     `json:"rows"`
+	Rule    string    `json:"rule"`
+	Ruleset int       `json:"ruleset"`
+	Shown   LookShown `json:"shown"`
+}
+
+// LookForm page 查看；rejects 查看问题数据原文
+type LookForm string
+
+// LookOutcome defines model for Look.Outcome.
+type LookOutcome string
+
+// LookShown defines model for Look.Shown.
+type LookShown string
+
+// LookPage defines model for LookPage.
+type LookPage struct {
+	Items []Look `json:"items"`
+	Next  string `json:"next"`
+}
 
 // PreviewBreak defines model for PreviewBreak.
 type PreviewBreak struct {
@@ -669,6 +1097,155 @@ type RuleSpec struct {
 	When *string `json:"when,omitempty"`
 }
 
+// ScoreExplanation defines model for ScoreExplanation.
+type ScoreExplanation struct {
+	At   time.Time `json:"at"`
+	Caps []string  `json:"caps"`
+
+	// Content 得分的规范 JSON（RFC 8785），其 SHA-256 即 digest
+	Content string       `json:"content"`
+	Dataset string       `json:"dataset"`
+	Digest  string       `json:"digest"`
+	Floors  []GradeFloor `json:"floors"`
+	Formula string       `json:"formula"`
+	Gains   []ScoreGain  `json:"gains"`
+	Grade   string       `json:"grade"`
+	Nodes   []ScoreNode  `json:"nodes"`
+	Of      float64      `json:"of"`
+	Part    string       `json:"part"`
+	Rows    int64        `json:"rows"`
+	Ruleset int          `json:"ruleset"`
+	Sum     float64      `json:"sum"`
+	Through time.Time    `json:"through"`
+	Title   string       `json:"title"`
+	Total   float64      `json:"total"`
+
+	// Weights 权重方案版本
+	Weights string `json:"weights"`
+}
+
+// ScoreGain defines model for ScoreGain.
+type ScoreGain struct {
+	Gain float64 `json:"gain"`
+
+	// Grade 整改后的等级，不计封顶
+	Grade     string `json:"grade"`
+	Indicator string `json:"indicator"`
+
+	// Mend 要整改的要素数
+	Mend int64 `json:"mend"`
+
+	// Rule 为空时是整个指标
+	Rule  string `json:"rule"`
+	Title string `json:"title"`
+
+	// Total 整改后的总分
+	Total float64 `json:"total"`
+}
+
+// ScoreNode defines model for ScoreNode.
+type ScoreNode struct {
+	A          int64       `json:"a"`
+	Applicable bool        `json:"applicable"`
+	B          int64       `json:"b"`
+	Below      []ScoreNode `json:"below"`
+	Code       string      `json:"code"`
+
+	// Effective 有效权重
+	Effective float64 `json:"effective"`
+
+	// Element 要素是什么
+	Element *string `json:"element,omitempty"`
+	Formula string  `json:"formula"`
+
+	// Gb GB/T 36344-2018 代码
+	Gb *string `json:"gb,omitempty"`
+
+	// GbWeak 该代码只有一处二手来源
+	GbWeak *bool   `json:"gb_weak,omitempty"`
+	Note   *string `json:"note,omitempty"`
+
+	// Of 适用的下级的 Σ 权重
+	Of float64 `json:"of"`
+
+	// Product 权重 × X
+	Product float64 `json:"product"`
+
+	// Raw 问题率
+	Raw *float64 `json:"raw"`
+
+	// Share 在总分中的份额
+	Share float64 `json:"share"`
+
+	// StructuredOnly 只用于结构化数据
+	StructuredOnly *bool `json:"structured_only,omitempty"`
+
+	// Sum 下级的 Σ 权重 × X
+	Sum   float64 `json:"sum"`
+	Title string  `json:"title"`
+
+	// Weight 同级权重
+	Weight float64  `json:"weight"`
+	X      *float64 `json:"x"`
+}
+
+// StandardIndicator defines model for StandardIndicator.
+type StandardIndicator struct {
+	Code    string `json:"code"`
+	Element string `json:"element"`
+	Gb      string `json:"gb"`
+	GbWeak  bool   `json:"gb_weak"`
+
+	// Inverted 按 1 − 问题率计分
+	Inverted bool `json:"inverted"`
+
+	// Parent 上级，维度为空
+	Parent         string `json:"parent"`
+	StructuredOnly bool   `json:"structured_only"`
+	Title          string `json:"title"`
+}
+
+// TrendPoint defines model for TrendPoint.
+type TrendPoint struct {
+	At    time.Time `json:"at"`
+	Total float64   `json:"total"`
+}
+
+// WeightCap defines model for WeightCap.
+type WeightCap struct {
+	AtMost string  `json:"at_most"`
+	Limit  float64 `json:"limit"`
+	When   string  `json:"when"`
+}
+
+// WeightScheme defines model for WeightScheme.
+type WeightScheme struct {
+	Basis string      `json:"basis"`
+	Caps  []WeightCap `json:"caps"`
+
+	// Departments 单位得分的公式
+	Departments   string             `json:"departments"`
+	Dimensions    map[string]float64 `json:"dimensions"`
+	EffectiveFrom string             `json:"effective_from"`
+	Grades        []GradeFloor       `json:"grades"`
+	InForce       bool               `json:"in_force"`
+
+	// Indicators 每个指标在同级间的权重，六位小数
+	Indicators   map[string]float64 `json:"indicators"`
+	OneFaultOnce bool               `json:"one_fault_once"`
+
+	// Ranking 排名通报
+	Ranking bool   `json:"ranking"`
+	Title   string `json:"title"`
+	Version string `json:"version"`
+}
+
+// WeightSchemes defines model for WeightSchemes.
+type WeightSchemes struct {
+	Indicators []StandardIndicator `json:"indicators"`
+	Schemes    []WeightScheme      `json:"schemes"`
+}
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -681,8 +1258,73 @@ type GrantID = string
 // Limit defines model for Limit.
 type Limit = int
 
+// Month defines model for Month.
+type Month = string
+
+// RuleID defines model for RuleID.
+type RuleID = string
+
 // StatementID defines model for StatementID.
 type StatementID = string
+
+// ListFailingRowsParams defines parameters for ListFailingRows.
+type ListFailingRowsParams struct {
+	// Where 筛选条件，JSON：{"all":[{"f":"数据项","op":"eq","v":"值"}]}
+	Where *string `form:"where,omitempty" json:"where,omitempty"`
+
+	// Department 责任单位的统一社会信用代码
+	Department *string `form:"department,omitempty" json:"department,omitempty"`
+
+	// Division 区划代码，6、9 或 12 位
+	Division *string `form:"division,omitempty" json:"division,omitempty"`
+
+	// Reveal 揭示：以原值显示，须写明用途
+	Reveal *bool `form:"reveal,omitempty" json:"reveal,omitempty"`
+
+	// Purpose 用途，记入查看记录
+	Purpose *string `form:"purpose,omitempty" json:"purpose,omitempty"`
+
+	// Cursor 上一页给出的 next
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// RefusedCursor 上一页给出的 refused_next
+	RefusedCursor *string `form:"refused_cursor,omitempty" json:"refused_cursor,omitempty"`
+
+	// Limit 最多几条
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ExportFailingRowsParams defines parameters for ExportFailingRows.
+type ExportFailingRowsParams struct {
+	Format *ExportFailingRowsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// ExportFailingRowsParamsFormat defines parameters for ExportFailingRows.
+type ExportFailingRowsParamsFormat string
+
+// ExplainScoreParams defines parameters for ExplainScore.
+type ExplainScoreParams struct {
+	// Part total 全部，increment 增量，stock 存量，district 区级，otherwise 另一种计法
+	Part *ExplainScoreParamsPart `form:"part,omitempty" json:"part,omitempty"`
+
+	// Period 期次（上海月份），形如 2026-11；缺省为本月。增量为该月入库的行
+	Period *Month `form:"period,omitempty" json:"period,omitempty"`
+}
+
+// ExplainScoreParamsPart defines parameters for ExplainScore.
+type ExplainScoreParamsPart string
+
+// ListDepartmentScoresParams defines parameters for ListDepartmentScores.
+type ListDepartmentScoresParams struct {
+	// Period 期次（上海月份），形如 2026-11；缺省为本月。增量为该月入库的行
+	Period *Month `form:"period,omitempty" json:"period,omitempty"`
+}
+
+// GetDepartmentScoreParams defines parameters for GetDepartmentScore.
+type GetDepartmentScoreParams struct {
+	// Period 期次（上海月份），形如 2026-11；缺省为本月。增量为该月入库的行
+	Period *Month `form:"period,omitempty" json:"period,omitempty"`
+}
 
 // ListRuleDraftsParams defines parameters for ListRuleDrafts.
 type ListRuleDraftsParams struct {
@@ -697,6 +1339,22 @@ type DropRuleDraftParams struct {
 	// Rev 所见的修改次数
 	Rev int64 `form:"rev" json:"rev"`
 }
+
+// ListLooksParams defines parameters for ListLooks.
+type ListLooksParams struct {
+	Dataset *string `form:"dataset,omitempty" json:"dataset,omitempty"`
+	Rule    *string `form:"rule,omitempty" json:"rule,omitempty"`
+	Actor   *string `form:"actor,omitempty" json:"actor,omitempty"`
+
+	// Cursor 上一页给出的 next
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit 最多几条
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ExportFailingRowsJSONRequestBody defines body for ExportFailingRows for application/json ContentType.
+type ExportFailingRowsJSONRequestBody = FailingAsk
 
 // AddRuleDraftJSONRequestBody defines body for AddRuleDraft for application/json ContentType.
 type AddRuleDraftJSONRequestBody = RuleDraftAsk
@@ -730,6 +1388,21 @@ type ServerInterface interface {
 	// RunRules 立即运行该数据集的全部规则并保存结果；结果与上一次相同时不另存
 	// (POST /v1/datasets/{code}/results)
 	RunRules(w http.ResponseWriter, r *http.Request, code DatasetCode)
+	// ListFailingRows 不符合一条规则的全部行，以及被它拒收、尚待更正的问题数据
+	// (GET /v1/datasets/{code}/rules/{rule}/rows)
+	ListFailingRows(w http.ResponseWriter, r *http.Request, code DatasetCode, rule RuleID, params ListFailingRowsParams)
+	// ExportFailingRows 导出不符合一条规则的全部行，不限行数
+	// (POST /v1/datasets/{code}/rules/{rule}/rows/export)
+	ExportFailingRows(w http.ResponseWriter, r *http.Request, code DatasetCode, rule RuleID, params ExportFailingRowsParams)
+	// ExplainScore 逐步复算一次得分：公式、权重、A、B、X 与提分
+	// (GET /v1/datasets/{code}/score/explain)
+	ExplainScore(w http.ResponseWriter, r *http.Request, code DatasetCode, params ExplainScoreParams)
+	// ListDepartmentScores 各单位的质量得分，按单位代码排列；排名只在方案开启排名通报时给出
+	// (GET /v1/quality/departments)
+	ListDepartmentScores(w http.ResponseWriter, r *http.Request, params ListDepartmentScoresParams)
+	// GetDepartmentScore 一个单位的质量得分：数据集及其权重、扣分、六维度、每日走势
+	// (GET /v1/quality/departments/{org})
+	GetDepartmentScore(w http.ResponseWriter, r *http.Request, org string, params GetDepartmentScoreParams)
 	// ListRuleDrafts 规则草稿，最近修改的在前
 	// (GET /v1/quality/drafts)
 	ListRuleDrafts(w http.ResponseWriter, r *http.Request, params ListRuleDraftsParams)
@@ -763,6 +1436,15 @@ type ServerInterface interface {
 	// ListRuleKinds 规则种类及其参数、代码表
 	// (GET /v1/quality/kinds)
 	ListRuleKinds(w http.ResponseWriter, r *http.Request)
+	// ListLooks 谁在何时为何查看或导出了不合格行，新的在前
+	// (GET /v1/quality/looks)
+	ListLooks(w http.ResponseWriter, r *http.Request, params ListLooksParams)
+	// GetBecame 一次查看或导出的那些行，后来怎样了
+	// (GET /v1/quality/looks/{id}/became)
+	GetBecame(w http.ResponseWriter, r *http.Request, id string)
+	// ListWeights 权重方案与 DB31/T 1523-2024 指标说明
+	// (GET /v1/quality/weights)
+	ListWeights(w http.ResponseWriter, r *http.Request)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -869,6 +1551,329 @@ func (siw *ServerInterfaceWrapper) RunRules(w http.ResponseWriter, r *http.Reque
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.RunRules(w, r, code)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListFailingRows operation middleware
+func (siw *ServerInterfaceWrapper) ListFailingRows(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code DatasetCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "rule" -------------
+	var rule RuleID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "rule", r.PathValue("rule"), &rule, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "rule", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListFailingRowsParams
+
+	// ------------- Optional query parameter "where" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "where", r.URL.Query(), &params.Where, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "where"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "where", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "department" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "department", r.URL.Query(), &params.Department, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "department"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "department", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "division" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "division", r.URL.Query(), &params.Division, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "division"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "division", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "reveal" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "reveal", r.URL.Query(), &params.Reveal, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "reveal"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "reveal", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "purpose" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "purpose", r.URL.Query(), &params.Purpose, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "purpose"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "purpose", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "refused_cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "refused_cursor", r.URL.Query(), &params.RefusedCursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "refused_cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "refused_cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListFailingRows(w, r, code, rule, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ExportFailingRows operation middleware
+func (siw *ServerInterfaceWrapper) ExportFailingRows(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code DatasetCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "rule" -------------
+	var rule RuleID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "rule", r.PathValue("rule"), &rule, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "rule", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportFailingRowsParams
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "format"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "format", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ExportFailingRows(w, r, code, rule, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ExplainScore operation middleware
+func (siw *ServerInterfaceWrapper) ExplainScore(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code DatasetCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExplainScoreParams
+
+	// ------------- Optional query parameter "part" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "part", r.URL.Query(), &params.Part, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "part"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "part", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "period" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "period", r.URL.Query(), &params.Period, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "period"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "period", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ExplainScore(w, r, code, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListDepartmentScores operation middleware
+func (siw *ServerInterfaceWrapper) ListDepartmentScores(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDepartmentScoresParams
+
+	// ------------- Optional query parameter "period" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "period", r.URL.Query(), &params.Period, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "period"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "period", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListDepartmentScores(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetDepartmentScore operation middleware
+func (siw *ServerInterfaceWrapper) GetDepartmentScore(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "org" -------------
+	var org string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "org", r.PathValue("org"), &org, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "org", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetDepartmentScoreParams
+
+	// ------------- Optional query parameter "period" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "period", r.URL.Query(), &params.Period, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "period"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "period", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetDepartmentScore(w, r, org, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1176,6 +2181,131 @@ func (siw *ServerInterfaceWrapper) ListRuleKinds(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// ListLooks operation middleware
+func (siw *ServerInterfaceWrapper) ListLooks(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListLooksParams
+
+	// ------------- Optional query parameter "dataset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dataset", r.URL.Query(), &params.Dataset, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dataset"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dataset", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "rule" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "rule", r.URL.Query(), &params.Rule, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "rule"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "rule", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "actor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor", r.URL.Query(), &params.Actor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "actor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "actor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListLooks(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetBecame operation middleware
+func (siw *ServerInterfaceWrapper) GetBecame(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", r.PathValue("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetBecame(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListWeights operation middleware
+func (siw *ServerInterfaceWrapper) ListWeights(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListWeights(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 type UnescapedCookieParamError struct {
 	ParamName string
 	Err       error
@@ -1298,6 +2428,14 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/datasets/{code}/results", wrapper.GetResults)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/datasets/{code}/results", wrapper.RunRules)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/datasets/{code}/rules/{rule}/rows", wrapper.ListFailingRows)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/datasets/{code}/rules/{rule}/rows/export", wrapper.ExportFailingRows)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/quality/looks", wrapper.ListLooks)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/quality/looks/{id}/became", wrapper.GetBecame)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/datasets/{code}/score/explain", wrapper.ExplainScore)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/quality/departments", wrapper.ListDepartmentScores)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/quality/departments/{org}", wrapper.GetDepartmentScore)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/quality/weights", wrapper.ListWeights)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/datasets/{code}/judge", wrapper.GetHistoryState)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/datasets/{code}/judge", wrapper.JudgeHistory)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/quality/kinds", wrapper.ListRuleKinds)
@@ -1462,6 +2600,214 @@ type RunRulesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RunRulesdefaultApplicationProblemPlusJSONResponse) VisitRunRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListFailingRowsRequestObject struct {
+	Code   DatasetCode `json:"code"`
+	Rule   RuleID      `json:"rule"`
+	Params ListFailingRowsParams
+}
+
+type ListFailingRowsResponseObject interface {
+	VisitListFailingRowsResponse(w http.ResponseWriter) error
+}
+
+type ListFailingRows200JSONResponse FailingPage
+
+func (response ListFailingRows200JSONResponse) VisitListFailingRowsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListFailingRowsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListFailingRowsdefaultApplicationProblemPlusJSONResponse) VisitListFailingRowsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportFailingRowsRequestObject struct {
+	Code   DatasetCode `json:"code"`
+	Rule   RuleID      `json:"rule"`
+	Params ExportFailingRowsParams
+	Body   *ExportFailingRowsJSONRequestBody
+}
+
+type ExportFailingRowsResponseObject interface {
+	VisitExportFailingRowsResponse(w http.ResponseWriter) error
+}
+
+type ExportFailingRows200ApplicationzipResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ExportFailingRows200ApplicationzipResponse) VisitExportFailingRowsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/zip")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ExportFailingRowsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ExportFailingRowsdefaultApplicationProblemPlusJSONResponse) VisitExportFailingRowsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExplainScoreRequestObject struct {
+	Code   DatasetCode `json:"code"`
+	Params ExplainScoreParams
+}
+
+type ExplainScoreResponseObject interface {
+	VisitExplainScoreResponse(w http.ResponseWriter) error
+}
+
+type ExplainScore200JSONResponse ScoreExplanation
+
+func (response ExplainScore200JSONResponse) VisitExplainScoreResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExplainScoredefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ExplainScoredefaultApplicationProblemPlusJSONResponse) VisitExplainScoreResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDepartmentScoresRequestObject struct {
+	Params ListDepartmentScoresParams
+}
+
+type ListDepartmentScoresResponseObject interface {
+	VisitListDepartmentScoresResponse(w http.ResponseWriter) error
+}
+
+type ListDepartmentScores200JSONResponse DepartmentScores
+
+func (response ListDepartmentScores200JSONResponse) VisitListDepartmentScoresResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDepartmentScoresdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListDepartmentScoresdefaultApplicationProblemPlusJSONResponse) VisitListDepartmentScoresResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDepartmentScoreRequestObject struct {
+	Org    string `json:"org"`
+	Params GetDepartmentScoreParams
+}
+
+type GetDepartmentScoreResponseObject interface {
+	VisitGetDepartmentScoreResponse(w http.ResponseWriter) error
+}
+
+type GetDepartmentScore200JSONResponse DepartmentReport
+
+func (response GetDepartmentScore200JSONResponse) VisitGetDepartmentScoreResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDepartmentScoredefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetDepartmentScoredefaultApplicationProblemPlusJSONResponse) VisitGetDepartmentScoreResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -1901,6 +3247,122 @@ func (response ListRuleKindsdefaultApplicationProblemPlusJSONResponse) VisitList
 	return err
 }
 
+type ListLooksRequestObject struct {
+	Params ListLooksParams
+}
+
+type ListLooksResponseObject interface {
+	VisitListLooksResponse(w http.ResponseWriter) error
+}
+
+type ListLooks200JSONResponse LookPage
+
+func (response ListLooks200JSONResponse) VisitListLooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListLooksdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListLooksdefaultApplicationProblemPlusJSONResponse) VisitListLooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBecameRequestObject struct {
+	Id string `json:"id"`
+}
+
+type GetBecameResponseObject interface {
+	VisitGetBecameResponse(w http.ResponseWriter) error
+}
+
+type GetBecame200JSONResponse Became
+
+func (response GetBecame200JSONResponse) VisitGetBecameResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBecamedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetBecamedefaultApplicationProblemPlusJSONResponse) VisitGetBecameResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWeightsRequestObject struct {
+}
+
+type ListWeightsResponseObject interface {
+	VisitListWeightsResponse(w http.ResponseWriter) error
+}
+
+type ListWeights200JSONResponse WeightSchemes
+
+func (response ListWeights200JSONResponse) VisitListWeightsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWeightsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListWeightsdefaultApplicationProblemPlusJSONResponse) VisitListWeightsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// GetHistoryState 历史重判的进度：已入库的行按现行规则判断到哪里
@@ -1915,6 +3377,21 @@ type StrictServerInterface interface {
 	// RunRules 立即运行该数据集的全部规则并保存结果；结果与上一次相同时不另存
 	// (POST /v1/datasets/{code}/results)
 	RunRules(ctx context.Context, request RunRulesRequestObject) (RunRulesResponseObject, error)
+	// ListFailingRows 不符合一条规则的全部行，以及被它拒收、尚待更正的问题数据
+	// (GET /v1/datasets/{code}/rules/{rule}/rows)
+	ListFailingRows(ctx context.Context, request ListFailingRowsRequestObject) (ListFailingRowsResponseObject, error)
+	// ExportFailingRows 导出不符合一条规则的全部行，不限行数
+	// (POST /v1/datasets/{code}/rules/{rule}/rows/export)
+	ExportFailingRows(ctx context.Context, request ExportFailingRowsRequestObject) (ExportFailingRowsResponseObject, error)
+	// ExplainScore 逐步复算一次得分：公式、权重、A、B、X 与提分
+	// (GET /v1/datasets/{code}/score/explain)
+	ExplainScore(ctx context.Context, request ExplainScoreRequestObject) (ExplainScoreResponseObject, error)
+	// ListDepartmentScores 各单位的质量得分，按单位代码排列；排名只在方案开启排名通报时给出
+	// (GET /v1/quality/departments)
+	ListDepartmentScores(ctx context.Context, request ListDepartmentScoresRequestObject) (ListDepartmentScoresResponseObject, error)
+	// GetDepartmentScore 一个单位的质量得分：数据集及其权重、扣分、六维度、每日走势
+	// (GET /v1/quality/departments/{org})
+	GetDepartmentScore(ctx context.Context, request GetDepartmentScoreRequestObject) (GetDepartmentScoreResponseObject, error)
 	// ListRuleDrafts 规则草稿，最近修改的在前
 	// (GET /v1/quality/drafts)
 	ListRuleDrafts(ctx context.Context, request ListRuleDraftsRequestObject) (ListRuleDraftsResponseObject, error)
@@ -1948,6 +3425,15 @@ type StrictServerInterface interface {
 	// ListRuleKinds 规则种类及其参数、代码表
 	// (GET /v1/quality/kinds)
 	ListRuleKinds(ctx context.Context, request ListRuleKindsRequestObject) (ListRuleKindsResponseObject, error)
+	// ListLooks 谁在何时为何查看或导出了不合格行，新的在前
+	// (GET /v1/quality/looks)
+	ListLooks(ctx context.Context, request ListLooksRequestObject) (ListLooksResponseObject, error)
+	// GetBecame 一次查看或导出的那些行，后来怎样了
+	// (GET /v1/quality/looks/{id}/became)
+	GetBecame(ctx context.Context, request GetBecameRequestObject) (GetBecameResponseObject, error)
+	// ListWeights 权重方案与 DB31/T 1523-2024 指标说明
+	// (GET /v1/quality/weights)
+	ListWeights(ctx context.Context, request ListWeightsRequestObject) (ListWeightsResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error)
@@ -2086,6 +3572,152 @@ func (sh *strictHandler) RunRules(w http.ResponseWriter, r *http.Request, code D
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(RunRulesResponseObject); ok {
 		if err := validResponse.VisitRunRulesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListFailingRows operation middleware
+func (sh *strictHandler) ListFailingRows(w http.ResponseWriter, r *http.Request, code DatasetCode, rule RuleID, params ListFailingRowsParams) {
+	var request ListFailingRowsRequestObject
+
+	request.Code = code
+	request.Rule = rule
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListFailingRows(ctx, request.(ListFailingRowsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListFailingRows")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListFailingRowsResponseObject); ok {
+		if err := validResponse.VisitListFailingRowsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ExportFailingRows operation middleware
+func (sh *strictHandler) ExportFailingRows(w http.ResponseWriter, r *http.Request, code DatasetCode, rule RuleID, params ExportFailingRowsParams) {
+	var request ExportFailingRowsRequestObject
+
+	request.Code = code
+	request.Rule = rule
+	request.Params = params
+
+	var body ExportFailingRowsJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		if !errors.Is(err, io.EOF) {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportFailingRows(ctx, request.(ExportFailingRowsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportFailingRows")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ExportFailingRowsResponseObject); ok {
+		if err := validResponse.VisitExportFailingRowsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ExplainScore operation middleware
+func (sh *strictHandler) ExplainScore(w http.ResponseWriter, r *http.Request, code DatasetCode, params ExplainScoreParams) {
+	var request ExplainScoreRequestObject
+
+	request.Code = code
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ExplainScore(ctx, request.(ExplainScoreRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExplainScore")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ExplainScoreResponseObject); ok {
+		if err := validResponse.VisitExplainScoreResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListDepartmentScores operation middleware
+func (sh *strictHandler) ListDepartmentScores(w http.ResponseWriter, r *http.Request, params ListDepartmentScoresParams) {
+	var request ListDepartmentScoresRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDepartmentScores(ctx, request.(ListDepartmentScoresRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDepartmentScores")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListDepartmentScoresResponseObject); ok {
+		if err := validResponse.VisitListDepartmentScoresResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetDepartmentScore operation middleware
+func (sh *strictHandler) GetDepartmentScore(w http.ResponseWriter, r *http.Request, org string, params GetDepartmentScoreParams) {
+	var request GetDepartmentScoreRequestObject
+
+	request.Org = org
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDepartmentScore(ctx, request.(GetDepartmentScoreRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDepartmentScore")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetDepartmentScoreResponseObject); ok {
+		if err := validResponse.VisitGetDepartmentScoreResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -2411,6 +4043,82 @@ func (sh *strictHandler) ListRuleKinds(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListRuleKindsResponseObject); ok {
 		if err := validResponse.VisitListRuleKindsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListLooks operation middleware
+func (sh *strictHandler) ListLooks(w http.ResponseWriter, r *http.Request, params ListLooksParams) {
+	var request ListLooksRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListLooks(ctx, request.(ListLooksRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListLooks")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListLooksResponseObject); ok {
+		if err := validResponse.VisitListLooksResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetBecame operation middleware
+func (sh *strictHandler) GetBecame(w http.ResponseWriter, r *http.Request, id string) {
+	var request GetBecameRequestObject
+
+	request.Id = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetBecame(ctx, request.(GetBecameRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetBecame")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetBecameResponseObject); ok {
+		if err := validResponse.VisitGetBecameResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListWeights operation middleware
+func (sh *strictHandler) ListWeights(w http.ResponseWriter, r *http.Request) {
+	var request ListWeightsRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWeights(ctx, request.(ListWeightsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWeights")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListWeightsResponseObject); ok {
+		if err := validResponse.VisitListWeightsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
