@@ -80,6 +80,9 @@ func (l *Library) know(ctx context.Context, c *compiler, ds *mulu.Dataset) error
 	return nil
 }
 
+// base is the dataset that the view reads.
+func (c *compiler) base() *mulu.Dataset { return c.datasets(c.view.Base) }
+
 // flags is the effective flags of a row of the base: a UInt64 expression whose bit i is
 // row rule i of the version in force. A row that is not judged has none: ask judged.
 func (c *compiler) flags(ds *mulu.Dataset) string {

@@ -47,6 +47,13 @@ func list(k plan.MeasureKind) bool {
 // measure is one aggregate: Float64, Nullable(Float64) or Array(Float64).
 func (c *compiler) measure(m *plan.Measure) string {
 	a := &aggregation{c: c, m: m, cond: c.predicate(&m.Where)}
+	if m.Judged {
+		if known := c.judged(c.base()); a.cond == "" {
+			a.cond = known
+		} else {
+			a.cond = "(" + a.cond + ") AND " + known
+		}
+	}
 	for _, name := range m.Columns {
 		f, err := c.view.Field(name, c.datasets)
 		if err != nil {
@@ -104,15 +111,15 @@ var aggregates map[plan.MeasureKind]func(*aggregation) string
 
 func init() { // some are made of others
 	aggregates = map[plan.MeasureKind]func(*aggregation) string{
-		plan.Rows:     func(a *aggregation) string { return a.rows() },
-		plan.NonNull:  func(a *aggregation) string { return a.rows(a.there()...) },
+		plan.Rows:     func(a *aggregation) string { return a.count() },
+		plan.NonNull:  func(a *aggregation) string { return a.count(a.there()...) },
 		plan.Distinct: distinct,
 		plan.Flag: func(a *aggregation) string {
-			flags := a.c.flags(a.base())
+			flags := a.c.flags(a.c.base())
 			return a.count("bitTest(" + flags + ", " + strconv.Itoa(a.m.Bit) + ")" + unless(flags, a.m))
 		},
 		plan.AnyFlag: func(a *aggregation) string {
-			flags := a.c.flags(a.base())
+			flags := a.c.flags(a.c.base())
 			return a.count(someOf(flags, a.m) + unless(flags, a.m))
 		},
 		plan.Extra: func(a *aggregation) string { return a.count(a.c.baseColumn(mulu.ColExtra) + " != ''") },
@@ -144,17 +151,6 @@ func init() { // some are made of others
 		plan.Mode:   mode,
 		plan.KS:     ks,
 	}
-}
-
-// base is the dataset that is measured.
-func (a *aggregation) base() *mulu.Dataset { return a.c.datasets(a.c.view.Base) }
-
-// rows counts rows; more are further conditions.
-func (a *aggregation) rows(more ...string) string {
-	if a.m.Judged {
-		more = append(more, a.c.judged(a.base()))
-	}
-	return a.count(more...)
 }
 
 func decimalText(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
