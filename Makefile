@@ -83,8 +83,9 @@ test-table: build ## exchange databases of departments: PostgreSQL and MariaDB, 
 
 test-fabric:
 	@echo "not run: test-fabric (the Fabric side of the ledger is not built yet)"
-test-peers:
-	@echo "not run: test-peers (comparison with other tools is not built yet)"
+
+test-peers: bin/mulu ## quality check beside Great Expectations, pandera and Soda; needs PyPI
+	deploy/test/peers.sh
 
 test-all: test test-torture test-kafka test-cdc test-table test-registry test-postgres test-browser test-fabric test-peers
 

@@ -3,7 +3,6 @@ package ingest
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -20,21 +19,22 @@ type Partition struct {
 	mu      sync.Mutex
 	wake    chan struct{} // capacity 1: something changed
 	topicID mulu.TopicID
-	of      int           // partitions of the topic
-	next    int64         // position: first offset not yet committed here
-	seen    int64         // offsets before it are fetched: each carries a held record, a marker, or nothing
-	fetched int64         // what the client gave last, + 1; behind seen only after a resync
-	buf     []mulu.Record // held records, all >= next
-	bytes   int64         // of buf
-	since   time.Time     // when the oldest held offset came
-	stored  time.Time     // when the last batch was committed here
-	open    *mulu.Plan    // range that must be rebuilt exactly
-	effects []Effect      // versions by the offset they take effect at
-	held    *Hold         // waits for a person
-	let     time.Time     // records sent until then were let in by a person
-	halted  bool          // the dataset is paused
-	current *Batch        // cut, not committed
-	end     int64         // broker's end offset, as last heard
+	of      int             // partitions of the topic
+	next    int64           // position: first offset not yet committed here
+	seen    int64           // offsets before it are fetched: each carries a held record, a marker, or nothing
+	fetched int64           // what the client gave last, + 1; behind seen only after a resync
+	buf     []mulu.Record   // held records, all >= next
+	bytes   int64           // of buf
+	since   time.Time       // when the oldest held offset came
+	stored  time.Time       // when the last batch was committed here
+	open    *mulu.Plan      // range that must be rebuilt exactly
+	effects []Effect        // versions by the offset they take effect at
+	held    *Hold           // waits for a person
+	let     time.Time       // records sent until then were let in by a person
+	halted  bool            // the dataset is paused
+	current *Batch          // cut, not committed
+	spent   [][]mulu.Record // what buf was before; the step under way may look at it
+	end     int64           // broker's end offset, as last heard
 	begun   bool
 	stopped error
 	lastErr string
@@ -99,7 +99,9 @@ func (p *Partition) push(rs []*kgo.Record, end int64) error {
 		p.since = p.s.o.Now()
 	}
 	added := int64(0)
-	p.buf = slices.Grow(p.buf, len(rs))
+	if n := len(p.buf) + len(rs); n > cap(p.buf) {
+		p.move(p.buf, max(n, 2*cap(p.buf)))
+	}
 	for _, r := range rs {
 		if r.Offset < p.seen {
 			continue // done by another owner
@@ -333,15 +335,36 @@ func (p *Partition) advance(next int64) {
 		bytes += size(&p.buf[n])
 		n++
 	}
-	// A fresh slice: the batch's records may still be looked at, and keep their
+	// Into other memory: the batch's records may still be looked at, and keep their
 	// fetches alive no longer than that. It has room for as much as was held.
-	p.buf = append(make([]mulu.Record, 0, len(p.buf)), p.buf[n:]...)
+	p.move(p.buf[n:], len(p.buf))
 	p.bytes -= bytes
 	p.s.held.Add(-bytes)
 	p.next, p.seen = next, max(p.seen, next)
 	p.current, p.open = nil, nil
 	p.since = p.s.o.Now()
 	p.signal()
+}
+
+// move goes on with the records of keep in memory that has room for n.
+func (p *Partition) move(keep []mulu.Record, n int) {
+	was := p.buf
+	p.buf = append(p.s.spare.get(n), keep...)
+	p.spent = append(p.spent, was)
+}
+
+// tidy gives the memory of records back that nobody looks at any more. A batch that was
+// not committed is handed out again: it keeps what it lies in.
+func (p *Partition) tidy() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.current != nil {
+		return
+	}
+	for _, b := range p.spent {
+		p.s.spare.put(b)
+	}
+	p.spent = p.spent[:0]
 }
 
 // resync asks the journal where the partition stands after a conflict: another

@@ -35,8 +35,10 @@ func (p *Partition) take(ctx context.Context, bytes int64) error {
 	return nil
 }
 
-// leave gives the room of the last step back, whatever became of it.
+// leave gives the room of the last step back, and what its records lay in, whatever
+// became of it.
 func (p *Partition) leave() {
+	p.tidy()
 	p.s.room.sem.Release(p.taken)
 	p.s.room.used.Add(-p.taken)
 	p.taken = 0

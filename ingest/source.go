@@ -75,6 +75,7 @@ type Source struct {
 	held  atomic.Int64 // bytes over all partitions
 	nudge chan struct{}
 	room  *room
+	spare spare
 	began time.Time
 	wired chan struct{} // closed when cl and adm are set: the client joins its group before it is returned
 
@@ -128,8 +129,10 @@ func NewSource(o Options) (*Source, error) {
 		kgo.OnPartitionsAssigned(s.assigned),
 		kgo.OnPartitionsRevoked(s.revoked),
 		kgo.OnPartitionsLost(s.lost),
-		kgo.FetchMaxBytes(16 << 20),
-		kgo.FetchMaxPartitionBytes(4 << 20),
+		// Small enough that an answer is still in the processor's cache when it is taken
+		// apart, and that what is held keeps little else alive.
+		kgo.FetchMaxBytes(4 << 20),
+		kgo.FetchMaxPartitionBytes(1 << 20),
 		kgo.MaxConcurrentFetches(4),
 		kgo.FetchMaxWait(500 * time.Millisecond),
 		kgo.MetadataMinAge(250 * time.Millisecond),

@@ -7,3 +7,6 @@ func EngineFull(ctx context.Context, l *Library, database, table string) (full s
 	err = l.db.QueryRow(ctx, "SELECT engine_full FROM system.tables WHERE database={d:String} AND name={t:String}", named("d", database), named("t", table)).Scan(&full)
 	return full, err
 }
+
+// Exec runs one statement.
+func Exec(ctx context.Context, l *Library, sql string) error { return l.db.Exec(ctx, sql) }

@@ -76,8 +76,9 @@ func (l *Library) houseDDL() []string {
 // tableSettings of every table. Parts below 128 MB are compact, all columns in one
 // file: a batch would else be written as sixty files, whose making cost the kernel as
 // much CPU as the rest of the insert, and each lookup would open all of them again.
+// Parts are merged about ten at a time (see mergeBase).
 func (l *Library) tableSettings() string {
-	s := " SETTINGS min_bytes_for_wide_part=134217728"
+	s := " SETTINGS min_bytes_for_wide_part=134217728, " + mergeBase
 	if l.sync {
 		s += ", " + fsyncSettings
 	}

@@ -13,6 +13,34 @@ import (
 	"mulu/library"
 )
 
+// TestRetuneMerges brings a table that an earlier house made to how parts are merged now.
+func TestRetuneMerges(t *testing.T) {
+	e := engine(t, t.TempDir())
+	ds := &mulu.Dataset{Code: "old", Version: 1, Library: "lib_old", Topic: "t", Format: mulu.FormatJSON,
+		Columns: []mulu.Column{{Name: "id", Type: mulu.String, Required: true}}, Key: []string{"id"}}
+	l := open(t, library.Options{Transport: e.Transport()})
+	if err := l.Apply(t.Context(), ds); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []bool{true, false, true} {
+		full, err := library.EngineFull(t.Context(), l, "lib_old", "old")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(full, "merge_selector_base = 10") != want {
+			t.Errorf("want merged ten at a time %v: %s", want, full)
+		}
+		if want {
+			err = library.Exec(t.Context(), l, "ALTER TABLE lib_old.old RESET SETTING merge_selector_base")
+		} else {
+			err = l.Apply(t.Context(), ds)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestRetune opens the same tables under other options: what they say holds for
 // tables that exist.
 func TestRetune(t *testing.T) {

@@ -149,3 +149,7 @@ func merge(runs []classRun) []classRun {
 	}
 	return out
 }
+
+// Matcher is compileMatcher for who judges values outside a rule set: it says whether
+// an expression is found in a value.
+func Matcher(expr string) (func([]byte) bool, error) { return compileMatcher(expr) }

@@ -45,6 +45,9 @@ func run(args []string) int {
 	root.SetArgs(args)
 	if err := root.ExecuteContext(ctx); err != nil {
 		var usage usageError
+		if errors.Is(err, errNotHeld) {
+			return exitFailed
+		}
 		fmt.Fprintf(os.Stderr, "mulu: %s\n", said(err))
 		if errors.As(err, &usage) {
 			return exitUsage

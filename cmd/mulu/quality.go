@@ -24,7 +24,7 @@ func newQuality() *cobra.Command {
 	var f clientFlags
 	c := &cobra.Command{Use: "quality", Short: "质量：得分与指标 / quality: scores and indicators"}
 	f.add(c)
-	c.AddCommand(newQualityReport(&f), newQualityDepartments(&f), newQualityRun(&f), newQualityRows(&f), newQualityBecame(&f), newQualityVerify())
+	c.AddCommand(newQualityReport(&f), newQualityDepartments(&f), newQualityRun(&f), newQualityRows(&f), newQualityBecame(&f), newQualityVerify(), newQualityCheck())
 	c.AddCommand(newQualityDraft(&f), newQualityJudge(&f), newQualityProfile(&f), newQualitySuggest(&f))
 	return c
 }

@@ -152,10 +152,14 @@ func checkFigures(ctx context.Context, o *Options) ([]Figure, error) {
 			_ = tags.Struct(&structs[i]) // the answer was compared above
 		}
 	})
-	return []Figure{
+	file, err := fileFigures(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return append([]Figure{
 		figure("check.row_rules", rules, "rows/s per core", "validator/v10 struct tags, same rows and rules", limit),
 		figure("check.row_rules_bar", rules, "rows/s per core", "bar", barRules),
-	}, ctx.Err()
+	}, file...), ctx.Err()
 }
 
 // repeat is the rows per CPU second of f.
