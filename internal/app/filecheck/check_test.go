@@ -1,10 +1,13 @@
 package filecheck_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -342,9 +345,16 @@ func TestReportForm(t *testing.T) {
 		{"expectation_type": "expect_column_values_to_be_between", "kwargs": {"column": "missing", "max_value": 1}},
 		{"expectation_type": "expect_column_values_to_be_magic", "kwargs": {"column": "a"}},
 		{"expectation_type": "expect_column_values_to_not_be_null", "kwargs": {"column": "a", "row_condition": "b == \"y\" and a > 1", "condition_parser": "pandas"}}]}`)
-	raw, err := json.Marshal(checked(t, suite, write(t, "rows.csv", "a,b\n1,x\n2,y\n")))
-	if err != nil {
+	var out bytes.Buffer
+	report := checked(t, suite, write(t, "rows.csv", "a,b\n1,x\n2,y\n"))
+	if err := report.WriteJSON(&out); err != nil {
 		t.Fatal(err)
+	}
+	raw := out.Bytes()
+	plain, err := json.Marshal(report)
+	var one, other any
+	if err = errors.Join(err, json.Unmarshal(plain, &one), json.Unmarshal(raw, &other)); err != nil || !reflect.DeepEqual(one, other) {
+		t.Errorf("%v: %s is not %s", err, raw, plain)
 	}
 	var r struct {
 		Rules []struct {
