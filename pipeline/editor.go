@@ -413,6 +413,9 @@ type Activation struct {
 // Killed before the version is in the catalogue, the draft is open again after the next
 // start; killed after it, the draft is active and history is judged as by any version.
 func (e *Editor) Activate(ctx context.Context, who mulu.Actor, id string, rev int64, reason string) (Activation, error) {
+	if strings.TrimSpace(reason) == "" {
+		return Activation{}, fmt.Errorf("启用规则须写明理由 / say why: %w", mulu.ErrInvalid)
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	d, err := e.Desk.Draft(ctx, id)

@@ -40,14 +40,14 @@ func (h qualityRoom) ListRuleDrafts(ctx context.Context, req api.ListRuleDraftsR
 }
 
 // ownDataset gives the newest version of a dataset that the caller may draft rules of: an
-// officer only of its own organisation's.
+// officer only of its own organisation's, and is not told that there are others.
 func (h qualityRoom) ownDataset(ctx context.Context, code mulu.DatasetCode) (*mulu.Dataset, error) {
 	ds, err := h.Catalog.Dataset(ctx, code, 0)
 	if err != nil {
 		return nil, fmt.Errorf("没有数据集 %s / no such dataset: %w", code, err)
 	}
 	if scope := passOf(ctx).scope; scope != "" && ds.Owner != scope {
-		return nil, fmt.Errorf("数据集 %s 由其他单位负责，只有其数据专员可以起草规则 / not your organisation's dataset: %w", code, mulu.ErrDenied)
+		return nil, fmt.Errorf("本单位没有数据集 %s；规则由其提供单位的数据专员或数据治理员起草 / not your organisation's dataset: %w", code, mulu.ErrNotFound)
 	}
 	return ds, nil
 }
