@@ -83,6 +83,7 @@ export const templateURL = (code: string) => `/v1/datasets/${encodeURIComponent(
 export const getDatasets = () => ok(api.GET('/v1/datasets'))
 export const getDataset = (code: string) => ok(api.GET('/v1/datasets/{code}', { params: { path: { code } } }))
 
+export const getScore = (code: string) => ok(api.GET('/v1/datasets/{code}/score', { params: { path: { code } } }))
 export const explainScore = (code: string, part: ScorePartName) => ok(api.GET('/v1/datasets/{code}/score/explain', { params: { path: { code }, query: { part } } }))
 export const getResults = (code: string) => ok(api.GET('/v1/datasets/{code}/results', { params: { path: { code } } }))
 export const runRules = (code: string) => ok(api.POST('/v1/datasets/{code}/results', { params: { path: { code } } }))

@@ -82,7 +82,7 @@ export function Failing() {
       {first && !first.no_rows ? (
         <Figures
           items={[
-            { name: t('不合格行', 'Failing rows'), value: <span data-total={first.total ?? 0}>{count(first.total)}</span> },
+            { name: t('不合格行', 'Failing rows'), value: <span data-total={first.total ?? 0}>{count(first.total)}</span>, ...(first.rows.some((r) => r.group) ? { unit: t('行，同组的全部列出', 'rows, all of each group') } : {}) },
             { name: t('已拒收', 'Refused'), value: count(first.refused_total), unit: t('条待更正', 'to be mended') },
             { name: t('尚未判定', 'Not judged yet'), value: count(first.unjudged), unit: t('行', 'rows') },
             { name: t('显示', 'Shown'), value: <span style={{ fontSize: 16 }}>{first.shown === 'clear' ? t('原值', 'in clear') : t('脱敏', 'masked')}</span> },
@@ -99,7 +99,7 @@ export function Failing() {
                 {all && all.units.length > 1 ? <Units p={all} chosen={department} choose={(unit) => put({ department: unit })} /> : null}
                 <div className="row">
                   {department ? <Tag closable onClose={() => put({ department: '' })}>{t('责任单位 ', 'Unit ') + (all?.units.find((u) => u.unit === department)?.unit_name ?? department)}</Tag> : null}
-                  <Input.Search key={`d${division}`} aria-label={t('区划代码', 'Division code')} placeholder={t('区划代码，6、9 或 12 位', 'Division code')} defaultValue={division} allowClear style={{ width: 220 }} onSearch={(v) => put({ division: v.trim() })} />
+                  <Input.Search key={`d${division}`} aria-label={t('区划代码', 'Division code')} placeholder={t('区划代码 6、9、12 位', 'Division code')} defaultValue={division} allowClear style={{ width: 220 }} onSearch={(v) => put({ division: v.trim() })} />
                   <Where key={`${field} ${op} ${value}`} columns={(all ?? p)?.columns ?? []} field={field} op={op} value={value} put={put} />
                   {filtered ? <Button type="link" size="small" onClick={() => put({ department: '', division: '', field: '', op: '', value: '' })}>{t('清除筛选', 'Clear')}</Button> : null}
                 </div>
@@ -109,10 +109,10 @@ export function Failing() {
           <Loaded live={live}>
             {(page) => (
               <>
-                <Card size="small" title={t('已入库的不合格行', 'Stored rows that fail')} styles={{ body: { padding: 0 } }}>
-                  <Rows p={page} list={page.rows} titles={titles} code={code} empty={<Nothing what={filtered ? t('没有符合条件的行', 'No row matches') : t('没有不合格的行', 'No stored row fails')} todo={filtered ? t('可放宽筛选条件。', 'Widen the filter.') : page.blocking ? t('强规则：不符的行不入库，见下面的已拒收。', 'A strong rule: what breaks it is refused, see below.') : undefined} />} />
+                {page.rows.length || !page.refused.length || at.page > 1 ? <Card size="small" title={t('已入库的不合格行', 'Stored rows that fail')} styles={{ body: { padding: 0 } }}>
+                  <Rows p={page} list={page.rows} titles={titles} code={code} empty={<Nothing what={filtered ? t('没有符合条件的行', 'No row matches') : t('没有不合格的行', 'No stored row fails')} todo={filtered ? t('可放宽筛选条件。', 'Widen the filter.') : page.blocking ? t('强规则：不符的行不入库。', 'A strong rule: what breaks it is refused.') : undefined} />} />
                   <Pages at={at} next={page.next} {...(typeof first?.total === 'number' ? { total: first.total } : {})} />
-                </Card>
+                </Card> : null}
                 {page.refused.length || refusedAt.page > 1 ? (
                   <Card
                     size="small" title={t('已拒收：未入库，尚待更正', 'Refused: not stored, to be mended')} styles={{ body: { padding: 0 } }}
@@ -196,7 +196,7 @@ function Rows({ p, list, titles, code, refused, empty }: { p: FailingPage; list:
   const units = new Set(p.units.map((u) => u.unit)).size !== 1 || list.some((r) => r.unit !== list[0]?.unit)
   const columns: ColumnsType<FailingRow> = [
     ...(groups.length ? [{ title: t('同组', 'Group'), key: 'group', render: (_: unknown, r: FailingRow) => { const i = groups.indexOf(r.group); return i < 0 ? '' : <span className="group-mark" style={{ background: series[i % series.length] }}>{i + 1}</span> } }] : []),
-    ...p.columns.filter((c) => c.key).map(item),
+    ...p.columns.filter((c) => c.key).map((c) => ({ ...item(c), fixed: 'left' as const })),
     ...(refused
       ? [{ title: t('状态', 'State'), key: 'state', render: (_: unknown, r: FailingRow) => <RejectState state={r.state} /> }]
       : [{ title: t('还违反', 'Also breaks'), key: 'breaks', render: (_: unknown, r: FailingRow) => { const others = r.breaks.filter((b) => b !== p.rule); return others.length ? others.map((b) => <Link key={b} to={failingPath(code, b)}><Tag color="warning">{titles.get(b) ?? b}</Tag></Link>) : <span className="quiet small">–</span> } }]),

@@ -2,7 +2,7 @@ import { Button, Card, Segmented, Tag } from 'antd'
 import type { ColumnsType } from 'antd/es/table'
 import { useState } from 'react'
 import { Link } from 'react-router'
-import { explainScore } from '../calls'
+import { explainScore, getScore } from '../calls'
 import { count, day, digest, lastDay, percent, points, when } from '../format'
 import { useT } from '../lang'
 import { useLive } from '../live'
@@ -50,18 +50,19 @@ export function Explained({ d, s }: { d: DatasetDetail; s: Score }) {
   const t = useT()
   const [part, setPart] = useState<ScorePartName>('total')
   const live = useLive(() => explainScore(d.code, part), `explain ${d.code} ${part} ${s.digest}`)
-  const whole = useLive(() => explainScore(d.code, 'total'), `gains ${d.code} ${s.digest}`)
+  // The score of a dataset's page leaves its rules out.
+  const whole = useLive(async () => {
+    const [e, score] = await Promise.all([explainScore(d.code, 'total'), getScore(d.code)])
+    return { e, rules: score.rules ?? [] }
+  }, `gains ${d.code} ${s.digest}`)
   return (
     <>
       <div className="columns wide-left">
         <Card size="small" title={t('提分：先改哪里得分升得最多', 'Gains: what lifts the score most')}>
-          <Loaded live={whole}>{(e) => <Gains d={d} s={s} list={e.gains} total={e.total} />}</Loaded>
+          <Loaded live={whole}>{({ e, rules }) => <Gains d={d} s={s} rules={rules} list={e.gains} total={e.total} />}</Loaded>
         </Card>
         <Card size="small" title={t('责任归属：不合格的要素归谁', 'Responsibility for what is at fault')}>
-          <div className="stack">
-            <Answers rules={s.rules ?? []} />
-            <Worst d={d} rules={s.rules ?? []} />
-          </div>
+          <Loaded live={whole}>{({ rules }) => <><Answers rules={rules} /><Worst d={d} rules={rules} /></>}</Loaded>
         </Card>
       </div>
       <Card
@@ -93,7 +94,7 @@ function Worst({ d, rules }: { d: DatasetDetail; rules: ScoreRule[] }) {
 const dirty = '030500' // 脏数据出现率: what was not stored
 const records = '020200' // 数据记录完整性 counts the rows of the rules of 020100
 
-function Gains({ d, s, list, total }: { d: DatasetDetail; s: Score; list: ScoreGain[]; total: number }) {
+function Gains({ d, s, rules, list, total }: { d: DatasetDetail; s: Score; rules: ScoreRule[]; list: ScoreGain[]; total: number }) {
   const t = useT()
   const sees = useSeesRows(d.owner)
   const [all, setAll] = useState(false)
@@ -103,7 +104,7 @@ function Gains({ d, s, list, total }: { d: DatasetDetail; s: Score; list: ScoreG
     if (g.rule) return sees ? failingPath(d.code, g.rule) : ''
     if (g.indicator === dirty) return `/rejects?dataset=${encodeURIComponent(d.code)}`
     const of = g.indicator === records ? '020100' : g.indicator
-    return (s.rules ?? []).some((r) => r.indicator === of) ? `?tab=rules&indicator=${of}` : ''
+    return rules.some((r) => r.indicator === of) ? `?tab=rules&indicator=${of}` : ''
   }
   const few = 8
   return (
@@ -141,10 +142,10 @@ function Steps({ e, s }: { e: ScoreExplanation; s: Score }) {
   const agrees = own.total === e.total
   const na = <span className="quiet">{t('不适用', 'n/a')}</span>
   const columns: ColumnsType<Step> = [
-    { title: t('维度与指标', 'Dimension and indicator'), key: 'title', className: 'wrap', render: (_, n) => <span title={n.element}>{n.children ? <b>{short(n.title)}</b> : n.title} <span className="quiet small mono">{n.code}{n.gb ? ` · GB ${n.gb}${n.gb_weak ? '?' : ''}` : ''}</span></span> },
+    { title: t('维度与指标', 'Dimension and indicator'), key: 'title', width: '26%', render: (_, n) => <span title={[n.element, n.gb_weak ? t('GB/T 36344 代码只有一处二手来源', 'the GB/T 36344 code is from one secondary source') : ''].filter(Boolean).join('；') || undefined}>{n.children ? <b>{short(n.title)}</b> : n.title} <span className="quiet small mono">{n.code}{n.gb ? ` · GB ${n.gb}` : ''}</span></span> },
     { title: t('权重', 'Weight'), key: 'weight', className: 'num', render: (_, n) => fixed(n.weight, 6) },
     { title: t('有效权重', 'Effective'), key: 'effective', className: 'num', render: (_, n) => (n.applicable ? <span className={n.effective !== n.weight ? 'strong' : undefined}>{fixed(n.effective, 6)}</span> : na) },
-    { title: t('算式', 'Formula'), key: 'formula', render: (_, n) => (n.applicable ? <span className="formula">{n.formula}</span> : <span className="quiet small wrap">{t('不适用：', 'n/a: ')}{n.note || n.formula}</span>) },
+    { title: t('算式', 'Formula'), key: 'formula', width: '34%', render: (_, n) => (n.applicable ? <span className="formula">{n.formula}</span> : <span className="quiet small wrap">{n.note || t('各下级指标都不适用', 'nothing below applies')}</span>) },
     { title: t('权重 × X', 'Weight × X'), key: 'product', className: 'num', render: (_, n) => (n.applicable ? <span className="formula">{fixed(n.product, 9)}</span> : na) },
     { title: t('得分', 'Points'), key: 'x', render: (_, n) => (n.applicable && n.x !== null ? <Meter x={n.x}>{points(n.x)}</Meter> : na) },
     { title: t('使总分少', 'Costs'), key: 'lost', className: 'num', render: (_, n) => (lost(n) > 0.0000005 ? <span className="broken">{gained(-lost(n))}</span> : '0') },
@@ -183,7 +184,7 @@ function Steps({ e, s }: { e: ScoreExplanation; s: Score }) {
         ) : null}
         {s.overdue ? <span className="broken small">{t(`已有 ${s.overdue} 个更新周期没有更新`, `${s.overdue} update cycles without an update`)}</span> : null}
       </div>
-      <Table rowKey="code" columns={columns} dataSource={steps(e.nodes)} pagination={false} expandable={{ defaultExpandedRowKeys: open(e.nodes) }} />
+      <Table rowKey="code" columns={columns} dataSource={steps(e.nodes)} pagination={false} scroll={{ x: 1060 }} className="steps-table" expandable={{ defaultExpandedRowKeys: open(e.nodes) }} />
       <p className="quiet small" style={{ margin: 0, padding: '0 16px 12px' }}>
         {t('有效权重：同级中不适用的去掉后按比例放大；X 取六位、权重 × X 取九位小数。悬停指标名可看要素是什么。', 'Effective: what does not apply is left out and the rest scaled; X to six places, weight × X to nine.')}{' '}
         {t('统计至 ', 'Through ')}{when(e.through)} · {t('规则集第 ', 'rule set ')}{e.ruleset}{t(' 版', '')} · {t('权重方案 ', 'weights ')}{e.weights} · {count(e.rows)} {t('行', 'rows')} · {t('评分摘要 ', 'digest ')}<span className="mono" title={e.digest}>{digest(e.digest)}</span>{' '}

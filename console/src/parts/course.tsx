@@ -9,9 +9,10 @@ export function Course({ list, name, width = 120, height = 26 }: { list: Departm
   const first = list[0]
   const last = list[list.length - 1]
   if (!first || !last) return <span className="quiet">–</span>
+  if (list.length < 2) return <span className="quiet small">{t('只有一天', 'one day only')}</span>
   const low = Math.min(...list.map((p) => p.total))
   const top = Math.max(...list.map((p) => p.total), low + 0.05)
-  const x = (i: number) => (list.length > 1 ? 3 + (i / (list.length - 1)) * (width - 6) : width - 3)
+  const x = (i: number) => 3 + (i / (list.length - 1)) * (width - 6)
   const y = (v: number) => height - 4 - ((v - low) / (top - low)) * (height - 8)
   const words = t(`${name} ${list.length} 天走势：${points(first.total)} 至 ${points(last.total)}`, `${name}, ${list.length} days: ${points(first.total)} to ${points(last.total)}`)
   return (
