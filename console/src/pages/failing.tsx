@@ -192,7 +192,7 @@ function Rows({ p, list, titles, code, refused, empty }: { p: FailingPage; list:
   const groups = [...new Set(list.map((r) => r.group).filter(Boolean))]
   const of = (c: FailingColumn) => p.columns.indexOf(c)
   const head = (c: FailingColumn) => <span title={c.mask ? maskName(c.mask, t) : undefined}>{c.mask && c.mask !== 'stray' ? <LockOutlined aria-label={t('脱敏', 'masked')} style={{ marginInlineEnd: 4 }} /> : null}{c.title}</span>
-  const item = (c: FailingColumn) => ({ title: head(c), key: c.name, className: ['int', 'decimal'].includes(c.type) ? 'num' : c.key ? 'mono' : '', render: (_: unknown, r: FailingRow) => cell(r.values[of(c)], c, t) })
+  const item = (c: FailingColumn) => ({ title: head(c), key: c.name, className: ['int', 'decimal'].includes(c.type) ? 'num' : '', render: (_: unknown, r: FailingRow) => (c.key ? <span className="mono">{cell(r.values[of(c)], c, t)}</span> : cell(r.values[of(c)], c, t)) })
   const units = new Set(p.units.map((u) => u.unit)).size !== 1 || list.some((r) => r.unit !== list[0]?.unit)
   const columns: ColumnsType<FailingRow> = [
     ...(groups.length ? [{ title: t('同组', 'Group'), key: 'group', render: (_: unknown, r: FailingRow) => { const i = groups.indexOf(r.group); return i < 0 ? '' : <span className="group-mark" style={{ background: series[i % series.length] }}>{i + 1}</span> } }] : []),
