@@ -28,7 +28,12 @@ export function Parts({ s }: { s: Score }) {
       render: (_: unknown, l: PartLine) => { const x = l.x[d.code]; return x === undefined ? <span className="quiet">{t('不适用', 'n/a')}</span> : <Meter x={x}>{points(x)}</Meter> },
     })),
   ]
-  return <Table rowKey="part" columns={columns} dataSource={partLines(s)} pagination={false} />
+  return (
+    <>
+      <Table rowKey="part" columns={columns} dataSource={partLines(s)} pagination={false} />
+      {s.caps?.length ? <div className="row" style={{ padding: '8px 12px' }}><Tag color="warning">{t('封顶', 'Capped')}</Tag>{s.caps.map((c) => <span key={c} className="broken">{c}</span>)}</div> : null}
+    </>
+  )
 }
 
 // Answers is who answers for what is at fault: inherited, handed down by the city, the
