@@ -131,7 +131,7 @@ export function Failing() {
       {asking ? (
         <Ask
           title={t('揭示：以原值显示', 'Reveal: show in clear')} ok={t('揭示', 'Reveal')} label={t('用途（写入查看记录）', 'Purpose, put down as a look')} max={200}
-          run={async (why) => { await getFailing({ dataset: code, rule, ask: { ...ask, reveal: true, purpose: why }, cursor: '', refused: '', limit: 1 }); setPurpose(why) }}
+          run={async (why) => setPurpose(why)} // the page that follows is the look; asking here too would be another
           said={t('已以原值显示', 'Shown in clear')} close={() => setAsking(false)} done={() => setAsking(false)}
         >
           <p style={{ margin: 0 }}>{t('未定级的数据项仍不显示。谁、何时、为何看了哪些行都有记录，审计员可见。', 'Unclassified items stay hidden. Who saw which rows, when and why is on record.')}</p>

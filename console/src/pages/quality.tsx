@@ -11,6 +11,8 @@ import { Loaded } from '../parts/page'
 import { gained, lost, partLines, partMeans, partName, recompute, short, type PartLine } from '../parts/score'
 import { Table } from '../parts/table'
 import { Grade } from '../parts/tags'
+import { mayOpen } from '../places'
+import { useSession } from '../session'
 import { series } from '../theme'
 import type { DatasetDetail, Score, ScoreExplanation, ScoreGain, ScoreNode, ScorePartName, ScoreRule } from '../shapes'
 import { failingPath, useSeesRows } from './results'
@@ -43,8 +45,8 @@ export function Answers({ rules }: { rules: ScoreRule[] }) {
   const sum = (of: (r: ScoreRule) => number) => rules.reduce((n, r) => n + of(r), 0)
   const list = [
     { name: t('区级', 'District'), n: sum((r) => r.district), colour: series[0] ?? '', title: t('责任在本区', 'The district answers for it') },
-    { name: t('市级转办', 'City'), n: sum((r) => r.city), colour: series[1] ?? '', title: t('由市级下发的数据带来', 'Came with what the city handed down') },
-    { name: t('历史存量', 'Inherited'), n: sum((r) => r.historic), colour: series[3] ?? '', title: t('启用评分之前已有', 'There before scoring began') },
+    { name: t('市级转办', 'City'), n: sum((r) => r.city), colour: series[1] ?? '', title: t('条目为市级或规则由市级负责整改', 'The city has to mend it') },
+    { name: t('历史存量', 'Inherited'), n: sum((r) => r.historic), colour: series[3] ?? '', title: t('基准日之前入库的行', 'Rows from before the baseline day') },
   ]
   if (!sum((r) => r.failed)) return <span className="holds">✓ {t('没有不合格的要素', 'Nothing is at fault')}</span>
   return <Split list={list} label={t('不合格要素的责任归属', 'Who answers for the faults')} />
@@ -102,12 +104,13 @@ const records = '020200' // 数据记录完整性 counts the rows of the rules o
 function Gains({ d, s, rules, list, total }: { d: DatasetDetail; s: Score; rules: ScoreRule[]; list: ScoreGain[]; total: number }) {
   const t = useT()
   const sees = useSeesRows(d.owner)
+  const { session } = useSession()
   const [all, setAll] = useState(false)
   if (!list.length) return <span className="holds">✓ {t('没有可提分之处', 'Nothing left to gain')}</span>
   const most = Math.max(...list.map((g) => g.gain))
   const to = (g: ScoreGain): string => {
     if (g.rule) return sees ? failingPath(d.code, g.rule) : ''
-    if (g.indicator === dirty) return `/rejects?dataset=${encodeURIComponent(d.code)}`
+    if (g.indicator === dirty) return session && mayOpen('/rejects', session.role) ? `/rejects?dataset=${encodeURIComponent(d.code)}` : ''
     const of = g.indicator === records ? '020100' : g.indicator
     return rules.some((r) => r.indicator === of) ? `?tab=rules&indicator=${of}` : ''
   }
