@@ -71,7 +71,7 @@ const attempt = async (name, run) => {
 }
 try {
   // First the journey: the walk then sees pages with something on them.
-  if (only !== 'walk' && base && signIns) await attempt('quality', () => quality({ base, people, check, enter, look, mulu }))
+  if ((only === '' || only === 'quality') && base && signIns) await attempt('quality', () => quality({ base, people, check, enter, look, mulu }))
   if (only !== 'walk' && only !== 'quality') {
     if (people.some((p) => p.key)) await attempt('journey', () => journey({ base, people, check, enter, look, verify, logKey }))
     else console.log('· not run: journey (the fixture server carries no application through)')
