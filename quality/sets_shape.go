@@ -110,7 +110,7 @@ func compileFresh(s *setScope) (setRule, error) {
 }
 
 func (r *Result) fresh(last, now time.Time, limit time.Duration) {
-	r.Expected, r.Evaluated = spanText(limit)+"之内", 1
+	r.Expected, r.Evaluated = strings.TrimSpace(spanText(limit))+"之内", 1
 	if last.IsZero() {
 		r.Failed, r.Message = 1, "尚无数据"
 		return

@@ -106,9 +106,9 @@ func departmentReport(ctx context.Context, cl *client, out io.Writer, org, perio
 		t.add(d.Code, d.Title, bar(d.Total), percent(d.Total), d.Grade, strconv.FormatInt(d.Overdue, 10), count(d.Reads), digits(d.Weight, 6), d.Formula)
 	}
 	t.write(out)
-	if len(r.Trend) > 1 {
-		first, last := r.Trend[0], r.Trend[len(r.Trend)-1]
-		fmt.Fprintf(out, "\n每日走势 %d 天：%s → %s  %s\n", len(r.Trend), percent(first.Total), percent(last.Total), course(r.Trend))
+	if len(r.Score.Trend) > 1 {
+		first, last := r.Score.Trend[0], r.Score.Trend[len(r.Score.Trend)-1]
+		fmt.Fprintf(out, "\n每日走势 %d 天：%s → %s  %s\n", len(r.Score.Trend), percent(first.Total), percent(last.Total), course(r.Score.Trend))
 	}
 	return nil
 }

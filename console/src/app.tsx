@@ -6,9 +6,12 @@ import { Notice, Nothing, Page } from './parts/page'
 import { Chain } from './pages/chain'
 import { Dataset } from './pages/dataset'
 import { Datasets } from './pages/datasets'
+import { Departments } from './pages/departments'
 import { Entries } from './pages/entries'
+import { Failing } from './pages/failing'
 import { Flow } from './pages/flow'
 import { Grants } from './pages/grants'
+import { Looks } from './pages/looks'
 import { Notices } from './pages/notices'
 import { Preview } from './pages/preview'
 import { Receipts } from './pages/receipts'
@@ -44,6 +47,9 @@ function Gate() {
         <Route path="/flow" element={<Guard of={Flow} />} />
         <Route path="/datasets" element={<Guard of={Datasets} />} />
         <Route path="/datasets/:code" element={<Guard of={Dataset} />} />
+        <Route path="/datasets/:code/rules/:rule" element={<Guard of={Failing} />} />
+        <Route path="/quality/departments" element={<Guard of={Departments} />} />
+        <Route path="/quality/looks" element={<Guard of={Looks} />} />
         <Route path="/submissions" element={<Guard of={Submissions} />} />
         <Route path="/submissions/upload" element={<Guard of={UploadFile} />} />
         <Route path="/submissions/upload/:id" element={<Guard of={Preview} />} />

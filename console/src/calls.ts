@@ -1,7 +1,7 @@
 import createClient, { type Middleware } from 'openapi-fetch'
 import { fromAnswer, ProblemError } from './problem'
 import type { paths } from './schema'
-import type { Application, FileAsk, IngestNotice, NilAsk, Reject, ReleaseAsk, ReplayAsk, Submission, Verdict, Way, WithdrawalAsk } from './shapes'
+import type { Application, FailingAsk, FileAsk, IngestNotice, NilAsk, Reject, ReleaseAsk, ReplayAsk, ScorePartName, Submission, Verdict, Way, WithdrawalAsk } from './shapes'
 
 // signedOut is called when the server says that the session is over.
 let signedOut = () => {}
@@ -82,6 +82,21 @@ export const templateURL = (code: string) => `/v1/datasets/${encodeURIComponent(
 
 export const getDatasets = () => ok(api.GET('/v1/datasets'))
 export const getDataset = (code: string) => ok(api.GET('/v1/datasets/{code}', { params: { path: { code } } }))
+
+export const getScore = (code: string) => ok(api.GET('/v1/datasets/{code}/score', { params: { path: { code } } }))
+export const explainScore = (code: string, part: ScorePartName) => ok(api.GET('/v1/datasets/{code}/score/explain', { params: { path: { code }, query: { part } } }))
+export const getResults = (code: string) => ok(api.GET('/v1/datasets/{code}/results', { params: { path: { code } } }))
+export const runRules = (code: string) => ok(api.POST('/v1/datasets/{code}/results', { params: { path: { code } } }))
+// getFailing looks at rows: every call is put down in the list of looks (查看记录).
+export interface FailingQuery { dataset: string; rule: string; ask: FailingAsk; cursor: string; refused: string; limit: number }
+export const getFailing = ({ dataset, rule, ask, cursor, refused, limit }: FailingQuery) =>
+  ok(api.GET('/v1/datasets/{code}/rules/{rule}/rows', { params: { path: { code: dataset, rule }, query: { ...ask, where: ask.where && JSON.stringify(ask.where), cursor: given(cursor), refused_cursor: given(refused), limit } } }))
+export const failingExportURL = (dataset: string, rule: string, format: 'csv' | 'xlsx') => `/v1/datasets/${encodeURIComponent(dataset)}/rules/${encodeURIComponent(rule)}/rows/export?format=${format}`
+export const getLooks = (q: { dataset: string; rule: string; actor: string; cursor: string; limit: number }) =>
+  ok(api.GET('/v1/quality/looks', { params: { query: { dataset: given(q.dataset), rule: given(q.rule), actor: given(q.actor), cursor: given(q.cursor), limit: q.limit } } }))
+export const getBecame = (id: string) => ok(api.GET('/v1/quality/looks/{id}/became', { params: { path: { id } } }))
+export const getDepartments = (period: string) => ok(api.GET('/v1/quality/departments', { params: { query: { period: given(period) } } }))
+export const getDepartment = (org: string, period: string) => ok(api.GET('/v1/quality/departments/{org}', { params: { path: { org }, query: { period: given(period) } } }))
 
 export interface RejectQuery { dataset: string; class: string; rule: string; field: string; state: Reject['state'] | ''; text: string; from: string; to: string; cursor: string; limit: number }
 export const getRejects = (q: RejectQuery) =>

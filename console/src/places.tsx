@@ -1,5 +1,5 @@
 import {
-  AuditOutlined, BarChartOutlined, BellOutlined, BlockOutlined, DashboardOutlined, DatabaseOutlined, FileProtectOutlined,
+  ApartmentOutlined, AuditOutlined, BarChartOutlined, BellOutlined, BlockOutlined, DashboardOutlined, DatabaseOutlined, EyeOutlined, FileProtectOutlined,
   FileSearchOutlined, FormOutlined, InboxOutlined, ProfileOutlined, SafetyCertificateOutlined, UploadOutlined, WarningOutlined,
 } from '@ant-design/icons'
 import type { ReactNode } from 'react'
@@ -27,6 +27,8 @@ export const places: { zh: string; en: string; places: Place[] }[] = [
       { path: '/submissions', icon: <InboxOutlined />, zh: '报送', en: 'Delivery', roles: ['steward', 'officer', 'operator', 'auditor'] },
       { path: '/submissions/upload', icon: <UploadOutlined />, zh: '上传文件', en: 'Upload a file', roles: ['steward', 'officer'] },
       { path: '/rejects', icon: <WarningOutlined />, zh: '问题数据', en: 'Rejects', roles: ['steward', 'auditor'] },
+      { path: '/quality/departments', icon: <ApartmentOutlined />, zh: '部门质量', en: 'Departments', roles: readers },
+      { path: '/quality/looks', icon: <EyeOutlined />, zh: '查看记录', en: 'Looks', roles: ['steward', 'officer', 'auditor'] },
       { path: '/reconcile', icon: <AuditOutlined />, zh: '对账', en: 'Reconciliation', roles: ['steward', 'officer', 'operator', 'auditor'] },
       { path: '/notices', icon: <BellOutlined />, zh: '告知与通知', en: 'Notices', roles: ['steward', 'officer', 'approver', 'operator', 'auditor'] },
     ],

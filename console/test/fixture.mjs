@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import { readFileSync, existsSync } from 'node:fs'
 import { join, extname } from 'node:path'
 import { randomBytes } from 'node:crypto'
+import * as measured from './measured.mjs'
 import * as ways from './ways.mjs'
 
 const dist = new URL('../dist/', import.meta.url).pathname
@@ -74,7 +75,7 @@ const detail = (s, i) => ({
   ...datasetRow(s, i), system: 'SYS-' + s[0], topic: 'putuo.' + s[0], catalog: `310107/3005/00000${i + 1}`, format: 'json',
   columns: [['name', '姓名', 'string', 3, '姓名', false], ['id_no', '公民身份号码', 'string', 4, '身份证件号', true], ['birth', '出生日期', 'date', 3, '', false], ['street', '所属街镇', 'string', 2, '', false], ['updated', '更新时间', 'datetime', 1, '', false]].map(([name, title, type, level, pi, key]) => ({ name, title, type, length: type === 'string' ? 50 : 0, scale: 0, required: true, key, codes: name === 'street' ? 'GB/T 2260' : '', level, pi })),
   rules: [['id_no.gb11643', '公民身份号码校验码正确', true, '030100'], ['birth.match', '出生日期与身份号码一致', false, '040201']].map(([id, title, blocking, indicator]) => ({ id, title, blocking, indicator, evaluated: 10, failed: 1 })),
-  score: s[6] === null ? null : { dataset: s[0], total: s[6], grade: s[7], rows: s[5], through: t(60), at: t(30), ruleset: 1, weights: 'default-2026', digest: 'sha256:' + hex(64), state: 'anchored', index: 812, command: 'q', dimensions: dims.map(([code, title, weight, x, inds]) => ({ code, title, weight, x, applicable: x !== null, indicators: inds.map(([c, n, a, b]) => ({ code: c, title: n, a, b, x: b ? a / b : null, applicable: b > 0 })) })) },
+  score: s[6] === null ? null : measured.parts({ dataset: s[0], total: s[6], grade: s[7], rows: s[5], through: t(60), at: t(30), ruleset: 1, weights: 'default-2026', digest: 'sha256:' + hex(64), state: 'anchored', index: 812, command: 'q', dimensions: dims.map(([code, title, weight, x, inds]) => ({ code, title, weight, x, applicable: x !== null, indicators: inds.map(([c, n, a, b]) => ({ code: c, title: n, a, b, x: b ? a / b : null, applicable: b > 0 })) })) }),
   trend: s[6] === null ? [] : [...Array(14)].map((_, k) => ({ at: t((14 - k) * 3600), total: s[6] - 0.03 + k * 0.0022 + (k % 3) * 0.002 })),
 })
 const rejects = [...Array(57)].map((_, i) => ({ dataset: sets[i % 5][0], topic: 'putuo.' + sets[i % 5][0], topic_id: hex(32, 'topic'), row: 0, time: t(i * 90 + 5), state: i % 9 === 4 ? 'draft' : 'open', mend: i % 9 === 4 ? { closed: false, edited: true, value: b64('{"name":"张三（测试）"}'), version: 1, class: 'rule', rule: 'birth.date', field: 'birth', reason: '出生日期仍早于 1900 年', actor: 'steward', why: '核对后更正', at: t(i * 80) } : null, partition: 0, offset: 10422 + i * 37, class: ['rule', 'decode', 'rule', 'type'][i % 4], rule: i % 4 === 0 ? 'id_no.gb11643' : i % 4 === 2 ? 'birth.date' : '', field: i % 4 === 1 ? '' : ['id_no', '', 'birth', 'age'][i % 4], reason: ['公民身份号码校验码不符，请核对第 18 位', '不是合法的 JSON：第 41 字节处应为逗号，请检查导出程序', '出生日期早于 1900 年，请核对', '应为整数，实为文本“七十”，请填写数字'][i % 4], key: b64('k' + i), value: i % 4 === 1 ? Buffer.from([0x7b, 0xd5, 0xc5, 0xc8, 0xfd, 0x22]).toString('base64') : b64('{"name":"张三（测试）","id_no":"310107194501011230","birth":"1845-01-01"}'), at: t(i * 90), masked: false }))
@@ -137,6 +138,8 @@ function answer(req, url, who, body) {
   }
   const delivered = ways.answer(req.method, path, url, who, body, (code, w) => ownerOf(code) === w.org)
   if (delivered) return delivered
+  const quality = measured.answer(req.method, path, url, { sets, dims, detail })
+  if (quality) return quality
   const pausing = path.match(/^\/ingest\/datasets\/(\w+)\/(pause|resume)$/)
   if (pausing) {
     if (pausing[2] === 'pause') paused[pausing[1]] = { reason: body.reason, by: who.account, at: t(0) }

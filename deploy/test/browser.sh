@@ -21,6 +21,6 @@ for n in $(seq 480); do
   sleep 0.5
 done
 status=0
-(cd console && BASE_URL=$url SIGN_INS="$data/sign-ins.json" VERIFY="$PWD/../bin/mulu-verify" LOG_KEY="$data/chain/log.key.pub" \
+(cd console && BASE_URL=$url SIGN_INS="$data/sign-ins.json" MULU="$PWD/../bin/mulu" VERIFY="$PWD/../bin/mulu-verify" LOG_KEY="$data/chain/log.key.pub" \
   npm run --silent test:browser) || status=$?
 exit $status

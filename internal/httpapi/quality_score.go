@@ -139,8 +139,14 @@ func (h qualityRoom) ListDepartmentScores(ctx context.Context, req api.ListDepar
 		return nil, err
 	}
 	out := api.DepartmentScores{Period: r.month(), From: r.period.From, To: r.period.To, Weights: r.weights.Version, Formula: r.weights.DepartmentFormula(), Departments: []api.DepartmentScore{}}
+	course, err := h.courses(ctx, r.period)
+	if err != nil {
+		return nil, err
+	}
 	for i := range r.now {
-		out.Departments = append(out.Departments, r.score(&r.now[i]))
+		d := r.score(&r.now[i])
+		d.Trend = course(&r.now[i])
+		out.Departments = append(out.Departments, d)
 	}
 	return api.ListDepartmentScores200JSONResponse(out), nil
 }
@@ -161,14 +167,20 @@ func (h qualityRoom) GetDepartmentScore(ctx context.Context, req api.GetDepartme
 		out.Datasets = append(out.Datasets, api.DepartmentDataset{Code: string(x.Dataset), Title: x.Title, Class: x.Class, Total: x.Score.Total, Grade: x.Score.Grade, Overdue: x.Score.Overdue,
 			Reads: x.Reads, Importance: x.Importance, Weight: x.Weight, Product: x.Product, Formula: x.Formula, At: x.Score.At.UTC()})
 	}
-	out.Trend, err = h.departmentTrend(ctx, d, r.period)
-	return api.GetDepartmentScore200JSONResponse(out), err
+	course, err := h.courses(ctx, r.period)
+	if err != nil {
+		return nil, err
+	}
+	out.Score.Trend = course(d)
+	return api.GetDepartmentScore200JSONResponse(out), nil
 }
 
 // trendDays is how many daily points a department's course has.
 const trendDays = 31
 
-func (h *house) departmentTrend(ctx context.Context, d *quality.Department, p mulu.Period) ([]api.TrendPoint, error) {
+// courses reads what all departments' trends of a period are made from, once, and says
+// each of them.
+func (h *house) courses(ctx context.Context, p mulu.Period) (func(*quality.Department) []api.TrendPoint, error) {
 	to := p.To
 	if now := h.Now(); now.Before(to) {
 		to = now
@@ -190,15 +202,15 @@ func (h *house) departmentTrend(ctx context.Context, d *quality.Department, p mu
 	for i, k := range kept {
 		days[i] = quality.DayTotal{Dataset: k.Dataset, Day: k.Day, Total: k.Total}
 	}
-	out := []api.TrendPoint{}
-	for _, t := range d.Trend(then, days, from, to) {
-		at, err := time.ParseInLocation(time.DateOnly, t.Day, clock.Shanghai)
-		if err != nil {
-			return nil, err
+	return func(d *quality.Department) []api.TrendPoint {
+		out := []api.TrendPoint{}
+		for _, t := range d.Trend(then, days, from, to) {
+			// The day is one that time formatted: it parses.
+			at, _ := time.ParseInLocation(time.DateOnly, t.Day, clock.Shanghai)
+			out = append(out, api.TrendPoint{At: at.UTC(), Total: t.Total})
 		}
-		out = append(out, api.TrendPoint{At: at.UTC(), Total: t.Total})
-	}
-	return out, nil
+		return out
+	}, nil
 }
 
 func (h qualityRoom) ListWeights(ctx context.Context, _ api.ListWeightsRequestObject) (api.ListWeightsResponseObject, error) {

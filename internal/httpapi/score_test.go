@@ -51,11 +51,11 @@ func testScores(t *testing.T, h *house) {
 	}
 	var report struct {
 		Datasets []struct{ Code string }
-		Trend    []struct{ Total float64 }
+		Score    struct{ Trend []struct{ Total float64 } }
 		X        map[string]float64
 	}
 	h.get("auditor", "/v1/quality/departments/11310107MBQ0000599", &report)
-	if len(report.Datasets) != 1 || report.Datasets[0].Code != "resident" || len(report.Trend) != 1 || report.Trend[0].Total != 0.93 || report.X["010000"] != 0.93 {
+	if len(report.Datasets) != 1 || report.Datasets[0].Code != "resident" || len(report.Score.Trend) != 1 || report.Score.Trend[0].Total != 0.93 || report.X["010000"] != 0.93 {
 		t.Errorf("report: %+v", report)
 	}
 	var explained struct {

@@ -44,8 +44,8 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	name := strings.TrimPrefix(path.Clean("/"+r.URL.Path), "/")
 	switch {
-	case name == "" || name == "index.html":
-		c.page(w, r)
+	case name == "" || name == "index.html", strings.HasPrefix(name, "datasets/"):
+		c.page(w, r) // below datasets/ are rules, whose ids have dots in them, and never a file
 	case strings.HasPrefix(path.Base(name), "."), strings.HasSuffix(name, ".br"), strings.HasSuffix(name, ".gz"):
 		http.NotFound(w, r) // encodings are chosen, not asked for
 	case path.Ext(name) != "":

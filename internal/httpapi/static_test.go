@@ -61,6 +61,13 @@ func TestPageHasItsNonce(t *testing.T) {
 	}
 }
 
+func TestPageOfARuleIsNoFile(t *testing.T) {
+	w := ask(serveConsole(t, built), "GET", "/datasets/resident/rules/id_no.gb11643", "")
+	if w.Code != 200 || !strings.Contains(w.Body.String(), "<script") {
+		t.Errorf("page of a rule: %d %q", w.Code, w.Body)
+	}
+}
+
 func TestFileComesInTheBestEncoding(t *testing.T) {
 	h := serveConsole(t, built)
 	check := func(path, accept, encoding, body string) {

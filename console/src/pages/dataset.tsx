@@ -1,7 +1,7 @@
 import { Card, Descriptions, Tabs, Tag } from 'antd'
 import type { ColumnsType } from 'antd/es/table'
 import { useMemo } from 'react'
-import { Link, useParams } from 'react-router'
+import { Link, useParams, useSearchParams } from 'react-router'
 import { getDataset } from '../calls'
 import { count, digest, percent, points, when } from '../format'
 import { useLang, useT } from '../lang'
@@ -10,11 +10,14 @@ import { Chart } from '../parts/chart'
 import { Figures, Loaded, Nothing, Page } from '../parts/page'
 import { Table } from '../parts/table'
 import { Grade, LevelTag, libraryName, typeName } from '../parts/tags'
+import { short } from '../parts/score'
 import { piName, tableName } from '../parts/words'
 import { mayOpen } from '../places'
 import { Batches, seesBatches } from './batches'
+import { Explained, Parts } from './quality'
+import { Results } from './results'
 import { useSession } from '../session'
-import type { Column, DatasetDetail, Dimension, Rule, Score } from '../shapes'
+import type { Column, DatasetDetail, Dimension, Score } from '../shapes'
 
 export function Dataset() {
   const t = useT()
@@ -42,6 +45,7 @@ export function Dataset() {
 function Detail({ d }: { d: DatasetDetail }) {
   const t = useT()
   const { session } = useSession()
+  const [query, setQuery] = useSearchParams()
   return (
     <>
       <Figures
@@ -53,10 +57,12 @@ function Detail({ d }: { d: DatasetDetail }) {
         ]}
       />
       <Tabs
+        activeKey={query.get('tab') ?? 'quality'}
+        onChange={(tab) => setQuery(tab === 'quality' ? {} : { tab }, { replace: true })}
         items={[
           { key: 'quality', label: t('质量', 'Quality'), children: <Quality d={d} /> },
           { key: 'schema', label: t('数据项', 'Items'), children: <Items columns={d.columns} /> },
-          { key: 'rules', label: t('规则', 'Rules'), children: <Rules rules={d.rules} /> },
+          { key: 'rules', label: t('规则', 'Rules'), children: <Results d={d} /> },
           { key: 'source', label: t('来源', 'Source'), children: <Source d={d} /> },
           ...(session && seesBatches.includes(session.role) ? [{ key: 'batches', label: t('批次', 'Batches'), children: <Batches code={d.code} /> }] : []),
         ]}
@@ -77,6 +83,9 @@ function Quality({ d }: { d: DatasetDetail }) {
   }
   return (
     <div className="stack">
+      <Card size="small" styles={{ body: { padding: 0 } }}>
+        <Parts s={s} />
+      </Card>
       <div className="columns">
         <Card title={t('六个维度', 'Six dimensions')} size="small">
           <Radar score={s} />
@@ -88,11 +97,8 @@ function Quality({ d }: { d: DatasetDetail }) {
       <Card size="small">
         <Weakest dimensions={s.dimensions} />
       </Card>
-      <Card title={t('指标', 'Indicators')} size="small" styles={{ body: { padding: 0 } }}>
-        <Indicators dimensions={s.dimensions} />
-      </Card>
+      <Explained d={d} s={s} />
       <p className="quiet small">
-        {t('统计至 ', 'Counted through ')}{when(s.through)} · {t('规则集第 ', 'rule set ')}{s.ruleset}{t(' 版', '')} · {t('权重方案 ', 'weights ')}{s.weights} ·{' '}
         {t('评分摘要 ', 'digest ')}<span className="mono" title={s.digest}>{digest(s.digest)}</span> · {s.index !== null ? <>{t('链上序号 ', 'chain index ')}<span className="mono">#{count(s.index)}</span></> : s.state === 'refused' ? t('链上拒绝', 'refused by the chain') : t('待上链', 'awaiting the chain')}
       </p>
     </div>
@@ -146,9 +152,6 @@ function Trend({ d }: { d: DatasetDetail }) {
   return <Chart option={option} height={280} label={t(`得分走势，最近 ${points(d.total)}`, `Score over time, latest ${points(d.total)}`)} />
 }
 
-// short leaves out what all six titles begin with.
-const short = (title: string): string => title.replace(/^公共数据/, '')
-
 // Weakest names the indicators that cost the most points, worst first.
 function Weakest({ dimensions }: { dimensions: Dimension[] }) {
   const t = useT()
@@ -170,33 +173,6 @@ function Weakest({ dimensions }: { dimensions: Dimension[] }) {
   )
 }
 
-interface Line { key: string; dimension: string; weight: number; dx: number | null; applies: boolean; span: number; code: string; title: string; a: number; b: number; x: number | null; applicable: boolean }
-
-function lines(dimensions: Dimension[]): Line[] {
-  return dimensions.flatMap((d) =>
-    (d.indicators.length ? d.indicators : [{ code: d.code, title: '–', a: 0, b: 0, x: null, applicable: false }]).map((i, n, all) => ({
-      key: i.code, dimension: d.title, weight: d.weight, dx: d.x, applies: d.applicable, span: n === 0 ? all.length : 0,
-      code: i.code, title: i.title, a: i.a, b: i.b, x: i.x, applicable: i.applicable,
-    })),
-  )
-}
-
-function Indicators({ dimensions }: { dimensions: Dimension[] }) {
-  const t = useT()
-  const na = <span className="quiet">{t('不适用', 'n/a')}</span>
-  const span = (l: Line) => ({ rowSpan: l.span })
-  const columns: ColumnsType<Line> = [
-    { title: t('维度', 'Dimension'), key: 'dimension', onCell: span, render: (_, l) => <><b>{l.dimension}</b><div className="quiet small">{t('权重 ', 'weight ')}{percent(l.weight, 0)}</div></> },
-    { title: t('维度得分', 'Dimension score'), key: 'dx', className: 'num', onCell: span, render: (_, l) => (l.applies ? <b>{points(l.dx)}</b> : na) },
-    { title: t('编号', 'Code'), dataIndex: 'code', render: (v: string) => <span className="mono">{v}</span> },
-    { title: t('指标', 'Indicator'), dataIndex: 'title' },
-    { title: t('A 符合', 'A met'), key: 'a', className: 'num', render: (_, l) => (l.applicable ? count(l.a) : na) },
-    { title: t('B 被评', 'B judged'), key: 'b', className: 'num', render: (_, l) => (l.applicable ? count(l.b) : na) },
-    { title: t('X', 'X'), key: 'x', className: 'num', render: (_, l) => (l.applicable ? percent(l.x) : na) },
-  ]
-  return <Table rowKey="key" columns={columns} dataSource={lines(dimensions)} pagination={false} />
-}
-
 function Items({ columns }: { columns: Column[] }) {
   const t = useT()
   const list: ColumnsType<Column> = [
@@ -211,22 +187,6 @@ function Items({ columns }: { columns: Column[] }) {
   return (
     <Card size="small" styles={{ body: { padding: 0 } }}>
       <Table rowKey="name" columns={list} dataSource={columns} pagination={false} />
-    </Card>
-  )
-}
-
-function Rules({ rules }: { rules: Rule[] }) {
-  const t = useT()
-  const list: ColumnsType<Rule> = [
-    { title: t('规则', 'Rule'), key: 'title', render: (_, r) => <>{r.title}<div className="quiet small mono">{r.id}</div></> },
-    { title: t('强度', 'Force'), key: 'blocking', render: (_, r) => (r.blocking ? <Tag color="error">{t('强：不符不入库', 'Blocking')}</Tag> : <Tag>{t('弱：标记并计分', 'Flagged and scored')}</Tag>) },
-    { title: t('指标', 'Indicator'), dataIndex: 'indicator', render: (v: string) => <span className="mono">{v}</span> },
-    { title: t('被检', 'Judged'), key: 'evaluated', className: 'num', render: (_, r) => count(r.evaluated) },
-    { title: t('不符', 'Failed'), key: 'failed', className: 'num', render: (_, r) => count(r.failed) },
-  ]
-  return (
-    <Card size="small" styles={{ body: { padding: 0 } }}>
-      <Table rowKey="id" columns={list} dataSource={rules} pagination={false} />
     </Card>
   )
 }

@@ -638,10 +638,7 @@ type DepartmentReport struct {
 	Period   string              `json:"period"`
 	Score    DepartmentScore     `json:"score"`
 	To       time.Time           `json:"to"`
-
-	// Trend 每日一点，本期权重，未扣分
-	Trend   []TrendPoint `json:"trend"`
-	Weights string       `json:"weights"`
+	Weights  string              `json:"weights"`
 
 	// X 维度代码 → 加权平均
 	X map[string]float64 `json:"x"`
@@ -668,6 +665,9 @@ type DepartmentScore struct {
 	Rank  *int    `json:"rank,omitempty"`
 	Sum   float64 `json:"sum"`
 	Total float64 `json:"total"`
+
+	// Trend 每日一点，本期权重，未扣分
+	Trend []TrendPoint `json:"trend"`
 }
 
 // DepartmentScores defines model for DepartmentScores.
