@@ -1,5 +1,5 @@
 import {
-  AuditOutlined, BarChartOutlined, BellOutlined, BlockOutlined, DashboardOutlined, DatabaseOutlined, FileProtectOutlined,
+  AuditOutlined, BarChartOutlined, BellOutlined, BlockOutlined, DashboardOutlined, DatabaseOutlined, EditOutlined, FileProtectOutlined,
   FileSearchOutlined, FormOutlined, InboxOutlined, ProfileOutlined, SafetyCertificateOutlined, UploadOutlined, WarningOutlined,
 } from '@ant-design/icons'
 import type { ReactNode } from 'react'
@@ -27,6 +27,7 @@ export const places: { zh: string; en: string; places: Place[] }[] = [
       { path: '/submissions', icon: <InboxOutlined />, zh: '报送', en: 'Delivery', roles: ['steward', 'officer', 'operator', 'auditor'] },
       { path: '/submissions/upload', icon: <UploadOutlined />, zh: '上传文件', en: 'Upload a file', roles: ['steward', 'officer'] },
       { path: '/rejects', icon: <WarningOutlined />, zh: '问题数据', en: 'Rejects', roles: ['steward', 'auditor'] },
+      { path: '/quality/drafts', icon: <EditOutlined />, zh: '规则草稿', en: 'Rule drafts', roles: ['steward', 'officer', 'auditor'] },
       { path: '/reconcile', icon: <AuditOutlined />, zh: '对账', en: 'Reconciliation', roles: ['steward', 'officer', 'operator', 'auditor'] },
       { path: '/notices', icon: <BellOutlined />, zh: '告知与通知', en: 'Notices', roles: ['steward', 'officer', 'approver', 'operator', 'auditor'] },
     ],
