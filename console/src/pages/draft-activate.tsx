@@ -1,12 +1,11 @@
 import { Alert, Button, Modal, Typography } from 'antd'
 import { useState } from 'react'
 import { activateDraft, type RuleDraft } from '../calls-rules'
-import { when } from '../format'
 import { useT } from '../lang'
 import { Ask } from '../parts/ask'
 import { useMay } from '../session'
 
-interface Props { d: RuleDraft; title: string; reload: () => void; trial: () => void }
+interface Props { d: RuleDraft; title: string; reload: () => void; trial: (() => void) | undefined } // trial: the way to the tab of trials, if one is not there
 
 // Activation says what still stands between the draft and its being in force, and puts it
 // in force, with a reason.
@@ -25,14 +24,14 @@ export function Activation({ d, title, reload, trial }: Props) {
   }
   if (d.state !== 'open') {
     return d.state === 'active'
-      ? <><Alert type="success" showIcon data-active title={t(`已由 ${d.activated_by} 启用为第 ${d.version} 版`, `Put in force as version ${d.version} by ${d.activated_by}`)} description={<>{t('理由：', 'Reason: ')}{d.reason} · {when(d.changed)}</>} />{declared ? <Declaration text={declared} version={d.version} close={() => setDeclared('')} /> : null}</>
+      ? <><Alert type="success" showIcon data-active title={t(`已由 ${d.activated_by} 启用为第 ${d.version} 版`, `Put in force as version ${d.version} by ${d.activated_by}`)} description={t('理由：', 'Reason: ') + d.reason} />{declared ? <Declaration text={declared} version={d.version} close={() => setDeclared('')} /> : null}</>
       : <Alert type="info" showIcon title={t('正在启用', 'Being put in force')} />
   }
   return (
     <div className="foot" data-activation>
       <span className={missing === '' ? 'holds' : undefined}>{t(...words[missing])}</span>
       <div className="row">
-        {missing === 'trial' ? <Button onClick={trial}>{t('去试跑', 'To the trial')}</Button> : null}
+        {missing === 'trial' && trial ? <Button onClick={trial}>{t('去试跑', 'To the trial')}</Button> : null}
         {steward ? <Button type="primary" disabled={missing !== ''} onClick={() => ask(true)}>{t('启用', 'Put in force')}</Button> : <span className="quiet small">{t('由数据治理员启用', 'A steward puts it in force')}</span>}
       </div>
       {asking ? (

@@ -81,9 +81,14 @@ const cell = (v: unknown, t: T): string => {
 function Rows({ p, title }: { p: RulePreview; title: (id: string) => string }) {
   const t = useT()
   const { lang } = useLang()
+  // What is at fault stands first.
+  const bad = new Set(p.items.flatMap((r) => r.breaks.map((b) => b.field)))
+  const all = p.columns.map((c, i) => ({ c, i }))
+  const order = [...all.filter(({ c }) => bad.has(c.name)), ...all.filter(({ c }) => !bad.has(c.name))]
+  const single = p.rules.length === 1
   const columns: ColumnsType<PreviewRow & { n: number }> = [
-    { title: t('不符合的规则和原因', 'Rules broken, and why'), key: 'why', width: 300, render: (_, r) => <div className="wrap why">{r.breaks.map((b, i) => <div key={i}><b>{title(b.rule)}</b> <span className="quiet small">{half(b.reason, lang === 'zh')}</span></div>)}</div> },
-    ...p.columns.map((c, i) => ({
+    { title: single ? t('原因', 'Why') : t('不符合的规则和原因', 'Rules broken, and why'), key: 'why', render: (_, r) => <div className="wrap why">{r.breaks.map((b, i) => <div key={i}>{single ? null : <b>{title(b.rule)} </b>}<span className="quiet small">{half(b.reason, lang === 'zh')}</span></div>)}</div> },
+    ...order.map(({ c, i }) => ({
       title: c.title, key: c.name,
       render: (_: unknown, r: PreviewRow) => <span className={r.breaks.some((b) => b.field === c.name) ? 'mono broken' : 'mono'}>{cell(r.values[i], t)}</span>,
     })),

@@ -1,14 +1,16 @@
 import { Alert, Button, Drawer, Form, Input, InputNumber, Segmented, Select } from 'antd'
-import { useMemo, useState, type ReactNode } from 'react'
+import { useEffect, useMemo, useRef, useState, type ReactNode } from 'react'
 import { previewDraft } from '../calls-rules'
 import { useLang, useT, type T } from '../lang'
 import { useAct } from '../parts/act'
+import { Notice } from '../parts/page'
 import { ExpressionHelp } from '../parts/expression-help'
 import { faultsOf, fieldOf, fits, freeID, half, places, plainTitle, tidy } from '../parts/rule'
 import { named, Param } from '../parts/rule-param'
 import { Faults } from '../parts/rule-words'
 import type { RuleDraft, RuleFault, RuleKind, RuleKinds, RulePreview, RuleSpec } from '../calls-rules'
 import type { Column, DatasetRow } from '../shapes'
+import { asProblem, type Problem } from '../problem'
 import { Shown } from './draft-preview'
 
 export interface Edited { set: boolean; at: number } // at -1: a new rule
@@ -29,12 +31,17 @@ const blank: RuleSpec = { id: '', title: '', kind: '', columns: [], params: {}, 
 // wrong with it stands at its field.
 export function RuleForm({ d, kinds, columns, datasets, edited, save, close }: Props) {
   const t = useT()
+  const { lang } = useLang()
   const { busy, act } = useAct()
   const [where, setWhere] = useState(edited)
   const list = where.set ? d.set_rules : d.rules
   const [rule, setRule] = useState<RuleSpec>(() => list[edited.at] ?? blank)
   const [faults, setFaults] = useState<RuleFault[]>(() => (edited.at < 0 ? [] : faultsOf(d.faults, edited.set, edited.at)))
   const [tried, setTried] = useState<RulePreview>()
+  const [trying, setTrying] = useState(false)
+  const [problem, setProblem] = useState<Problem>()
+  const shown = useRef<HTMLDivElement>(null)
+  useEffect(() => shown.current?.scrollIntoView({ block: 'start' }), [tried])
   const fresh = edited.at < 0
   const known = where.set ? kinds.sets.filter((k) => k.name !== 'sql' || rule.kind === 'sql') : kinds.rows
   const kind = known.find((k) => k.name === rule.kind)
@@ -66,12 +73,19 @@ export function RuleForm({ d, kinds, columns, datasets, edited, save, close }: P
     setWhere({ ...where, at })
     setFaults(found)
   }
-  const look = () =>
-    act(async () => {
+  const look = async () => {
+    setTrying(true)
+    try {
       const p = await previewDraft(d.id, { rule: tidy(rule), rows: 10_000 })
+      setProblem(undefined)
       setFaults(p.faults)
       setTried(p.faults.length ? undefined : p)
-    }, t('已在真实的行上判断', 'Judged on real rows'))
+    } catch (err) {
+      setProblem(asProblem(err))
+    } finally {
+      setTrying(false)
+    }
+  }
 
   const at = (field: string) => fault(faults, field)
   return (
@@ -79,7 +93,7 @@ export function RuleForm({ d, kinds, columns, datasets, edited, save, close }: P
       open size={720} onClose={close} title={fresh ? t('新增规则', 'A new rule') : t('修改规则', 'Change the rule')}
       extra={
         <div className="row">
-          {where.set ? null : <Button disabled={!kind || busy} onClick={() => void look()}>{t('试看', 'Try it')}</Button>}
+          {where.set ? null : <Button disabled={!kind || busy} loading={trying} onClick={() => void look()}>{t('试看', 'Try it')}</Button>}
           <Button type="primary" loading={busy} disabled={!kind} onClick={() => void store()}>{t('保存到草稿', 'Save')}</Button>
         </div>
       }
@@ -95,13 +109,13 @@ export function RuleForm({ d, kinds, columns, datasets, edited, save, close }: P
         ) : null}
         <Faults list={faults.filter((f) => fieldOf(f) === '')} />
         <Field id="kind" label={t('规则种类', 'Kind')} required fault={at('kind')} about={kind ? <>{t('要求：', 'Wants: ')}{kind.says}</> : t('按中文名称、英文名称或要求搜索', 'Search by title, name or what it wants')}>
-          <Select id="kind" showSearch filterOption={matches} value={rule.kind || undefined} onChange={choose} options={grouped(known)} listHeight={360} optionRender={(o) => <KindOption k={known.find((k) => k.name === o.value)} />} placeholder={t('选择规则种类', 'Choose a kind')} />
+          <Select id="kind" showSearch filterOption={matches} value={rule.kind || undefined} onChange={choose} options={grouped(known, lang === 'zh')} listHeight={360} optionRender={(o) => <KindOption k={known.find((k) => k.name === o.value)} />} placeholder={t('选择规则种类', 'Choose a kind')} />
         </Field>
         {kind ? (
           <>
             <Columns k={kind} columns={columns} value={rule.columns ?? []} set={(v) => put(name({ columns: v }))} fault={at('columns')} />
             {kind.params.map((p) => (
-              <Field key={p.name} id={`param-${p.name}`} label={<>{p.title} <span className="quiet small mono">{p.name}</span></>} required={p.required} fault={at(`params.${p.name}`)}>
+              <Field key={p.name} id={`param-${p.name}`} label={<>{p.title}<span className="quiet small mono param-name">{p.name}</span></>} required={p.required} fault={at(`params.${p.name}`)}>
                 <Param id={`param-${p.name}`} p={p} kind={kind} value={rule.params?.[p.name] ?? ''} set={(v) => put({ params: { ...rule.params, [p.name]: v } })} columns={columns} other={rule.params?.dataset ?? ''} kinds={kinds} datasets={datasets} />
               </Field>
             ))}
@@ -131,7 +145,8 @@ export function RuleForm({ d, kinds, columns, datasets, edited, save, close }: P
           </>
         ) : null}
       </Form>
-      {tried ? <Shown p={tried} rules={[tidy(rule)]} /> : null}
+      {problem ? <Notice problem={problem} /> : null}
+      <div ref={shown}>{tried ? <Shown p={tried} rules={[tidy(rule)]} /> : null}</div>
     </Drawer>
   )
 }
@@ -155,9 +170,9 @@ function Field({ id, label, required, fault: wrong, about, children }: { id: str
 }
 
 interface Option { value: string; label: string; find: string }
-const grouped = (list: RuleKind[]) => {
+const grouped = (list: RuleKind[], zh: boolean) => {
   const themes = [...new Set(list.map((k) => k.theme))]
-  return themes.map((theme) => ({ label: theme, options: list.filter((k) => k.theme === theme).map((k): Option => ({ value: k.name, label: k.title, find: `${k.title} ${k.name} ${k.says}`.toLowerCase() })) }))
+  return themes.map((theme) => ({ label: half(theme, zh), options: list.filter((k) => k.theme === theme).map((k): Option => ({ value: k.name, label: k.title, find: `${k.title} ${k.name} ${k.says}`.toLowerCase() })) }))
 }
 const matches = (typed: string, o?: unknown): boolean => (o as Partial<Option> | undefined)?.find?.includes(typed.trim().toLowerCase()) ?? false
 

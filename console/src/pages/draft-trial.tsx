@@ -95,7 +95,7 @@ function Result({ b, r }: { b: Backtest; r: BacktestResult }) {
       {r.sets.length ? <p className="quiet small" style={{ margin: 0 }}>{t('试跑不判断数据集规则：', 'Set rules are not tried: ')}<span className="mono">{r.sets.join('  ')}</span></p> : null}
       <ByDay r={r} />
       <p className="quiet small" style={{ margin: 0 }}>
-        {b.asked_by} · {when(b.began)} – {when(b.ended)} · {t('按 ', 'as of ')}{when(r.as_of) === '–' ? r.as_of : when(r.as_of)} · {t('结果摘要 ', 'digest ')}<Copied text={r.digest} />
+        {b.asked_by} · {when(b.began)} – {when(b.ended)} · {t('按 ', 'as of ')}{r.as_of.slice(0, 10)} · {t('结果摘要 ', 'digest ')}<Copied text={r.digest} />
         {r.data ? <> · {t('数据版本 ', 'data ')}<span className="mono" title={r.data}>{digest(r.data)}</span></> : <> · {t('试跑期间数据有变', 'rows arrived during the trial')}</>}
       </p>
     </div>

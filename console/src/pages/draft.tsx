@@ -76,7 +76,7 @@ function Work({ desk, live }: { desk: Desk; live: Live<Desk> }) {
           { key: 'trial', label: t('历史试跑', 'Trial over history'), children: <Trials d={d} reload={live.reload} /> },
         ]}
       />
-      <Activation d={d} title={desk.dataset.title} reload={live.reload} trial={() => setQuery({ tab: 'trial' }, { replace: true })} />
+      <Activation d={d} title={desk.dataset.title} reload={live.reload} trial={query.get('tab') === 'trial' ? undefined : () => setQuery({ tab: 'trial' }, { replace: true })} />
     </>
   )
 }
