@@ -107,7 +107,7 @@ export function RuleForm({ d, kinds, columns, datasets, edited, save, close }: P
             />
           </Form.Item>
         ) : null}
-        <Faults list={faults.filter((f) => fieldOf(f) === '')} />
+        <Faults list={faults.filter((f) => !fieldOf(f) || (f.field.startsWith('params.') && !kind?.params.some((p) => f.field === `params.${p.name}`)))} />
         <Field id="kind" label={t('规则种类', 'Kind')} required fault={at('kind')} about={kind ? <>{t('要求：', 'Wants: ')}{kind.says}</> : t('按中文名称、英文名称或要求搜索', 'Search by title, name or what it wants')}>
           <Select id="kind" showSearch filterOption={matches} value={rule.kind || undefined} onChange={choose} options={grouped(known, lang === 'zh')} listHeight={360} optionRender={(o) => <KindOption k={known.find((k) => k.name === o.value)} />} placeholder={t('选择规则种类', 'Choose a kind')} />
         </Field>
