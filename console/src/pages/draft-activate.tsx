@@ -24,8 +24,8 @@ export function Activation({ d, title, reload, trial }: Props) {
   }
   if (d.state !== 'open') {
     return d.state === 'active'
-      ? <><Alert type="success" showIcon data-active title={t(`已由 ${d.activated_by} 启用为第 ${d.version} 版`, `Put in force as version ${d.version} by ${d.activated_by}`)} description={t('理由：', 'Reason: ') + d.reason} />{declared ? <Declaration text={declared} version={d.version} close={() => setDeclared('')} /> : null}</>
-      : <Alert type="info" showIcon title={t('正在启用', 'Being put in force')} />
+      ? <><Alert type="success" role="status" showIcon data-active title={t(`已由 ${d.activated_by} 启用为第 ${d.version} 版`, `Put in force as version ${d.version} by ${d.activated_by}`)} description={t('理由：', 'Reason: ') + d.reason} />{declared ? <Declaration text={declared} version={d.version} close={() => setDeclared('')} /> : null}</>
+      : <Alert type="info" role="status" showIcon title={t('正在启用', 'Being put in force')} />
   }
   return (
     <div className="foot" data-activation>

@@ -31,7 +31,6 @@ const blank: RuleSpec = { id: '', title: '', kind: '', columns: [], params: {}, 
 // wrong with it stands at its field.
 export function RuleForm({ d, kinds, columns, datasets, edited, save, close }: Props) {
   const t = useT()
-  const { lang } = useLang()
   const { busy, act } = useAct()
   const [where, setWhere] = useState(edited)
   const list = where.set ? d.set_rules : d.rules
@@ -41,7 +40,9 @@ export function RuleForm({ d, kinds, columns, datasets, edited, save, close }: P
   const [trying, setTrying] = useState(false)
   const [problem, setProblem] = useState<Problem>()
   const shown = useRef<HTMLDivElement>(null)
-  useEffect(() => shown.current?.scrollIntoView({ block: 'start' }), [tried])
+  useEffect(() => {
+    shown.current?.scrollIntoView({ block: 'start' }) // a promise in new browsers: no clean-up
+  }, [tried])
   const fresh = edited.at < 0
   const known = where.set ? kinds.sets.filter((k) => k.name !== 'sql' || rule.kind === 'sql') : kinds.rows
   const kind = known.find((k) => k.name === rule.kind)
@@ -109,7 +110,7 @@ export function RuleForm({ d, kinds, columns, datasets, edited, save, close }: P
         ) : null}
         <Faults list={faults.filter((f) => !fieldOf(f) || (f.field.startsWith('params.') && !kind?.params.some((p) => f.field === `params.${p.name}`)))} />
         <Field id="kind" label={t('规则种类', 'Kind')} required fault={at('kind')} about={kind ? <>{t('要求：', 'Wants: ')}{kind.says}</> : t('按中文名称、英文名称或要求搜索', 'Search by title, name or what it wants')}>
-          <Select id="kind" showSearch filterOption={matches} value={rule.kind || undefined} onChange={choose} options={grouped(known, lang === 'zh')} listHeight={360} optionRender={(o) => <KindOption k={known.find((k) => k.name === o.value)} />} placeholder={t('选择规则种类', 'Choose a kind')} />
+          <Select id="kind" showSearch filterOption={matches} value={rule.kind || undefined} onChange={choose} options={offered(known)} listHeight={360} optionRender={(o) => <KindOption k={known.find((k) => k.name === o.value)} />} placeholder={t('选择规则种类', 'Choose a kind')} />
         </Field>
         {kind ? (
           <>
@@ -169,17 +170,17 @@ function Field({ id, label, required, fault: wrong, about, children }: { id: str
   )
 }
 
+// Kinds stand in the order of their themes; a list in groups has no sound roles.
 interface Option { value: string; label: string; find: string }
-const grouped = (list: RuleKind[], zh: boolean) => {
-  const themes = [...new Set(list.map((k) => k.theme))]
-  return themes.map((theme) => ({ label: half(theme, zh), options: list.filter((k) => k.theme === theme).map((k): Option => ({ value: k.name, label: k.title, find: `${k.title} ${k.name} ${k.says}`.toLowerCase() })) }))
-}
+const offered = (list: RuleKind[]) => list.map((k): Option => ({ value: k.name, label: k.title, find: `${k.title} ${k.name} ${k.says}`.toLowerCase() }))
 const matches = (typed: string, o?: unknown): boolean => (o as Partial<Option> | undefined)?.find?.includes(typed.trim().toLowerCase()) ?? false
 
 function KindOption({ k }: { k: RuleKind | undefined }) {
+  const { lang } = useLang()
   if (!k) return null
   return (
     <div className="kind-option">
+      <span className="quiet small">{half(k.theme, lang === 'zh')}</span>
       <b>{k.title}</b> <span className="quiet small mono">{k.name}</span>
       <div className="quiet small">{k.says}</div>
     </div>
@@ -204,7 +205,7 @@ function Columns({ k, columns, value, set, fault: wrong }: { k: RuleKind; column
     <div className="rule-grid">
       {[...Array(n)].map((_, i) => (
         <Field key={i} id={`column-${i}`} label={k.roles[i] ?? (n > 1 ? `${word} ${i + 1}` : word)} required={i < k.least} fault={i === 0 ? wrong : ''}>
-          <Select id={`column-${i}`} showSearch allowClear optionFilterProp="label" value={value[i] || undefined} onChange={(v?: string) => { const next = [...Array(n)].map((__, j) => (j === i ? (v ?? '') : (value[j] ?? ''))); set(next) }} options={options(i)} notFoundContent={<Alert type="info" title={t('没有类型合适的数据项', 'No item has a fitting type')} />} />
+          <Select id={`column-${i}`} showSearch allowClear optionFilterProp="label" value={value[i] || undefined} onChange={(v?: string) => { const next = [...Array(n)].map((__, j) => (j === i ? (v ?? '') : (value[j] ?? ''))); set(next) }} options={options(i)} notFoundContent={<Alert type="info" role="status" title={t('没有类型合适的数据项', 'No item has a fitting type')} />} />
         </Field>
       ))}
     </div>

@@ -82,7 +82,7 @@ function Result({ b, r }: { b: Backtest; r: BacktestResult }) {
   const t = useT()
   return (
     <div className="stack" data-trial="done">
-      {b.current ? null : <Alert type="warning" showIcon title={t('草稿在这次试跑之后改过，结果不是现有内容的', 'The draft has changed since: this is not how it is now')} />}
+      {b.current ? null : <Alert type="warning" role="status" showIcon title={t('草稿在这次试跑之后改过，结果不是现有内容的', 'The draft has changed since: this is not how it is now')} />}
       <Figures
         items={[
           { name: t('判断', 'Judged'), value: count(r.rows), unit: t(b.share ? `行（抽样 ${b.share * 100}%）` : '行', b.share ? `rows (${b.share * 100}%)` : 'rows') },

@@ -95,7 +95,7 @@ function Behind({ d, reload }: { d: RuleDraft; reload: () => void }) {
   }
   return (
     <Alert
-      type="warning" showIcon data-behind title={t(`数据集现行第 ${d.newest} 版，草稿改自第 ${d.base} 版`, `Version ${d.newest} is in force; the draft is based on ${d.base}`)}
+      type="warning" role="status" showIcon data-behind title={t(`数据集现行第 ${d.newest} 版，草稿改自第 ${d.base} 版`, `Version ${d.newest} is in force; the draft is based on ${d.base}`)}
       description={t('变基把草稿的改动移到现行版本上；之后须重新试跑。', 'Rebasing moves the changes onto the version in force; it must then be tried again.')}
       action={may ? <Button size="small" type="primary" loading={busy} onClick={() => void run()}>{t('变基', 'Rebase')}</Button> : undefined}
     />
