@@ -58,7 +58,7 @@ func (j *journey) equation(f map[string]any) error {
 			return fmt.Errorf("区划表入库 %d 条，应为 %d", d.Good, streets)
 		}
 	}
-	if len(fl.Datasets) < 4 {
+	if len(fl.Datasets) < 8 {
 		return fmt.Errorf("只有 %d 个数据集", len(fl.Datasets))
 	}
 	return nil
@@ -158,7 +158,7 @@ func (j *journey) entries(f map[string]any) error {
 			}
 		}
 		f["entries"], f["on_chain"] = page.Total, on
-		return page.Total >= 4 && on == page.Total, nil
+		return page.Total >= 8 && on == page.Total, nil
 	})
 }
 

@@ -25,6 +25,7 @@ func newQuality() *cobra.Command {
 	c := &cobra.Command{Use: "quality", Short: "质量：得分与指标 / quality: scores and indicators"}
 	f.add(c)
 	c.AddCommand(newQualityReport(&f), newQualityDepartments(&f), newQualityRun(&f), newQualityRows(&f), newQualityBecame(&f), newQualityVerify(), newQualityDraft(&f), newQualityJudge(&f))
+	c.AddCommand(newQualityProfile(&f), newQualitySuggest(&f))
 	return c
 }
 

@@ -81,6 +81,7 @@ type App struct {
 	source   *ingest.Source
 	seen     *ingest.Seen
 	desk     *pipeline.Desk
+	profiles *pipeline.Profiler
 	submit   *submit.Desk
 	tables   *table.Puller
 	intake   *post.Intake
@@ -427,6 +428,7 @@ func (a *App) openIngest(ctx context.Context) error {
 	}
 	a.onClose("ingest", func(context.Context) error { a.source.Close(); return nil })
 	a.openDesk()
+	a.openProfiler()
 	a.openFiles()
 	a.onClose("workers", a.stopWorkers) // before what they stand on
 	return nil

@@ -15,7 +15,7 @@ import (
 // handler makes the API and the console over the opened rooms.
 func (a *App) handler() (http.Handler, error) {
 	d := httpapi.Deps{
-		Auth: a.auth, Library: a.lib, Source: a.source, Seen: a.seen, Journal: a.journal, Share: a.share, Catalog: a.catalog, Quality: a.quality, Scoring: a, Failing: a.failing, Ledger: a.chain, Relay: a.relay,
+		Auth: a.auth, Library: a.lib, Source: a.source, Seen: a.seen, Journal: a.journal, Share: a.share, Catalog: a.catalog, Quality: a.quality, Profiles: a.profiles, Scoring: a, Failing: a.failing, Ledger: a.chain, Relay: a.relay,
 		Desk: a.desk, Submit: a.submit, Tables: a.tables, Intake: a.intake, Shelf: a.shelf, Seal: a.seal, Files: a.files, FileBytes: a.cfg.Ingest.FileMB << 20,
 		Registry: registry.NewDesk(a.db, time.Now), Schemas: a.schemas, Mender: a.mender, Withdrawer: a.withdrawer, History: a.history, Editor: a.editor, CodeTables: a.rules.synthetic.Names(),
 		Components: []httpapi.Component{

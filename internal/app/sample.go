@@ -174,7 +174,7 @@ func (a *App) sendSample(ctx context.Context) error {
 	defer cl.Close()
 	var sent atomic.Int64
 	var failed atomic.Pointer[error]
-	total := int64(41_352 + scale*2_200_000) // about: people, addresses and visits of the district
+	total := int64(41_352 + scale*2_860_000) // about all rows of the district
 	_, err = sample.Generate(sample.Options{Seed: SampleSeed, Scale: scale, AsOf: time.Now()}, func(dataset string, key, value []byte) error {
 		if err := failed.Load(); err != nil {
 			return *err

@@ -12,7 +12,7 @@ func TestSampleDistrict(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := [...]int{len(set.Orgs), len(set.Systems), len(set.Duties), len(set.Datasets), len(set.Scenarios), len(set.Weights)}; got != [...]int{36, 4, 4, 4, 1, 1} {
+	if got := [...]int{len(set.Orgs), len(set.Systems), len(set.Duties), len(set.Datasets), len(set.Scenarios), len(set.Weights)}; got != [...]int{36, 8, 8, 8, 1, 1} {
 		t.Errorf("orgs, systems, duties, datasets, scenarios, weights = %v", got)
 	}
 }

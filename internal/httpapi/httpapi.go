@@ -70,7 +70,8 @@ type Deps struct {
 	Share    *share.Service
 	Catalog  *catalog.Catalog
 	Quality  *desk.Desk // results of runs, drafts, profiles
-	Scoring  Scoring    // scores that are not kept, departments, the scheme in force
+	Profiles *pipeline.Profiler
+	Scoring  Scoring // scores that are not kept, departments, the scheme in force
 	Failing  *pipeline.FailingRows
 	// RunRules runs a dataset's rules now.
 	RunRules func(ctx context.Context, code mulu.DatasetCode) (*desk.Run, error)

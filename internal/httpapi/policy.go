@@ -130,8 +130,12 @@ var policy = map[string]Rule{
 	"GET /v1/withdrawals":             {Roles: roles(steward, approver, auditor)},
 	"POST /v1/withdrawals":            {Roles: roles(steward), Within: exportTime},
 
-	"GET /v1/datasets/{code}/results":  {Roles: roles(steward, officer, approver, auditor)},
-	"POST /v1/datasets/{code}/results": {Roles: roles(steward, operator), Within: exportTime},
+	"GET /v1/datasets/{code}/results":                {Roles: roles(steward, officer, approver, auditor)},
+	"POST /v1/datasets/{code}/results":               {Roles: roles(steward, operator), Within: exportTime},
+	"GET /v1/datasets/{code}/profile":                {Roles: roles(steward, officer, auditor), Own: roles(officer)},
+	"POST /v1/datasets/{code}/profile":               {Roles: roles(steward, officer), Own: roles(officer)},
+	"GET /v1/datasets/{code}/suggestions":            {Roles: roles(steward, officer, auditor), Own: roles(officer)},
+	"POST /v1/datasets/{code}/suggestions/{n}/adopt": {Roles: roles(steward, officer), Own: roles(officer)},
 	// Which rows and items of them is quality/rows.See's to say.
 	"GET /v1/datasets/{code}/rules/{rule}/rows":         {Roles: roles(steward, officer), Own: roles(officer), Within: exportTime},
 	"POST /v1/datasets/{code}/rules/{rule}/rows/export": {Roles: roles(steward, officer), Own: roles(officer), Within: exportTime},

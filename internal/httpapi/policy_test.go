@@ -119,6 +119,10 @@ GET /v1/datasets/{code}                  s o a u
 GET /v1/datasets/{code}/score            s o a u
 GET /v1/datasets/{code}/scores           s o a u
 GET /v1/datasets/{code}/results          s o a u
+GET /v1/datasets/{code}/profile          s o u
+POST /v1/datasets/{code}/profile         s o
+GET /v1/datasets/{code}/suggestions      s o u
+POST /v1/datasets/{code}/suggestions/{n}/adopt s o
 GET /v1/datasets/{code}/score/explain    s o a u
 GET /v1/quality/departments              s o a u
 GET /v1/quality/departments/{org}        s o a u

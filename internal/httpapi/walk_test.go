@@ -33,6 +33,7 @@ func TestDoor(t *testing.T) {
 	t.Run("a share from request to proof", func(t *testing.T) { testShare(t, h) })
 	t.Run("statements", func(t *testing.T) { testStatements(t, h) })
 	t.Run("a reject is mended, a batch withdrawn, its holder told", func(t *testing.T) { testMend(t, h) })
+	t.Run("a profile", func(t *testing.T) { testProfile(t, h) })
 	t.Run("rows that break a rule leak nothing", func(t *testing.T) { testRows(t, h) })
 	t.Run("every route as everybody", func(t *testing.T) { testWalk(t, h) })
 	t.Run("a file is handed in", func(t *testing.T) { testFiles(t, h) })
@@ -224,7 +225,7 @@ func concrete(route string) (method, path string) {
 	if strings.HasPrefix(path, "/v1/ways/") {
 		name = "main"
 	}
-	path = strings.NewReplacer("{code}", "resident", "{rule}", "phone.mobile", "{dataset}", "resident", "{kind}", "table", "{name}", name, "{org}", "11310107MBQ0000599").Replace(path)
+	path = strings.NewReplacer("{code}", "resident", "{rule}", "phone.mobile", "{dataset}", "resident", "{kind}", "table", "{name}", name, "{n}", "1", "{org}", "11310107MBQ0000599").Replace(path)
 	switch path {
 	case "/v1/catalog/entry":
 		path += "?code=310107/3005/000001"
@@ -271,7 +272,7 @@ func testWalk(t *testing.T, h *house) {
 			if may && (strings.Contains(route, "/grants/{id}") || strings.Contains(route, "/notices/{id}")) && slices.Contains(foreign, last) && (who == "stranger" || who == "other-system") {
 				may = false // its own organisation's alone
 			}
-			if (strings.Contains(route, "/submissions/{id}") || strings.Contains(route, "/ways/{dataset}") || strings.HasPrefix(route, "POST /v1/ingest/{dataset}") || route == "POST /v1/submissions/nil") && may && strings.Contains("oy", letter) {
+			if (strings.Contains(route, "/submissions/{id}") || strings.Contains(route, "/ways/{dataset}") || strings.HasSuffix(route, "/profile") || strings.Contains(route, "/suggestions") || strings.HasPrefix(route, "POST /v1/ingest/{dataset}") || route == "POST /v1/submissions/nil") && may && strings.Contains("oy", letter) {
 				if w.Code != 404 { // another department's dataset: not even that it is there
 					t.Errorf("%s as %s: %d, want not found", route, who, w.Code)
 				}

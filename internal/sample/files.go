@@ -13,7 +13,7 @@ const readme = `# 示例普陀区：演示数据
 本目录由 mulu sample generate 生成（seed %d，scale %g，as of %s），全部为演示数据：
 地名真实，人员、门牌、号码均为合成，身份号码不可能属于任何真实的人。
 
-- division.csv、address.ndjson、resident.ndjson、visit.ndjson：各数据集的源记录，每行一条
+- division.csv 和各数据集的 .ndjson：各数据集的源记录，每行一条
 - labels.jsonl：每处有意注入的问题：数据集、行号（从 0 起）、真值编号、字段、种类、是否应被拦截
 
 | 数据集 | 行数 | 问题数 |

@@ -168,6 +168,9 @@ func (g *generator) writeResident(p *person, truth string, moved bool) error {
 	if g.has("broken") {
 		value = value[:len(value)-2-g.r.IntN(len(value)/2)] // cut off in transit, perhaps inside a character
 	}
+	if p.gone && !p.dead && !g.blocked() {
+		g.dirt = append(g.dirt, residentCross[0])
+	}
 	w.key = append(w.key[:0], id...)
 	return g.send("resident", truth, w.key, value)
 }

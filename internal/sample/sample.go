@@ -15,7 +15,8 @@ import (
 type Options struct {
 	Seed uint64
 	// Scale 1 is Putuo's 1.24 million residents; 0.01, the small sample, gives about
-	// 12 400 residents, 8 000 addresses and 1 500 visits.
+	// 12 400 residents, 8 000 addresses, 1 500 visits and 6 000 rows of firms, licences, deaths
+	// and allowances.
 	Scale float64
 	// AsOf is the day the district is seen on, in Beijing time; no row is newer.
 	AsOf time.Time
@@ -94,20 +95,30 @@ var (
 	}
 )
 
+// districtRates are the rates of each dataset.
+var districtRates = map[string][][]rate{
+	"resident": {residentRates, residentCross}, "address": {addressRates}, "visit": {visitRates},
+	"enterprise": {enterpriseRates}, "food_licence": {licenceRates, licenceCross}, "death": {deathRates}, "allowance": {allowanceRates, allowanceCross},
+}
+
 // Rates gives, by dataset and kind, the share of rows that carry each kind of dirt.
 func Rates() map[string]map[string]float64 {
 	out := map[string]map[string]float64{}
-	for dataset, rates := range map[string][]rate{"resident": residentRates, "address": addressRates, "visit": visitRates} {
+	for dataset, lists := range districtRates {
 		out[dataset] = map[string]float64{}
-		for _, r := range rates {
-			out[dataset][r.kind] = r.per1000 / 1000
+		for _, rates := range lists {
+			for _, r := range rates {
+				out[dataset][r.kind] = r.per1000 / 1000
+			}
 		}
 	}
 	return out
 }
 
 // Datasets lists the datasets Generate makes.
-func Datasets() []string { return []string{"division", "address", "resident", "visit"} }
+func Datasets() []string {
+	return []string{"division", "address", "resident", "visit", "enterprise", "food_licence", "death", "allowance"}
+}
 
 // addressesAtOne is the number of addresses at scale 1: 8 000 at the small scale.
 const addressesAtOne = 800_000
@@ -123,9 +134,9 @@ func Generate(o Options, emit Emit) (Stats, error) {
 	if err != nil {
 		return Stats{}, fmt.Errorf("generate sample: %w", err)
 	}
-	src := new(rand.PCG)
+	src, aside := new(rand.PCG), new(rand.PCG)
 	g := &generator{
-		Options: o, ref: ref, emit: emit, pcg: src, r: rand.New(src),
+		Options: o, ref: ref, emit: emit, pcg: src, r: rand.New(src), pcgAside: aside, aside: rand.New(aside),
 		today: dayOf(o.AsOf), ids: newIdentities(),
 		stats: Stats{Rows: map[string]int64{}, Labels: map[string]map[string]int64{}},
 	}
@@ -135,6 +146,7 @@ func Generate(o Options, emit Emit) (Stats, error) {
 	n := max(1, int(o.Scale*addressesAtOne+0.5))
 	for i := range n {
 		g.pcg.Seed(o.Seed, uint64(i)) // each address has its own stream: one more row in one does not move the others
+		g.pcgAside.Seed(^o.Seed, uint64(i))
 		if err := g.household(i); err != nil {
 			return Stats{}, fmt.Errorf("generate address %d: %w", i, err)
 		}
@@ -144,23 +156,29 @@ func Generate(o Options, emit Emit) (Stats, error) {
 
 type generator struct {
 	Options
-	ref     *reference
-	emit    Emit
-	pcg     *rand.PCG
-	r       *rand.Rand
-	today   int32
-	ids     *identities
-	people  int
-	aliases int
-	stats   Stats
-	row     row
-	dirt    []rate // of the row being written
+	ref  *reference
+	emit Emit
+	pcg  *rand.PCG
+	r    *rand.Rand
+	// aside draws for datasets that came later, so that the rows of the first ones stay
+	// what they were, byte for byte.
+	pcgAside *rand.PCG
+	aside    *rand.Rand
+	firms    int
+	today    int32
+	ids      *identities
+	people   int
+	aliases  int
+	stats    Stats
+	row      row
+	dirt     []rate // of the row being written
 }
 
 // household makes one address and whoever lives there.
 func (g *generator) household(i int) error {
 	a := g.address(i)
 	people := g.family(a)
+	g.untold(people)
 	if err := g.putAddress(a); err != nil {
 		return err
 	}
@@ -174,14 +192,23 @@ func (g *generator) household(i int) error {
 			return err
 		}
 	}
+	for _, p := range people {
+		for _, put := range []func(*person) error{g.putFirm, g.putDeath, g.putAllowance} {
+			if err := put(p); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
 // roll decides which dirt the next row gets: at most one blocking kind, and then
 // nothing else, so that the reason of a reject is never in doubt.
-func (g *generator) roll(rates []rate) {
+func (g *generator) roll(rates []rate) { g.rollWith(g.r, rates) }
+
+func (g *generator) rollWith(rnd *rand.Rand, rates []rate) {
 	g.dirt = g.dirt[:0]
-	u := g.r.Float64() * 1000
+	u := rnd.Float64() * 1000
 	for _, r := range rates {
 		if !r.blocking {
 			break // blocking kinds stand first
@@ -193,7 +220,7 @@ func (g *generator) roll(rates []rate) {
 		u -= r.per1000
 	}
 	for _, r := range rates {
-		if !r.blocking && g.r.Float64()*1000 < r.per1000 {
+		if !r.blocking && rnd.Float64()*1000 < r.per1000 {
 			g.dirt = append(g.dirt, r)
 		}
 	}

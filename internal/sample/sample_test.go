@@ -9,11 +9,14 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"mulu/internal/sample"
+	"mulu/quality/ident"
 )
 
 var asOf = time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC)
@@ -95,8 +98,8 @@ func TestSmallDistrict(t *testing.T) {
 }
 
 func proportions(t *testing.T, d *district) {
-	for dataset, want := range map[string]float64{"resident": 12_400, "address": 8_000, "visit": 1_500} {
-		if got := float64(len(d.rows[dataset])); math.Abs(got-want) > want*0.08 {
+	for dataset, want := range map[string]float64{"resident": 12_400, "address": 8_000, "visit": 1_500, "enterprise": 2_250, "food_licence": 900, "allowance": 3_250, "death": 160} {
+		if got := float64(len(d.rows[dataset])); math.Abs(got-want) > want*0.08+20 {
 			t.Errorf("%s has %v rows, want about %v", dataset, got, want)
 		}
 		if int64(len(d.rows[dataset])) != d.stats.Rows[dataset] {
@@ -183,6 +186,17 @@ func labels(t *testing.T, d *district) {
 			ids[r.ID]++
 		}
 	}
+	died, firms := byKey(d, "death", "id_no"), byKey(d, "enterprise", "uscc")
+	months := map[string]int{}
+	for _, raw := range d.rows["allowance"] {
+		var r struct {
+			ID    string `json:"id_no"`
+			Month string
+		}
+		if json.Unmarshal([]byte(raw), &r) == nil {
+			months[r.ID+r.Month]++
+		}
+	}
 	for _, l := range d.labels {
 		raw := d.rows[l.Dataset][l.Row]
 		var r map[string]any
@@ -251,11 +265,71 @@ func labels(t *testing.T, d *district) {
 			ok = since("visit") > 180
 		case "risk_blank":
 			ok = r["risk_lv"] == nil
+		case "death_unpropagated":
+			ok = str("status") == "正常" && died[str("id_no")] != nil || spoilt(d, "death", l.Truth)
+		case "paid_after_death":
+			ok = str("pay_status") == "已发放" && (died[str("id_no")] != nil && died[str("id_no")]["death_date"].(string) < str("month") || spoilt(d, "death", l.Truth))
+		case "firm_cancelled":
+			ok = str("status") == "有效" && (firms[str("uscc")] != nil && firms[str("uscc")]["status"] == "注销" || spoilt(d, "enterprise", l.Truth))
+		case "addr_differs":
+			ok = firms[str("uscc")] != nil && firms[str("uscc")]["addr"] != str("addr") || spoilt(d, "enterprise", l.Truth)
+		case "month_twice":
+			ok = months[str("id_no")+str("month")] >= 1 // its twin may have been spoilt
+		case "reported_before":
+			ok = str("reported") < str("death_date")
+		case "reported_late":
+			ok = since("death_date")-since("reported") > 20
+		case "cert_blank":
+			ok = str("cert_no") == ""
+		case "acct_check":
+			ok = !ident.Luhn([]byte(str("acct_no")))
+		case "band_wrong":
+			at, err := time.Parse("20060102", str("id_no")[6:14])
+			month, err2 := time.Parse("2006-01-02", str("month"))
+			age := month.Year() - at.Year()
+			if month.YearDay() < at.YearDay() {
+				age--
+			}
+			low, _ := strconv.Atoi(strings.TrimSuffix(strings.Split(str("age_band"), "-")[0], "+"))
+			ok = err == nil && err2 == nil && (age < low-1 || age > low+10 || low == 65 && age > 70)
+		case "uscc_missing":
+			ok = str("uscc") == ""
+		case "uscc_check":
+			ok = len(str("uscc")) == 18 && !ident.Credit([]byte(str("uscc")))
+		case "industry_old":
+			ok = slices.Contains([]string{"1364", "1810", "2450", "3035", "3150"}, str("industry"))
+		case "name_width":
+			ok = strings.Contains(str("name"), "Ａ")
+		case "capital_unit":
+			ok = num("reg_cap") < 10_000
+		case "rep_masked":
+			ok = strings.Contains(str("rep_id"), "*")
+		case "lic_length":
+			ok = len(str("lic_no")) == 15
+		case "category_items":
+			ok = map[byte]string{'1': "预包装食品销售", '2': "热食类食品制售", '3': "单位食堂供餐"}[str("lic_no")[2]] != str("items")
 		}
 		if !ok {
 			t.Fatalf("%+v is not in %s", l, raw)
 		}
 	}
+}
+
+// byKey are the rows of a dataset by a text field.
+func byKey(d *district, dataset, key string) map[string]map[string]any {
+	out := map[string]map[string]any{}
+	for _, raw := range d.rows[dataset] {
+		var r map[string]any
+		if json.Unmarshal([]byte(raw), &r) == nil {
+			out[r[key].(string)] = r
+		}
+	}
+	return out
+}
+
+// spoilt says whether what is known of that truth in a dataset has a wrong or no number.
+func spoilt(d *district, dataset, truth string) bool {
+	return slices.ContainsFunc(d.labels, func(l sample.Label) bool { return l.Dataset == dataset && l.Truth == truth && l.Blocking })
 }
 
 func when(t *testing.T, s string) time.Time {

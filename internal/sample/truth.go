@@ -38,6 +38,8 @@ type person struct {
 	local    bool // 户籍 in Putuo or Shanghai
 	dead     bool
 	death    int32
+	gone     bool // has died on goneOn, and the register of residents has not heard of it
+	goneOn   int32
 	upd      int64
 	alone    bool
 	children int

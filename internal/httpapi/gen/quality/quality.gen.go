@@ -204,6 +204,78 @@ func (e LookShown) Valid() bool {
 	}
 }
 
+// Defines values for ProfileColumnIsBy.
+const (
+	Both    ProfileColumnIsBy = "both"
+	Content ProfileColumnIsBy = "content"
+	Name    ProfileColumnIsBy = "name"
+)
+
+// Valid indicates whether the value is a known member of the ProfileColumnIsBy enum.
+func (e ProfileColumnIsBy) Valid() bool {
+	switch e {
+	case Both:
+		return true
+	case Content:
+		return true
+	case Name:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ProfileRelationKind.
+const (
+	BirthOfId  ProfileRelationKind = "birth_of_id"
+	Determines ProfileRelationKind = "determines"
+	Equal      ProfileRelationKind = "equal"
+	FilledWhen ProfileRelationKind = "filled_when"
+	Order      ProfileRelationKind = "order"
+	Prefix     ProfileRelationKind = "prefix"
+	SexOfId    ProfileRelationKind = "sex_of_id"
+)
+
+// Valid indicates whether the value is a known member of the ProfileRelationKind enum.
+func (e ProfileRelationKind) Valid() bool {
+	switch e {
+	case BirthOfId:
+		return true
+	case Determines:
+		return true
+	case Equal:
+		return true
+	case FilledWhen:
+		return true
+	case Order:
+		return true
+	case Prefix:
+		return true
+	case SexOfId:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ProfileRunState.
+const (
+	ProfileRunStateFailed  ProfileRunState = "failed"
+	ProfileRunStateRunning ProfileRunState = "running"
+)
+
+// Valid indicates whether the value is a known member of the ProfileRunState enum.
+func (e ProfileRunState) Valid() bool {
+	switch e {
+	case ProfileRunStateFailed:
+		return true
+	case ProfileRunStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RuleChangeChange.
 const (
 	RuleChangeChangeAdded   RuleChangeChange = "added"
@@ -312,6 +384,48 @@ func (e RuleResultStatus) Valid() bool {
 	}
 }
 
+// Defines values for SuggestionSource.
+const (
+	Checksum   SuggestionSource = "checksum"
+	Codes      SuggestionSource = "codes"
+	Dates      SuggestionSource = "dates"
+	Filled     SuggestionSource = "filled"
+	Key        SuggestionSource = "key"
+	Reference  SuggestionSource = "reference"
+	Relation   SuggestionSource = "relation"
+	Shape      SuggestionSource = "shape"
+	Statistics SuggestionSource = "statistics"
+	Values     SuggestionSource = "values"
+)
+
+// Valid indicates whether the value is a known member of the SuggestionSource enum.
+func (e SuggestionSource) Valid() bool {
+	switch e {
+	case Checksum:
+		return true
+	case Codes:
+		return true
+	case Dates:
+		return true
+	case Filled:
+		return true
+	case Key:
+		return true
+	case Reference:
+		return true
+	case Relation:
+		return true
+	case Shape:
+		return true
+	case Statistics:
+		return true
+	case Values:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ExportFailingRowsParamsFormat.
 const (
 	ExportFailingRowsParamsFormatCsv  ExportFailingRowsParamsFormat = "csv"
@@ -355,6 +469,12 @@ func (e ExplainScoreParamsPart) Valid() bool {
 	default:
 		return false
 	}
+}
+
+// AdoptAsk defines model for AdoptAsk.
+type AdoptAsk struct {
+	// Draft 规则草稿编号
+	Draft *string `json:"draft,omitempty"`
 }
 
 // Backtest defines model for Backtest.
@@ -808,6 +928,181 @@ type Problem struct {
 	Type string `json:"type"`
 }
 
+// Profile defines model for Profile.
+type Profile struct {
+	// AsOf 判断“当天”所用的日期
+	AsOf    string          `json:"as_of"`
+	At      time.Time       `json:"at"`
+	Columns []ProfileColumn `json:"columns"`
+
+	// Data 数据版本
+	Data       string              `json:"data"`
+	Dataset    string              `json:"dataset"`
+	Duplicates []ProfileDuplicates `json:"duplicates"`
+	Keys       []ProfileKey        `json:"keys"`
+	Relations  []ProfileRelation   `json:"relations"`
+	Rows       int64               `json:"rows"`
+
+	// Sampled 分位数和数据项之间的关系取自多少行；等于行数时是准确值
+	Sampled int64 `json:"sampled"`
+	Seed    int64 `json:"seed"`
+	Version int   `json:"version"`
+}
+
+// ProfileAnswer defines model for ProfileAnswer.
+type ProfileAnswer struct {
+	// Profile 最近一次完成的探查，没有则为 null
+	Profile *Profile `json:"profile"`
+
+	// Run 正在进行或未能完成的探查
+	Run *ProfileRun `json:"run"`
+}
+
+// ProfileColumn defines model for ProfileColumn.
+type ProfileColumn struct {
+	Chars struct {
+		Edges     int64 `json:"edges"`
+		FullWidth int64 `json:"full_width"`
+		Inner     int64 `json:"inner"`
+		Invisible int64 `json:"invisible"`
+		Mojibake  int64 `json:"mojibake"`
+		Personal  int64 `json:"personal"`
+	} `json:"chars"`
+
+	// Closed 为什么不显示取值；空表示可以显示
+	Closed   *string `json:"closed,omitempty"`
+	CodeLike bool    `json:"code_like"`
+	Codes    *[]struct {
+		Good  int64   `json:"good"`
+		Named bool    `json:"named"`
+		Of    int64   `json:"of"`
+		Share float64 `json:"share"`
+		Table string  `json:"table"`
+	} `json:"codes,omitempty"`
+	Constant bool `json:"constant"`
+
+	// Declared 声明的类型
+	Declared *string `json:"declared,omitempty"`
+	Distinct struct {
+		Count int64 `json:"count"`
+
+		// Error 估计值的相对标准差
+		Error *float64 `json:"error,omitempty"`
+		Exact bool     `json:"exact"`
+		Once  int64    `json:"once"`
+	} `json:"distinct"`
+	Histogram *[]struct {
+		Count int64  `json:"count"`
+		From  string `json:"from"`
+	} `json:"histogram,omitempty"`
+	Is *struct {
+		By     ProfileColumnIsBy `json:"by"`
+		Good   int64             `json:"good"`
+		Kind   string            `json:"kind"`
+		Pi     *string           `json:"pi,omitempty"`
+		Share  float64           `json:"share"`
+		Title  string            `json:"title"`
+		Values int64             `json:"values"`
+	} `json:"is,omitempty"`
+
+	// Layout 日期的写法
+	Layout *string `json:"layout,omitempty"`
+	Length *struct {
+		Max  int     `json:"max"`
+		Mean float64 `json:"mean"`
+		Min  int     `json:"min"`
+	} `json:"length,omitempty"`
+	Level *int   `json:"level,omitempty"`
+	Name  string `json:"name"`
+	Nulls int64  `json:"nulls"`
+
+	// Observed 取值实际可读作的类型
+	Observed string `json:"observed"`
+	Parses   *[]struct {
+		Count int64   `json:"count"`
+		Name  string  `json:"name"`
+		Share float64 `json:"share"`
+	} `json:"parses,omitempty"`
+
+	// Placeholders 空文本和“不详”一类占位词
+	Placeholders int64 `json:"placeholders"`
+	Range        *struct {
+		Max       *string  `json:"max,omitempty"`
+		Mean      *float64 `json:"mean,omitempty"`
+		Min       *string  `json:"min,omitempty"`
+		Quantiles *[]struct {
+			At    float64 `json:"at"`
+			Value string  `json:"value"`
+		} `json:"quantiles,omitempty"`
+		Stdev *float64 `json:"stdev,omitempty"`
+	} `json:"range,omitempty"`
+	Rows   int64 `json:"rows"`
+	Scale  *int  `json:"scale,omitempty"`
+	Shapes *[]struct {
+		Count int64   `json:"count"`
+		Shape string  `json:"shape"`
+		Share float64 `json:"share"`
+	} `json:"shapes,omitempty"`
+	Title *string `json:"title,omitempty"`
+	Top   *[]struct {
+		Count int64   `json:"count"`
+		Share float64 `json:"share"`
+		Value string  `json:"value"`
+	} `json:"top,omitempty"`
+	TopExact bool  `json:"top_exact"`
+	Values   int64 `json:"values"`
+}
+
+// ProfileColumnIsBy defines model for ProfileColumn.Is.By.
+type ProfileColumnIsBy string
+
+// ProfileDuplicates defines model for ProfileDuplicates.
+type ProfileDuplicates struct {
+	Exact bool `json:"exact"`
+
+	// Except 除这一项外都相同；没有则是整行相同
+	Except *string `json:"except,omitempty"`
+	Rows   int64   `json:"rows"`
+}
+
+// ProfileKey defines model for ProfileKey.
+type ProfileKey struct {
+	Columns []string `json:"columns"`
+	Empty   int64    `json:"empty"`
+	Exact   bool     `json:"exact"`
+
+	// Repeat 与前面的行重复的行数
+	Repeat int64 `json:"repeat"`
+	Rows   int64 `json:"rows"`
+}
+
+// ProfileRelation defines model for ProfileRelation.
+type ProfileRelation struct {
+	Broken  int64               `json:"broken"`
+	Columns []string            `json:"columns"`
+	Judged  int64               `json:"judged"`
+	Kind    ProfileRelationKind `json:"kind"`
+}
+
+// ProfileRelationKind defines model for ProfileRelation.Kind.
+type ProfileRelationKind string
+
+// ProfileRun defines model for ProfileRun.
+type ProfileRun struct {
+	Actor   string `json:"actor"`
+	Dataset string `json:"dataset"`
+
+	// Done 已读行数
+	Done    int64           `json:"done"`
+	Error   string          `json:"error"`
+	Started time.Time       `json:"started"`
+	State   ProfileRunState `json:"state"`
+	Total   int64           `json:"total"`
+}
+
+// ProfileRunState defines model for ProfileRun.State.
+type ProfileRunState string
+
 // RuleActivation defines model for RuleActivation.
 type RuleActivation struct {
 	// Declaration 现在生效的数据集声明，供放回声明文件
@@ -1205,6 +1500,51 @@ type StandardIndicator struct {
 	Title          string `json:"title"`
 }
 
+// Suggestion defines model for Suggestion.
+type Suggestion struct {
+	// Blocking 建议作为强规则
+	Blocking   bool     `json:"blocking"`
+	Columns    []string `json:"columns"`
+	Confidence float64  `json:"confidence"`
+
+	// Exact 否则由抽样推算
+	Exact bool `json:"exact"`
+
+	// Failing 现在会查出的行数
+	Failing int64  `json:"failing"`
+	Id      string `json:"id"`
+
+	// Indicator DB31/T 1523 指标代码
+	Indicator string             `json:"indicator"`
+	Judged    int64              `json:"judged"`
+	Kind      string             `json:"kind"`
+	N         int                `json:"n"`
+	Params    *map[string]string `json:"params,omitempty"`
+
+	// Set 对整个数据集的规则
+	Set    bool             `json:"set"`
+	Source SuggestionSource `json:"source"`
+	Title  string           `json:"title"`
+	When   *string          `json:"when,omitempty"`
+
+	// Why 依据，不含任何取值
+	Why string `json:"why"`
+}
+
+// SuggestionSource defines model for Suggestion.Source.
+type SuggestionSource string
+
+// SuggestionList defines model for SuggestionList.
+type SuggestionList struct {
+	// At 探查的时间
+	At      time.Time    `json:"at"`
+	Dataset string       `json:"dataset"`
+	Items   []Suggestion `json:"items"`
+
+	// Ruleset 探查时的数据集版本
+	Ruleset int `json:"ruleset"`
+}
+
 // TrendPoint defines model for TrendPoint.
 type TrendPoint struct {
 	At    time.Time `json:"at"`
@@ -1356,6 +1696,9 @@ type ListLooksParams struct {
 // ExportFailingRowsJSONRequestBody defines body for ExportFailingRows for application/json ContentType.
 type ExportFailingRowsJSONRequestBody = FailingAsk
 
+// AdoptSuggestionJSONRequestBody defines body for AdoptSuggestion for application/json ContentType.
+type AdoptSuggestionJSONRequestBody = AdoptAsk
+
 // AddRuleDraftJSONRequestBody defines body for AddRuleDraft for application/json ContentType.
 type AddRuleDraftJSONRequestBody = RuleDraftAsk
 
@@ -1382,6 +1725,12 @@ type ServerInterface interface {
 	// JudgeHistory 把全部历史按现行规则、以今天为准重新判断；在后台进行
 	// (POST /v1/datasets/{code}/judge)
 	JudgeHistory(w http.ResponseWriter, r *http.Request, code DatasetCode)
+	// GetProfile 最近一次数据探查，和正在进行的探查；不含敏感或个人信息数据项的任何取值
+	// (GET /v1/datasets/{code}/profile)
+	GetProfile(w http.ResponseWriter, r *http.Request, code DatasetCode)
+	// StartProfile 开始探查数据集的现有数据，在后台进行；一次一个数据集
+	// (POST /v1/datasets/{code}/profile)
+	StartProfile(w http.ResponseWriter, r *http.Request, code DatasetCode)
 	// GetResults 最近一次规则运行的结果，逐条规则
 	// (GET /v1/datasets/{code}/results)
 	GetResults(w http.ResponseWriter, r *http.Request, code DatasetCode)
@@ -1397,6 +1746,12 @@ type ServerInterface interface {
 	// ExplainScore 逐步复算一次得分：公式、权重、A、B、X 与提分
 	// (GET /v1/datasets/{code}/score/explain)
 	ExplainScore(w http.ResponseWriter, r *http.Request, code DatasetCode, params ExplainScoreParams)
+	// GetSuggestions 由最近一次探查得出的规则建议，有用的在前；已声明的不在其中
+	// (GET /v1/datasets/{code}/suggestions)
+	GetSuggestions(w http.ResponseWriter, r *http.Request, code DatasetCode)
+	// AdoptSuggestion 采用一条建议：加入所给的规则草稿，不给则新建一份；启用前可改、可试跑
+	// (POST /v1/datasets/{code}/suggestions/{n}/adopt)
+	AdoptSuggestion(w http.ResponseWriter, r *http.Request, code DatasetCode, n int)
 	// ListDepartmentScores 各单位的质量得分，按单位代码排列；排名只在方案开启排名通报时给出
 	// (GET /v1/quality/departments)
 	ListDepartmentScores(w http.ResponseWriter, r *http.Request, params ListDepartmentScoresParams)
@@ -1499,6 +1854,58 @@ func (siw *ServerInterfaceWrapper) JudgeHistory(w http.ResponseWriter, r *http.R
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.JudgeHistory(w, r, code)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetProfile operation middleware
+func (siw *ServerInterfaceWrapper) GetProfile(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code DatasetCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetProfile(w, r, code)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// StartProfile operation middleware
+func (siw *ServerInterfaceWrapper) StartProfile(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code DatasetCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.StartProfile(w, r, code)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1799,6 +2206,67 @@ func (siw *ServerInterfaceWrapper) ExplainScore(w http.ResponseWriter, r *http.R
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ExplainScore(w, r, code, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetSuggestions operation middleware
+func (siw *ServerInterfaceWrapper) GetSuggestions(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code DatasetCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetSuggestions(w, r, code)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AdoptSuggestion operation middleware
+func (siw *ServerInterfaceWrapper) AdoptSuggestion(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "code" -------------
+	var code DatasetCode
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", r.PathValue("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "n" -------------
+	var n int
+
+	err = runtime.BindStyledParameterWithOptions("simple", "n", r.PathValue("n"), &n, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "n", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AdoptSuggestion(w, r, code, n)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2428,6 +2896,10 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/datasets/{code}/results", wrapper.GetResults)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/datasets/{code}/results", wrapper.RunRules)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/datasets/{code}/profile", wrapper.GetProfile)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/datasets/{code}/profile", wrapper.StartProfile)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/datasets/{code}/suggestions", wrapper.GetSuggestions)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/datasets/{code}/suggestions/{n}/adopt", wrapper.AdoptSuggestion)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/datasets/{code}/rules/{rule}/rows", wrapper.ListFailingRows)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/datasets/{code}/rules/{rule}/rows/export", wrapper.ExportFailingRows)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/quality/looks", wrapper.ListLooks)
@@ -2522,6 +2994,84 @@ type JudgeHistorydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response JudgeHistorydefaultApplicationProblemPlusJSONResponse) VisitJudgeHistoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetProfileRequestObject struct {
+	Code DatasetCode `json:"code"`
+}
+
+type GetProfileResponseObject interface {
+	VisitGetProfileResponse(w http.ResponseWriter) error
+}
+
+type GetProfile200JSONResponse ProfileAnswer
+
+func (response GetProfile200JSONResponse) VisitGetProfileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetProfiledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetProfiledefaultApplicationProblemPlusJSONResponse) VisitGetProfileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartProfileRequestObject struct {
+	Code DatasetCode `json:"code"`
+}
+
+type StartProfileResponseObject interface {
+	VisitStartProfileResponse(w http.ResponseWriter) error
+}
+
+type StartProfile202JSONResponse ProfileRun
+
+func (response StartProfile202JSONResponse) VisitStartProfileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartProfiledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response StartProfiledefaultApplicationProblemPlusJSONResponse) VisitStartProfileResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2729,6 +3279,86 @@ type ExplainScoredefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ExplainScoredefaultApplicationProblemPlusJSONResponse) VisitExplainScoreResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSuggestionsRequestObject struct {
+	Code DatasetCode `json:"code"`
+}
+
+type GetSuggestionsResponseObject interface {
+	VisitGetSuggestionsResponse(w http.ResponseWriter) error
+}
+
+type GetSuggestions200JSONResponse SuggestionList
+
+func (response GetSuggestions200JSONResponse) VisitGetSuggestionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSuggestionsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetSuggestionsdefaultApplicationProblemPlusJSONResponse) VisitGetSuggestionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AdoptSuggestionRequestObject struct {
+	Code DatasetCode `json:"code"`
+	N    int         `json:"n"`
+	Body *AdoptSuggestionJSONRequestBody
+}
+
+type AdoptSuggestionResponseObject interface {
+	VisitAdoptSuggestionResponse(w http.ResponseWriter) error
+}
+
+type AdoptSuggestion200JSONResponse RuleDraft
+
+func (response AdoptSuggestion200JSONResponse) VisitAdoptSuggestionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AdoptSuggestiondefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AdoptSuggestiondefaultApplicationProblemPlusJSONResponse) VisitAdoptSuggestionResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3371,6 +4001,12 @@ type StrictServerInterface interface {
 	// JudgeHistory 把全部历史按现行规则、以今天为准重新判断；在后台进行
 	// (POST /v1/datasets/{code}/judge)
 	JudgeHistory(ctx context.Context, request JudgeHistoryRequestObject) (JudgeHistoryResponseObject, error)
+	// GetProfile 最近一次数据探查，和正在进行的探查；不含敏感或个人信息数据项的任何取值
+	// (GET /v1/datasets/{code}/profile)
+	GetProfile(ctx context.Context, request GetProfileRequestObject) (GetProfileResponseObject, error)
+	// StartProfile 开始探查数据集的现有数据，在后台进行；一次一个数据集
+	// (POST /v1/datasets/{code}/profile)
+	StartProfile(ctx context.Context, request StartProfileRequestObject) (StartProfileResponseObject, error)
 	// GetResults 最近一次规则运行的结果，逐条规则
 	// (GET /v1/datasets/{code}/results)
 	GetResults(ctx context.Context, request GetResultsRequestObject) (GetResultsResponseObject, error)
@@ -3386,6 +4022,12 @@ type StrictServerInterface interface {
 	// ExplainScore 逐步复算一次得分：公式、权重、A、B、X 与提分
 	// (GET /v1/datasets/{code}/score/explain)
 	ExplainScore(ctx context.Context, request ExplainScoreRequestObject) (ExplainScoreResponseObject, error)
+	// GetSuggestions 由最近一次探查得出的规则建议，有用的在前；已声明的不在其中
+	// (GET /v1/datasets/{code}/suggestions)
+	GetSuggestions(ctx context.Context, request GetSuggestionsRequestObject) (GetSuggestionsResponseObject, error)
+	// AdoptSuggestion 采用一条建议：加入所给的规则草稿，不给则新建一份；启用前可改、可试跑
+	// (POST /v1/datasets/{code}/suggestions/{n}/adopt)
+	AdoptSuggestion(ctx context.Context, request AdoptSuggestionRequestObject) (AdoptSuggestionResponseObject, error)
 	// ListDepartmentScores 各单位的质量得分，按单位代码排列；排名只在方案开启排名通报时给出
 	// (GET /v1/quality/departments)
 	ListDepartmentScores(ctx context.Context, request ListDepartmentScoresRequestObject) (ListDepartmentScoresResponseObject, error)
@@ -3520,6 +4162,58 @@ func (sh *strictHandler) JudgeHistory(w http.ResponseWriter, r *http.Request, co
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(JudgeHistoryResponseObject); ok {
 		if err := validResponse.VisitJudgeHistoryResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetProfile operation middleware
+func (sh *strictHandler) GetProfile(w http.ResponseWriter, r *http.Request, code DatasetCode) {
+	var request GetProfileRequestObject
+
+	request.Code = code
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetProfile(ctx, request.(GetProfileRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetProfile")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetProfileResponseObject); ok {
+		if err := validResponse.VisitGetProfileResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// StartProfile operation middleware
+func (sh *strictHandler) StartProfile(w http.ResponseWriter, r *http.Request, code DatasetCode) {
+	var request StartProfileRequestObject
+
+	request.Code = code
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.StartProfile(ctx, request.(StartProfileRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StartProfile")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(StartProfileResponseObject); ok {
+		if err := validResponse.VisitStartProfileResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -3665,6 +4359,66 @@ func (sh *strictHandler) ExplainScore(w http.ResponseWriter, r *http.Request, co
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ExplainScoreResponseObject); ok {
 		if err := validResponse.VisitExplainScoreResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetSuggestions operation middleware
+func (sh *strictHandler) GetSuggestions(w http.ResponseWriter, r *http.Request, code DatasetCode) {
+	var request GetSuggestionsRequestObject
+
+	request.Code = code
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSuggestions(ctx, request.(GetSuggestionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSuggestions")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetSuggestionsResponseObject); ok {
+		if err := validResponse.VisitGetSuggestionsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AdoptSuggestion operation middleware
+func (sh *strictHandler) AdoptSuggestion(w http.ResponseWriter, r *http.Request, code DatasetCode, n int) {
+	var request AdoptSuggestionRequestObject
+
+	request.Code = code
+	request.N = n
+
+	var body AdoptSuggestionJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.AdoptSuggestion(ctx, request.(AdoptSuggestionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AdoptSuggestion")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AdoptSuggestionResponseObject); ok {
+		if err := validResponse.VisitAdoptSuggestionResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
