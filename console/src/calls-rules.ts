@@ -32,3 +32,13 @@ export const getBacktests = (id: string) => ok(api.GET('/v1/quality/drafts/{id}/
 export const startBacktest = (id: string, share: number) => ok(api.POST('/v1/quality/drafts/{id}/backtest', { params: one(id), body: share > 0 ? { share } : {} }))
 export const rebaseDraft = (id: string, rev: number) => ok(api.POST('/v1/quality/drafts/{id}/rebase', { params: one(id), body: { rev } }))
 export const activateDraft = (id: string, rev: number, reason: string) => ok(api.POST('/v1/quality/drafts/{id}/activate', { params: one(id), body: { rev, reason } }))
+
+export type Profile = All['Profile']
+export type ProfileColumn = All['ProfileColumn']
+export type Suggestion = All['Suggestion']
+
+const of = (code: string) => ({ path: { code } })
+export const getProfile = (code: string) => ok(api.GET('/v1/datasets/{code}/profile', { params: of(code) }))
+export const startProfile = (code: string) => ok(api.POST('/v1/datasets/{code}/profile', { params: of(code) }))
+export const getSuggestions = (code: string) => ok(api.GET('/v1/datasets/{code}/suggestions', { params: of(code) }))
+export const adoptSuggestion = (code: string, n: number, draft: string) => ok(api.POST('/v1/datasets/{code}/suggestions/{n}/adopt', { params: { path: { code, n } }, body: draft ? { draft } : {} }))

@@ -12,6 +12,7 @@ import { Table } from '../parts/table'
 import { Grade, LevelTag, libraryName, typeName } from '../parts/tags'
 import { piName, tableName } from '../parts/words'
 import { mayOpen } from '../places'
+import { Profiled } from './dataset-profile'
 import { Batches, seesBatches } from './batches'
 import { useSession } from '../session'
 import type { Column, DatasetDetail, Dimension, Rule, Score } from '../shapes'
@@ -57,6 +58,7 @@ function Detail({ d }: { d: DatasetDetail }) {
           { key: 'quality', label: t('质量', 'Quality'), children: <Quality d={d} /> },
           { key: 'schema', label: t('数据项', 'Items'), children: <Items columns={d.columns} /> },
           { key: 'rules', label: t('规则', 'Rules'), children: <Rules rules={d.rules} /> },
+          ...(session && (['steward', 'auditor'].includes(session.role) || (session.role === 'officer' && session.org === d.owner)) ? [{ key: 'profile', label: t('数据探查与建议', 'Profile'), children: <Profiled d={d} /> }] : []),
           { key: 'source', label: t('来源', 'Source'), children: <Source d={d} /> },
           ...(session && seesBatches.includes(session.role) ? [{ key: 'batches', label: t('批次', 'Batches'), children: <Batches code={d.code} /> }] : []),
         ]}
