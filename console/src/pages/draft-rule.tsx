@@ -121,7 +121,7 @@ export function RuleForm({ d, kinds, columns, datasets, edited, save, close }: P
               </Field>
             ))}
             <Field id="when" label={t('条件（不填为所有行）', 'Condition (empty: all rows)')} fault={at('when')} about={t('只判断使条件为真的行。', 'Only rows that meet it are judged.')}>
-              <Input.TextArea id="when" className="mono" autoSize={{ minRows: 1, maxRows: 5 }} value={rule.when ?? ''} placeholder="status == '1'" onChange={(e) => put({ when: e.target.value })} />
+              <Input.TextArea id="when" className="mono" rows={2} value={rule.when ?? ''} placeholder="status == '1'" onChange={(e) => put({ when: e.target.value })} />
               <ExpressionHelp columns={columns} put={(s) => put({ when: rule.when ? `${rule.when.trimEnd()} ${s}` : s })} />
             </Field>
             <div className="rule-grid">

@@ -63,7 +63,7 @@ function Text({ id, p, value, set }: Given) {
 
 function Long({ id, p, value, set }: Given) {
   const hint = useHint(p)
-  return <Input.TextArea id={id} className="mono" autoSize={{ minRows: 2, maxRows: 8 }} value={value} placeholder={hint} onChange={(e) => set(e.target.value)} />
+  return <Input.TextArea id={id} className="mono" rows={2} value={value} placeholder={hint} onChange={(e) => set(e.target.value)} />
 }
 
 function Choice({ id, p, value, set, names }: Given & { names: Record<string, [string, string]> }) {
