@@ -143,7 +143,7 @@ func (e *Editor) deepen(newest *mulu.Dataset, rules []mulu.Rule, sets []mulu.Set
 		if told[f.Rule] {
 			continue
 		}
-		d := DraftFault{Rule: f.Rule, Message: f.Message, At: slices.IndexFunc(rules, func(r mulu.Rule) bool { return r.ID == f.Rule })}
+		d := DraftFault{Rule: f.Rule, Field: f.Field, Message: f.Message, At: slices.IndexFunc(rules, func(r mulu.Rule) bool { return r.ID == f.Rule })}
 		if d.At < 0 {
 			d.Set, d.At = true, slices.IndexFunc(sets, func(r mulu.SetRule) bool { return r.ID == f.Rule })
 		}

@@ -83,7 +83,7 @@ func (e *Editor) Preview(ctx context.Context, ask PreviewAsk) (Preview, error) {
 	version := ruled(ds, list, nil)
 	out := Preview{Columns: ds.Columns, Shown: sight.Shown}
 	for _, f := range e.CheckRules(version) {
-		out.Faults = append(out.Faults, DraftFault{Rule: f.Rule, Message: f.Message, At: slices.IndexFunc(list, func(r mulu.Rule) bool { return r.ID == f.Rule })})
+		out.Faults = append(out.Faults, DraftFault{Rule: f.Rule, Field: f.Field, Message: f.Message, At: slices.IndexFunc(list, func(r mulu.Rule) bool { return r.ID == f.Rule })})
 	}
 	if out.Faults != nil {
 		return out, nil

@@ -138,19 +138,19 @@ var (
 func (k *kind) checkColumns(s *scope) error {
 	n := len(s.rule.Columns)
 	if n < k.Least || k.Most > 0 && n > k.Most {
-		return fmt.Errorf("规则种类 %s 需要 %s 个数据项，给了 %d 个", k.Name, howMany(k.Least, k.Most), n)
+		return inField("columns", fmt.Errorf("规则种类 %s 需要 %s 个数据项，给了 %d 个", k.Name, howMany(k.Least, k.Most), n))
 	}
 	var faults []error
 	for i, name := range s.rule.Columns {
 		at := s.dataset.Column(name)
 		if at < 0 {
-			faults = append(faults, fmt.Errorf("数据集没有数据项 %q", name))
+			faults = append(faults, inField("columns", fmt.Errorf("数据集没有数据项 %q", name)))
 			continue
 		}
 		c := s.dataset.Columns[at]
 		if k.Types != nil {
 			if may := k.Types[min(i, len(k.Types)-1)]; may != nil && !slices.Contains(may, c.Type) {
-				faults = append(faults, fmt.Errorf("规则种类 %s 不适用于 %s 类型的数据项 %q；第 %d 个数据项应为 %s", k.Name, c.Type, name, i+1, typeNames(may)))
+				faults = append(faults, inField("columns", fmt.Errorf("规则种类 %s 不适用于 %s 类型的数据项 %q；第 %d 个数据项应为 %s", k.Name, c.Type, name, i+1, typeNames(may))))
 			}
 		}
 		s.cols, s.at = append(s.cols, c), append(s.at, at)
@@ -181,7 +181,7 @@ func (k *kind) checkParams(s *scope) error {
 	var faults []error
 	for name := range s.rule.Params {
 		if k.param(name) == nil {
-			faults = append(faults, fmt.Errorf("规则种类 %s 没有参数 %q%s", k.Name, name, k.known()))
+			faults = append(faults, inField("params."+name, fmt.Errorf("规则种类 %s 没有参数 %q%s", k.Name, name, k.known())))
 		}
 	}
 	for i := range k.Params {
@@ -189,10 +189,10 @@ func (k *kind) checkParams(s *scope) error {
 		v, given := s.rule.Params[p.Name]
 		switch {
 		case p.Required && v == "":
-			faults = append(faults, fmt.Errorf("规则种类 %s 缺少参数 %q（%s）", k.Name, p.Name, p.Title))
+			faults = append(faults, inField("params."+p.Name, fmt.Errorf("规则种类 %s 缺少参数 %q（%s）", k.Name, p.Name, p.Title)))
 		case given:
 			if say := readable[p.Type](s, p, v); say != "" {
-				faults = append(faults, fmt.Errorf("参数 %s=%q %s", p.Name, v, say))
+				faults = append(faults, inField("params."+p.Name, fmt.Errorf("参数 %s=%q %s", p.Name, v, say)))
 			}
 		}
 	}

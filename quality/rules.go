@@ -3,7 +3,6 @@ package quality
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"mulu"
@@ -67,14 +66,12 @@ func Compile(ds *mulu.Dataset, tables *codes.Tables) (*Ruleset, error) {
 func CheckRules(tables *codes.Tables) func(*mulu.Dataset) []declare.RuleFault {
 	return func(ds *mulu.Dataset) (faults []declare.RuleFault) {
 		for _, r := range ds.Rules {
-			if _, _, err := compileRule(ds, r, tables); err != nil {
-				faults = append(faults, declare.RuleFault{Rule: r.ID, Message: strings.ReplaceAll(err.Error(), "\n", "；")})
-			}
+			_, _, err := compileRule(ds, r, tables)
+			faults = append(faults, ruleFaults(r.ID, err)...)
 		}
 		for _, r := range ds.SetRules {
-			if _, err := compileSet(ds, r, nil); err != nil {
-				faults = append(faults, declare.RuleFault{Rule: r.ID, Message: err.Error()})
-			}
+			_, err := compileSet(ds, r, nil)
+			faults = append(faults, ruleFaults(r.ID, err)...)
 		}
 		return faults
 	}
@@ -83,13 +80,13 @@ func CheckRules(tables *codes.Tables) func(*mulu.Dataset) []declare.RuleFault {
 // compileRule tells every fault of a rule at once, the kind's own when the rest is sound.
 func compileRule(ds *mulu.Dataset, r mulu.Rule, tables *codes.Tables) (rule, condition, error) {
 	when, err := compileWhen(ds, r)
-	faults := []error{err}
+	faults := []error{inField("when", err)}
 	if r.Mostly < 0 || r.Mostly > 1 {
-		faults = append(faults, fmt.Errorf("mostly 是合格比例，应在 0 到 1 之间，现在是 %v", r.Mostly))
+		faults = append(faults, inField("mostly", fmt.Errorf("mostly 是合格比例，应在 0 到 1 之间，现在是 %v", r.Mostly)))
 	}
 	k, ok := kinds[r.Kind]
 	if !ok {
-		faults = append(faults, fmt.Errorf("没有规则种类 %q，可用的有 %v", r.Kind, RuleKinds()))
+		faults = append(faults, inField("kind", fmt.Errorf("没有规则种类 %q，可用的有 %v", r.Kind, RuleKinds())))
 		return rule{}, nil, errors.Join(faults...)
 	}
 	s := &scope{kind: k, rule: r, dataset: ds, tables: tables}

@@ -84,6 +84,11 @@ func (s *setScope) fault(format string, args ...any) {
 	s.faults = append(s.faults, fmt.Errorf(format, args...))
 }
 
+// faultIn is a fault of one field of the rule.
+func (s *setScope) faultIn(field, format string, args ...any) {
+	s.faults = append(s.faults, inField(field, fmt.Errorf(format, args...)))
+}
+
 func (s *setScope) param(name string) string { return strings.TrimSpace(s.rule.Params[name]) }
 
 func (s *setScope) has(name string) bool { return s.param(name) != "" }
@@ -94,7 +99,7 @@ func (s *setScope) number(name string, otherwise float64) float64 {
 	}
 	f, err := strconv.ParseFloat(s.param(name), 64)
 	if err != nil || f-f != 0 {
-		s.fault("参数 %s=%q 应为数 / not a number", name, s.param(name))
+		s.faultIn("params."+name, "参数 %s=%q 应为数 / not a number", name, s.param(name))
 	}
 	return f
 }
@@ -114,7 +119,7 @@ func (s *setScope) numbers(name string) []float64 {
 	for _, v := range s.list(name) {
 		f, err := strconv.ParseFloat(v, 64)
 		if err != nil || f-f != 0 {
-			s.fault("参数 %s 中的 %q 应为数 / not a number", name, v)
+			s.faultIn("params."+name, "参数 %s 中的 %q 应为数 / not a number", name, v)
 		}
 		out = append(out, f)
 	}
@@ -134,13 +139,13 @@ func (s *setScope) span(name string, otherwise time.Duration) time.Duration {
 	if unit == 0 {
 		d, err := time.ParseDuration(text)
 		if err != nil || d <= 0 {
-			s.fault("参数 %s=%q 应形如 3天、12小时 或 36h / not a span of time", name, text)
+			s.faultIn("params."+name, "参数 %s=%q 应形如 3天、12小时 或 36h / not a span of time", name, text)
 		}
 		return d
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n <= 0 {
-		s.fault("参数 %s=%q 应形如 3天、12小时 或 36h / not a span of time", name, s.param(name))
+		s.faultIn("params."+name, "参数 %s=%q 应形如 3天、12小时 或 36h / not a span of time", name, s.param(name))
 	}
 	return time.Duration(n) * unit
 }
@@ -153,7 +158,7 @@ func (s *setScope) named(param string, types ...mulu.Type) string {
 	name := s.param(param)
 	i := s.ds.Column(name)
 	if i < 0 || len(types) > 0 && !slices.Contains(types, s.ds.Columns[i].Type) {
-		s.fault("参数 %s=%q 不是本数据集的数据项，或类型不合适 / not a fitting data item", param, name)
+		s.faultIn("params."+param, "参数 %s=%q 不是本数据集的数据项，或类型不合适 / not a fitting data item", param, name)
 	}
 	return name
 }
@@ -178,7 +183,11 @@ func (s *setScope) condition(param, text string) plan.Predicate {
 		return expr.Item{Type: f.Type, Scale: f.Scale}, nil
 	})
 	if err != nil {
-		s.fault("%s: %w", param, err)
+		field := param
+		if field != "when" {
+			field = "params." + param
+		}
+		s.faultIn(field, "%s: %w", param, err)
 		return plan.Predicate{}
 	}
 	return plan.Predicate{Expr: n}
@@ -248,7 +257,7 @@ func (s *setScope) other() *mulu.Dataset {
 	}
 	ds := s.datasets(code)
 	if ds == nil {
-		s.fault("没有数据集 %q；请先装入它的声明 / no such dataset", code)
+		s.faultIn("params.dataset", "没有数据集 %q；请先装入它的声明 / no such dataset", code)
 	}
 	return ds
 }
@@ -348,7 +357,7 @@ func (r *Result) counted(evaluated, failed int64, say string) {
 func compileSet(ds *mulu.Dataset, r mulu.SetRule, datasets plan.Datasets) (setRule, error) {
 	k, ok := setKinds[r.Kind]
 	if !ok {
-		return setRule{}, fmt.Errorf("没有数据集规则种类 %q，可用的有 %v / no such kind", r.Kind, SetKinds())
+		return setRule{}, inField("kind", fmt.Errorf("没有数据集规则种类 %q，可用的有 %v / no such kind", r.Kind, SetKinds()))
 	}
 	s := &setScope{rule: r, ds: ds, datasets: datasets}
 	s.checkColumns(&k.KindInfo)
@@ -362,19 +371,19 @@ func compileSet(ds *mulu.Dataset, r mulu.SetRule, datasets plan.Datasets) (setRu
 
 func (s *setScope) checkColumns(k *KindInfo) {
 	if n := len(s.rule.Columns); n < k.Least || k.Most > 0 && n > k.Most || k.Most < 0 && n > 0 {
-		s.fault("规则种类 %s 给了 %d 个数据项，%s / columns", k.Name, n, wanted(k))
+		s.faultIn("columns", "规则种类 %s 给了 %d 个数据项，%s / columns", k.Name, n, wanted(k))
 	}
 	for i, name := range s.rule.Columns {
 		at := s.ds.Column(name)
 		if at < 0 {
-			s.fault("数据集没有数据项 %q / no such data item", name)
+			s.faultIn("columns", "数据集没有数据项 %q / no such data item", name)
 			continue
 		}
 		if len(k.Types) == 0 {
 			continue
 		}
 		if types := k.Types[min(i, len(k.Types)-1)]; types != nil && !slices.Contains(types, s.ds.Columns[at].Type) {
-			s.fault("规则种类 %s 不适用于 %s 类型的数据项 %q / type does not fit", k.Name, s.ds.Columns[at].Type, name)
+			s.faultIn("columns", "规则种类 %s 不适用于 %s 类型的数据项 %q / type does not fit", k.Name, s.ds.Columns[at].Type, name)
 		}
 	}
 }
@@ -394,19 +403,19 @@ func wanted(k *KindInfo) string {
 func (s *setScope) checkParams(known []ParamInfo) {
 	for p := range s.rule.Params {
 		if !slices.ContainsFunc(known, func(i ParamInfo) bool { return i.Name == p }) {
-			s.fault("规则种类 %s 没有参数 %q / no such parameter", s.rule.Kind, p)
+			s.faultIn("params."+p, "规则种类 %s 没有参数 %q / no such parameter", s.rule.Kind, p)
 		}
 	}
 	for _, p := range known {
 		v := s.param(p.Name)
 		switch {
 		case p.Required && v == "":
-			s.fault("规则种类 %s 缺少参数 %q（%s）/ parameter is missing", s.rule.Kind, p.Name, p.Title)
+			s.faultIn("params."+p.Name, "规则种类 %s 缺少参数 %q（%s）/ parameter is missing", s.rule.Kind, p.Name, p.Title)
 		case v == "":
 		case p.Type == ParamChoice && !slices.Contains(p.Choices, v):
-			s.fault("参数 %s=%q 应为 %s 之一 / not a choice", p.Name, v, strings.Join(p.Choices, "、"))
+			s.faultIn("params."+p.Name, "参数 %s=%q 应为 %s 之一 / not a choice", p.Name, v, strings.Join(p.Choices, "、"))
 		case p.Type == ParamBool && v != "true" && v != "false":
-			s.fault("参数 %s=%q 应为 true 或 false / not true or false", p.Name, v)
+			s.faultIn("params."+p.Name, "参数 %s=%q 应为 true 或 false / not true or false", p.Name, v)
 		}
 	}
 }

@@ -7,6 +7,8 @@ import { Chain } from './pages/chain'
 import { Dataset } from './pages/dataset'
 import { Datasets } from './pages/datasets'
 import { Departments } from './pages/departments'
+import { DraftPage } from './pages/draft'
+import { Drafts } from './pages/drafts'
 import { Entries } from './pages/entries'
 import { Failing } from './pages/failing'
 import { Flow } from './pages/flow'
@@ -57,6 +59,8 @@ function Gate() {
         <Route path="/rejects" element={<Guard of={Rejects} />} />
         <Route path="/reconcile" element={<Guard of={Reconciliations} />} />
         <Route path="/reconcile/:id" element={<Guard of={StatementView} />} />
+        <Route path="/quality/drafts" element={<Guard of={Drafts} />} />
+        <Route path="/quality/drafts/:id" element={<Guard of={DraftPage} />} />
         <Route path="/entries" element={<Guard of={Entries} />} />
         <Route path="/chain" element={<Guard of={Chain} />} />
         <Route path="/scenarios" element={<Guard of={Scenarios} />} />

@@ -20,11 +20,11 @@ const watch: Middleware = {
   },
 }
 
-const api = createClient<paths>({ baseUrl: window.location.origin, credentials: 'same-origin' })
+export const api = createClient<paths>({ baseUrl: window.location.origin, credentials: 'same-origin' })
 api.use(watch)
 
 // ok gives the body of a good answer and throws a ProblemError for any other.
-async function ok<D>(answer: Promise<{ data?: D; error?: unknown; response: Response }>): Promise<D> {
+export async function ok<D>(answer: Promise<{ data?: D; error?: unknown; response: Response }>): Promise<D> {
   const { data, error, response } = await answer
   if (!response.ok) throw new ProblemError(fromAnswer(response.status, error))
   return data as D

@@ -1,5 +1,5 @@
 import {
-  ApartmentOutlined, AuditOutlined, BarChartOutlined, BellOutlined, BlockOutlined, DashboardOutlined, DatabaseOutlined, EyeOutlined, FileProtectOutlined,
+  ApartmentOutlined, AuditOutlined, BarChartOutlined, BellOutlined, BlockOutlined, DashboardOutlined, DatabaseOutlined, EditOutlined, EyeOutlined, FileProtectOutlined,
   FileSearchOutlined, FormOutlined, InboxOutlined, ProfileOutlined, SafetyCertificateOutlined, UploadOutlined, WarningOutlined,
 } from '@ant-design/icons'
 import type { ReactNode } from 'react'
@@ -29,6 +29,7 @@ export const places: { zh: string; en: string; places: Place[] }[] = [
       { path: '/rejects', icon: <WarningOutlined />, zh: '问题数据', en: 'Rejects', roles: ['steward', 'auditor'] },
       { path: '/quality/departments', icon: <ApartmentOutlined />, zh: '部门质量', en: 'Departments', roles: readers },
       { path: '/quality/looks', icon: <EyeOutlined />, zh: '查看记录', en: 'Looks', roles: ['steward', 'officer', 'auditor'] },
+      { path: '/quality/drafts', icon: <EditOutlined />, zh: '规则草稿', en: 'Rule drafts', roles: ['steward', 'officer', 'auditor'] },
       { path: '/reconcile', icon: <AuditOutlined />, zh: '对账', en: 'Reconciliation', roles: ['steward', 'officer', 'operator', 'auditor'] },
       { path: '/notices', icon: <BellOutlined />, zh: '告知与通知', en: 'Notices', roles: ['steward', 'officer', 'approver', 'operator', 'auditor'] },
     ],

@@ -7,7 +7,7 @@
 //   VERIFY     mulu-verify, LOG_KEY the log's key file: to verify the proof downloaded
 //   CHROMIUM   browser, default /usr/bin/chromium
 //   SHOTS      folder for screenshots, none by default
-//   ONLY       walk, journey or quality alone
+//   ONLY       walk, journey, quality or rules alone
 //
 // The last line is "N passed, N failed"; the exit status is 1 when any failed.
 import { mkdirSync, readFileSync } from 'node:fs'
@@ -16,6 +16,7 @@ import { decide } from './decide.mjs'
 import { deliver } from './deliver.mjs'
 import { journey } from './journey.mjs'
 import { quality } from './quality.mjs'
+import { rules } from './rules.mjs'
 import { walker } from './walk.mjs'
 
 const { SHOTS: shots = '', ONLY: only = '', SIGN_INS: signIns = '', VERIFY: verify, LOG_KEY: logKey, MULU: mulu } = process.env
@@ -72,14 +73,16 @@ const attempt = async (name, run) => {
 try {
   // First the journey: the walk then sees pages with something on them.
   if ((only === '' || only === 'quality') && base && signIns) await attempt('quality', () => quality({ base, people, check, enter, look, mulu }))
-  if (only !== 'walk' && only !== 'quality') {
-    if (people.some((p) => p.key)) await attempt('journey', () => journey({ base, people, check, enter, look, verify, logKey }))
-    else console.log('· not run: journey (the fixture server carries no application through)')
+  if (!['walk', 'quality'].includes(only)) {
+    if (people.some((p) => p.key)) {
+      if (only !== 'rules') await attempt('journey', () => journey({ base, people, check, enter, look, verify, logKey }))
+      await attempt('rules', () => rules({ base, people, check, enter, look }))
+    } else console.log('· not run: journey (the fixture server carries no application through)')
     // What only a broker gone wrong brings about is made up.
     if (asked) await attempt('decide', () => decide({ base, asked, check, enter, look }))
     if (asked) await attempt('deliver', () => deliver({ base, asked, check, enter, look }))
   }
-  if (only !== 'journey' && only !== 'quality') {
+  if (!['journey', 'quality', 'rules'].includes(only)) {
     const walkers = people.filter((p) => p.password)
     for (const p of walkers) await attempt(`walk as ${p.name}`, () => walk(p.account, p.password))
     const reader = walkers.find((p) => ['steward', 'approver'].includes(p.name)) ?? walkers[0] // who may open the overview

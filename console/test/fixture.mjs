@@ -153,6 +153,7 @@ function answer(req, url, who, body) {
   }
   const statement = statements.find((s) => path === '/ingest/reconciliations/' + s.id)
   if (statement) return [200, { state: 'done', statement }]
+  if (path === '/quality/drafts') return [200, ['visit', 'resident'].map((dataset, i) => ({ id: `RD0000000000${i}-made00`, dataset: i ? dataset : 'elder_visit', base: 1, rev: 3, state: i ? 'active' : 'open', title: i ? '' : '第四季度规则调整', author: 'steward', created: t(86_400), changed: t(3600), version: i ? 2 : 0 }))]
   if (/^\/datasets\/\w+\/batches$/.test(path)) return [200, { items: [], next: '' }]
   const one = path.match(/^\/datasets\/(\w+)$/)
   if (one) {

@@ -163,7 +163,11 @@ func (l *loader) checkRules(d *document, b *datasetDoc, m *mulu.Dataset) {
 	}
 	if l.known.CheckRules != nil && len(d.bad) == 0 {
 		for _, f := range l.known.CheckRules(m) {
-			d.fault(at[f.Rule], "%s", f.Message)
+			path := at[f.Rule]
+			if f.Field != "" {
+				path += "." + f.Field
+			}
+			d.fault(path, "%s", f.Message)
 		}
 	}
 }

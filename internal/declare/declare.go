@@ -210,6 +210,7 @@ type Known struct {
 // RuleFault is a fault CheckRules found in one rule.
 type RuleFault struct {
 	Rule    mulu.RuleID
+	Field   string // of the rule, e.g. "params.max"; "" is the whole rule
 	Message string // Chinese, with the mend
 }
 

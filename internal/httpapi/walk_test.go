@@ -227,7 +227,7 @@ func concrete(route string) (method, path string) {
 	if strings.HasPrefix(path, "/v1/ways/") {
 		name = "main"
 	}
-	path = strings.NewReplacer("{code}", "resident", "{rule}", "phone.mobile", "{dataset}", "resident", "{kind}", "table", "{name}", name, "{org}", "11310107MBQ0000599").Replace(path)
+	path = strings.NewReplacer("{code}", "resident", "{rule}", "phone.mobile", "{dataset}", "resident", "{kind}", "table", "{name}", name, "{n}", "1", "{org}", "11310107MBQ0000599").Replace(path)
 	switch path {
 	case "/v1/catalog/entry":
 		path += "?code=310107/3005/000001"

@@ -13,6 +13,7 @@ import { Grade, LevelTag, libraryName, typeName } from '../parts/tags'
 import { short } from '../parts/score'
 import { piName, tableName } from '../parts/words'
 import { mayOpen } from '../places'
+import { Profiled } from './dataset-profile'
 import { Batches, seesBatches } from './batches'
 import { Explained, Parts } from './quality'
 import { Results } from './results'
@@ -63,6 +64,7 @@ function Detail({ d }: { d: DatasetDetail }) {
           { key: 'quality', label: t('质量', 'Quality'), children: <Quality d={d} /> },
           { key: 'schema', label: t('数据项', 'Items'), children: <Items columns={d.columns} /> },
           { key: 'rules', label: t('规则', 'Rules'), children: <Results d={d} /> },
+          ...(session && (['steward', 'auditor'].includes(session.role) || (session.role === 'officer' && session.org === d.owner)) ? [{ key: 'profile', label: t('数据探查与建议', 'Profile'), children: <Profiled d={d} /> }] : []),
           { key: 'source', label: t('来源', 'Source'), children: <Source d={d} /> },
           ...(session && seesBatches.includes(session.role) ? [{ key: 'batches', label: t('批次', 'Batches'), children: <Batches code={d.code} /> }] : []),
         ]}
