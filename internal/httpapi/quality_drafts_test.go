@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"mulu"
+	"mulu/internal/clock"
 	"mulu/internal/declare"
 	"mulu/internal/httpapi"
 	api "mulu/internal/httpapi/gen/quality"
@@ -43,6 +44,11 @@ func (h *house) withEditor(machine mulu.Actor, d httpapi.Deps) httpapi.Deps {
 			l, err := h.catalog.LinkOf(ctx, code)
 			return l.Source, err
 		},
+		Known: func(_ context.Context, ds *mulu.Dataset, now time.Time) (quality.RunInput, error) {
+			calendar, err := clock.National()
+			return quality.RunInput{Dataset: ds, Datasets: h.lib.Dataset, Calendar: calendar, Now: now}, err
+		},
+		Facts: h.factsOf, Weights: quality.DefaultWeights,
 		Compile: func(ds *mulu.Dataset) (*quality.Ruleset, error) { return quality.Compile(ds, tables) },
 		Go:      func(f func(context.Context)) { work.Go(func() { f(context.Background()) }) },
 		Apply: func(ctx context.Context, files fs.FS) error {
@@ -62,6 +68,30 @@ func (h *house) withEditor(machine mulu.Actor, d httpapi.Deps) httpapi.Deps {
 		}}
 	h.editor = d.Editor
 	return d
+}
+
+// factsOf is what the library knows besides the rows that a score follows from.
+func (h *house) factsOf(ctx context.Context, ds *mulu.Dataset, _ time.Time) (quality.Facts, error) {
+	f := quality.Facts{Received: map[quality.Stratum]quality.Counts{}}
+	parts, err := h.lib.Received(ctx, ds.Code, nil)
+	if err != nil {
+		return f, err
+	}
+	for _, p := range parts {
+		n := quality.Counts{Good: p.Good, Rejected: p.Rejected, ByRule: map[mulu.RuleID]int64{}, ByClass: map[string]int64{}}
+		for _, c := range p.Classes {
+			n.ByClass[c.Class] += c.Rows
+			n.ByRule[c.Rule] += c.Rows
+		}
+		f.Received[quality.Stratum{}] = n
+	}
+	totals, err := h.lib.RunningTotals(ctx)
+	for _, t := range totals {
+		if t.Dataset == ds.Code && t.Last.After(f.Last) {
+			f.Last = t.Last
+		}
+	}
+	return f, err
 }
 
 // theDraft is made by the walk.
