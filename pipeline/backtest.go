@@ -112,9 +112,9 @@ type trial struct {
 	total      int64
 
 	found  desk.Tried
-	rules  []int // per row rule in force, its place in found.Rules
-	ofNow  []int // per row rule of the draft, the bit of the rule of the same id in force; -1
-	ofNew  []int // per row rule in force, its bit in the draft; -1
+	rules  []int              // per row rule in force, its place in found.Rules
+	ofNow  []int              // per row rule of the draft, the bit of the rule of the same id in force; -1
+	ofNew  []int              // per row rule in force, its bit in the draft; -1
 	flags  [2]quality.Flagged // of the rows, under the rules in force and under the draft
 	days   map[batchKey]*desk.TriedDay
 	byDay  map[string]*desk.TriedDay

@@ -50,8 +50,8 @@ type Tried struct {
 	Days    []TriedDay       `json:"days"`
 	// Rows that some blocking rule of the draft would have refused, and those of them that
 	// none of the version in force would have.
-	Rejected    int64  `json:"rejected"`
-	NewRejected int64  `json:"new_rejected"`
+	Rejected    int64 `json:"rejected"`
+	NewRejected int64 `json:"new_rejected"`
 	// Set rules of the draft in order, then those it drops. They see every row, also if the
 	// row rules see a sample. Null in what was kept before backtests ran them.
 	SetRules []TriedSet `json:"set_rules"`
