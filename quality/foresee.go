@@ -59,15 +59,15 @@ func (s *foreseen) Summary(ctx context.Context, sum plan.Summary) ([]map[string]
 
 // count is how many rows a measure of flags counts.
 func (f Flagged) count(m *plan.Measure) (n int64) {
-	any := m.Any
+	some := m.Any
 	switch {
 	case m.Kind == plan.Flag:
-		any = 1 << m.Bit
-	case any == 0:
-		any = math.MaxUint64
+		some = 1 << m.Bit
+	case some == 0:
+		some = math.MaxUint64
 	}
 	for flags, rows := range f {
-		if flags&any != 0 && flags&m.Unless == 0 {
+		if flags&some != 0 && flags&m.Unless == 0 {
 			n += rows
 		}
 	}
