@@ -120,18 +120,18 @@ func shareOf(d *mulu.Dimension) *float64 {
 
 // unforeseen says what a score of a draft does not know.
 func (r *trial) unforeseen() []string {
-	out := []string{"启用以后新来的数据未计入：草稿的强规则会挡下的存量行在此按不合格计，今后被挡下的会降低记录的合格率"}
+	out := []string{"启用以后新来的数据：草稿的强规则会挡下的存量行在此按不合格计，今后被挡下的不入库，会降低记录的合格率"}
 	if r.trial.Share > 0 {
 		out = append(out, "行规则只判断了抽样的行，按比例推算，得分是估计值")
 	}
 	if r.loosens() {
-		out = append(out, "过去被现行强规则挡下的行不因草稿放宽而自动入库，未计入；须另行重放")
+		out = append(out, "过去被现行强规则挡下的行不因草稿放宽而自动入库，须另行重放")
 	}
 	for _, s := range r.found.SetRules {
 		if s.Draft != nil && s.Draft.Status == quality.Errored {
-			out = append(out, fmt.Sprintf("数据集规则 %s 未能判断，未计入", s.Rule))
+			out = append(out, fmt.Sprintf("数据集规则 %s 未能判断，不在得分中", s.Rule))
 		} else if s.Draft != nil && s.Draft.Status == quality.Skipped && s.Change != RuleSame {
-			out = append(out, fmt.Sprintf("数据集规则 %s 无可判断的内容或尚无历史，未计入", s.Rule))
+			out = append(out, fmt.Sprintf("数据集规则 %s 无可判断的内容或尚无历史，不在得分中", s.Rule))
 		}
 	}
 	return out

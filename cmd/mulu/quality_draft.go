@@ -180,10 +180,10 @@ func printTriedScore(out io.Writer, s *quality.BacktestScore) {
 	}
 	t.write(out)
 	for _, c := range s.Draft.Caps {
-		fmt.Fprintln(out, "草稿下：", clean(c))
+		fmt.Fprintln(out, "草稿下："+clean(c))
 	}
 	for _, u := range s.Unforeseen {
-		fmt.Fprintln(out, "未计入：", clean(u))
+		fmt.Fprintln(out, "未能预见："+clean(u))
 	}
 }
 
