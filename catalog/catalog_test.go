@@ -56,14 +56,14 @@ func TestApply(t *testing.T) {
 		t.Error("a dry run wrote organisations")
 	}
 	did := apply(t, h)
-	if dry.Changed() != did.Changed() || did.Changed() != 36+4+4+1+4+4 {
-		t.Errorf("dry run changes %d objects, Apply %d, want 53", dry.Changed(), did.Changed())
+	if dry.Changed() != did.Changed() || did.Changed() != 36+8+8+1+8+8 {
+		t.Errorf("dry run changes %d objects, Apply %d, want 69", dry.Changed(), did.Changed())
 	}
 	if again := apply(t, h); again.Changed() != 0 {
 		t.Errorf("applying again changes %d objects: %+v", again.Changed(), again)
 	}
 	sets, err := h.Datasets(t.Context())
-	if err != nil || len(sets) != 4 || sets[2].Code != "resident" || sets[2].Level() != mulu.L3 {
+	if err != nil || len(sets) != 8 || sets[6].Code != "resident" || sets[6].Level() != mulu.L3 {
 		t.Errorf("Datasets = %v, %v", sets, err)
 	}
 	for _, list := range []func() ([]catalog.Declared, error){
@@ -71,7 +71,7 @@ func TestApply(t *testing.T) {
 		func() ([]catalog.Declared, error) { return h.Duties(t.Context()) },
 	} {
 		ds, err := list()
-		if err != nil || len(ds) != 4 {
+		if err != nil || len(ds) != 8 {
 			t.Fatalf("declared = %v, %v", ds, err)
 		}
 		for _, d := range ds {
@@ -222,13 +222,13 @@ func TestEntriesSearch(t *testing.T) {
 			t.Errorf("Entries(%+v) = %d of %d, %v; want %d", q, len(list), n, err, want)
 		}
 	}
-	find(4, catalog.Query{})
+	find(8, catalog.Query{})
 	find(1, catalog.Query{Text: "独居 风险"})
-	find(2, catalog.Query{Text: "公民身份号码"})
+	find(4, catalog.Query{Text: "公民身份号码"})
 	find(0, catalog.Query{Text: "100%"})
 	find(1, catalog.Query{Provider: "11310107MBQ0000599"})
 	find(0, catalog.Query{State: contract.Published})
-	find(4, catalog.Query{Waiting: true})
+	find(8, catalog.Query{Waiting: true})
 }
 
 func TestScores(t *testing.T) {

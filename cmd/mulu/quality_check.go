@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -60,9 +59,7 @@ Rules: mulu's YAML, a Great Expectations suite, Soda checks or an ODCS contract.
 			}
 			out := bufio.NewWriter(c.OutOrStdout())
 			if asJSON {
-				enc := json.NewEncoder(out)
-				enc.SetEscapeHTML(false)
-				err = enc.Encode(r)
+				err = r.WriteJSON(out)
 			} else {
 				printChecked(out, r, terminalWidth(c.OutOrStdout()))
 			}

@@ -39,7 +39,7 @@ const police = mulu.OrgCode("11310107MBQ0000599")
 func residents(t *testing.T) fs.FS {
 	t.Helper()
 	out := fstest.MapFS{}
-	for _, name := range []string{"organisations.yaml", "systems.yaml", "duties.yaml", "weights.yaml", "resident.yaml"} {
+	for _, name := range []string{"organisations.yaml", "systems.yaml", "duties.yaml", "weights.yaml", "death.yaml", "resident.yaml"} { // residents are held against deaths
 		b, err := fs.ReadFile(declared.FS, name)
 		if err != nil {
 			t.Fatal(err)

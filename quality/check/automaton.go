@@ -9,14 +9,19 @@ import (
 // automaton searches ASCII texts for a pattern with one table look-up a byte. It is the
 // pattern's own program with all sets of places it can be in worked out beforehand.
 type automaton struct {
-	states []state
+	next []uint16 // by state and byte
+	ends []bool   // by state: it is found if the text ends here
 }
 
+// state is one of them while it is worked out.
 type state struct {
 	next  [128]uint16
 	found bool // the pattern has been found, whatever follows
-	ends  bool // it is found if the text ends here
+	ends  bool
 }
+
+// beyond is the state that a byte beyond ASCII leads to, and nothing leads out of.
+const beyond = 0
 
 // mostStates bounds what a pattern may cost; one that needs more is run by regexp.
 const mostStates = 150
@@ -36,16 +41,24 @@ func newAutomaton(expr string) *automaton {
 			return nil
 		}
 	}
-	b := &builder{prog: prog, known: map[string]uint16{}}
-	b.state(b.closure([]uint32{uint32(prog.Start)}, syntax.EmptyBeginText)) //nolint:gosec // small
-	for i := 0; i < len(b.sets); i++ {
+	b := &builder{prog: prog, known: map[string]uint16{}, states: make([]state, 1), sets: make([][]uint32, 1)} // beyond
+	b.state(b.closure([]uint32{uint32(prog.Start)}, syntax.EmptyBeginText))                                    //nolint:gosec // small
+	for i := start; i < len(b.sets); i++ {
 		if len(b.sets) > mostStates {
 			return nil
 		}
 		b.step(i)
 	}
-	return &automaton{b.states}
+	a := &automaton{make([]uint16, 256*len(b.states)), make([]bool, len(b.states))}
+	for i, s := range b.states {
+		copy(a.next[256*i:], s.next[:]) // beyond ASCII it is 0
+		a.ends[i] = s.found || s.ends
+	}
+	return a
 }
+
+// start is the state a text begins in.
+const start = 1
 
 type builder struct {
 	prog   *syntax.Prog
@@ -65,7 +78,7 @@ func (b *builder) state(set []uint32) uint16 {
 	n := uint16(len(b.sets)) //nolint:gosec // at most mostStates by far
 	b.known[name] = n
 	b.sets = append(b.sets, set)
-	b.states = append(b.states, state{found: b.matches(set), ends: b.matches(b.closure(set, syntax.EmptyEndText)) || n == 0 && b.matches(b.closure(set, syntax.EmptyBeginText|syntax.EmptyEndText))})
+	b.states = append(b.states, state{found: b.matches(set), ends: b.matches(b.closure(set, syntax.EmptyEndText)) || n == start && b.matches(b.closure(set, syntax.EmptyBeginText|syntax.EmptyEndText))})
 	return n
 }
 
@@ -135,18 +148,11 @@ func (b *builder) step(i int) {
 // search looks for the pattern; ascii is false if the text has other characters, and the
 // answer then none.
 func (a *automaton) search(v []byte) (found, ascii bool) {
-	s := uint16(0)
-	for i, c := range v {
-		if c >= 0x80 {
-			return false, false
-		}
-		s = a.states[s].next[c]
-		if a.states[s].found {
-			return true, isASCII(v[i:])
-		}
+	s, next := uint(start), a.next
+	for _, c := range v {
+		s = uint(next[s<<8|uint(c)])
 	}
-	st := &a.states[s]
-	return st.found || st.ends, true
+	return a.ends[s], s != beyond
 }
 
 func isASCII(v []byte) bool {

@@ -562,7 +562,7 @@ func init() {
 		}),
 		"expect_column_values_to_match_strftime_format": onColumn(gxStrftime),
 		"expect_column_values_to_be_dateutil_parseable": onColumn(func(_ *expectation, c string) (Rule, error) {
-			return textual("date_parseable", c, true, func(s string) bool { _, ok := parseMoment(s); return ok || dateutil(s) }), nil
+			return textual("date_text", c, true, func(s string) bool { _, ok := parseMoment(s); return ok || dateutil(s) }), nil
 		}),
 		"expect_column_values_to_be_json_parseable": onColumn(func(_ *expectation, c string) (Rule, error) { return onlyText("json", c, parsesJSON), nil }),
 		"expect_column_values_to_match_json_schema": onColumn(func(e *expectation, c string) (Rule, error) {
@@ -838,7 +838,7 @@ func onColumns(make func(e *expectation, columns []string, n Nulls) (Rule, error
 func gxPairSet(e *expectation, a, b string, n Nulls) (Rule, error) {
 	list, ok := e.get("value_pairs_set").([]any)
 	if !ok {
-		return pairs("in_pairs", a, b, n, func(Value, Value) (bool, error) { return true, nil }), nil
+		return pairs("pair_in", a, b, n, func(Value, Value) (bool, error) { return true, nil }), nil
 	}
 	known := map[[2]key]bool{}
 	for _, p := range list {
@@ -848,7 +848,7 @@ func gxPairSet(e *expectation, a, b string, n Nulls) (Rule, error) {
 		}
 		known[[2]key{keyOf(valueOf(pair[0])), keyOf(valueOf(pair[1]))}] = true
 	}
-	return pairs("in_pairs", a, b, n, func(x, y Value) (bool, error) { return known[[2]key{keyOf(x), keyOf(y)}], nil }), nil
+	return pairs("pair_in", a, b, n, func(x, y Value) (bool, error) { return known[[2]key{keyOf(x), keyOf(y)}], nil }), nil
 }
 
 func gxExtreme(which int) func(*expectation) (Rule, error) {
@@ -935,7 +935,7 @@ func gxQuantiles(e *expectation, column string) (Rule, error) {
 	if m, ok := e.get("allow_relative_error").(string); ok {
 		method = m
 	}
-	return overNumbers("quantiles", column, func(x []float64, o *Outcome) error {
+	return overNumbers("quantile", column, func(x []float64, o *Outcome) error {
 		sorted(x)
 		seen, holds := make([]any, len(quantiles)), true
 		for i := range quantiles {
@@ -994,7 +994,7 @@ func gxDistinct(holds func(have, want *valueSet) bool) func(*expectation, string
 func gxMostCommon(e *expectation, column string) (Rule, error) {
 	values, err := e.values("value_set")
 	want, ties := newValueSet(values), e.flag("ties_okay")
-	return overValues("most_common", column, func(c counted, o *Outcome) error {
+	return overValues("most_common_in_set", column, func(c counted, o *Outcome) error {
 		most, top := int64(0), []Value(nil)
 		for i, n := range c.counts {
 			if n > most {
@@ -1162,7 +1162,7 @@ func gxStrftime(e *expectation, column string) (Rule, error) {
 	if err != nil {
 		return Rule{}, errArgument(err.Error())
 	}
-	r := textual("date_format", column, true, ok)
+	r := textual("date_text", column, true, ok)
 	r.Expected = format
 	return r, nil
 }

@@ -120,7 +120,7 @@ func (d *declaration) take(out *Rules) error {
 			continue
 		}
 		rule.ID, rule.Origin, rule.Title = r.ID, r.Kind, r.Title
-		rule.Mostly, rule.Soft, rule.Indicator = r.Mostly, !r.Blocking, r.Indicator
+		rule.Mostly, rule.Soft, rule.Indicator, rule.declared = r.Mostly, !r.Blocking, r.Indicator, ds
 		out.Rules = append(out.Rules, rule)
 	}
 	return nil
@@ -177,32 +177,15 @@ func (r *ruleOfFile) native(ds *mulu.Dataset) Rule {
 func (r *ruleOfFile) set() (Rule, error) {
 	make, ok := setKinds[r.Kind]
 	if !ok {
-		return Rule{}, fmt.Errorf("规则种类 %q 要看库中的数据或历史，本命令不能判断；入库后用 mulu quality run / judged in the library only", r.Kind)
+		return Rule{}, fmt.Errorf("规则种类 %q 要看库中的数据、历史或另一数据集，本命令不能判断；入库后用 mulu quality run / judged in the library only", r.Kind)
 	}
-	rule, err := make(r)
-	if err == nil && r.When != "" {
-		rule.When, err = ParseCond(r.When, SQL)
+	a := &setArgs{rule: r, params: r.params(), used: map[string]bool{}}
+	rule, err := make(a)
+	for p := range a.params {
+		if err == nil && !a.used[p] {
+			err = fmt.Errorf("规则种类 %s 的参数 %q 在文件上没有对应的含义 / parameter not understood", r.Kind, p)
+		}
 	}
+	rule.Kind, rule.cel, rule.line = r.Kind, r.When, r.line
 	return rule, err
-}
-
-// setKinds are the set rules that can be judged on a file, named as in docs/rules.md.
-var setKinds = map[string]func(*ruleOfFile) (Rule, error){
-	"unique": func(r *ruleOfFile) (Rule, error) {
-		if len(r.Columns) == 0 {
-			return Rule{}, fmt.Errorf("unique 需要至少一个数据项 / needs a column")
-		}
-		nulls := KeepAll
-		if len(r.Columns) == 1 {
-			nulls = SkipAny // a value that is not there repeats nothing
-		}
-		u := unique(r.Columns, nulls)
-		// As in the library: what is counted is how many values too many there are.
-		u.set = &set{part: keysOf, done: func(s *Set, o *Outcome) error {
-			rows, judged, distinct, _ := repeats(s, true)
-			o.Rows, o.Evaluated, o.Failed, o.Observed = rows, judged, judged-distinct, distinct
-			return nil
-		}}
-		return u, nil
-	},
 }

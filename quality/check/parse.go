@@ -182,7 +182,7 @@ func formatOf(tree any) string {
 
 // indicators of DB31/T 1523-2024 that a rule without one counts for, by kind.
 var indicators = map[string]string{
-	"not_null": "020100", "missing": "020100", "unique": "030400", "enum": "010500", "not_in": "010500", "in_pairs": "010500", "pattern": "010102", "date_format": "010102",
-	"date_parseable": "010102", "json": "010102", "json_schema": "010102", "length": "010103", "type": "010101", "range": "030100", "validity": "030100",
-	"compare": "040202", "expression": "040202", "sum_equals": "040202", "equal": "040201", "distinct_within": "040202", "monotonic": "050300",
+	"not_null": "020100", "missing": "020100", "unique": "030400", "enum": "010500", "not_enum": "010500", "pair_in": "040202", "pattern": "010102", "date_text": "010102",
+	"json": "010102", "json_schema": "010102", "length": "010103", "type": "010101", "range": "030200", "validity": "030100", "outliers": "030100",
+	"order": "040202", "expression": "010400", "sum_of": "040202", "equal": "040201", "distinct_within": "030400", "monotonic": "050300",
 }

@@ -232,7 +232,7 @@ func among(column string, values []Value, not bool) Rule {
 		any:    func(v Value) (bool, error) { return s.has(v) != not, nil },
 	})
 	if not {
-		r.Kind = "not_in"
+		r.Kind = "not_enum"
 	}
 	return r
 }
@@ -369,7 +369,7 @@ func pairs(kind, a, b string, nulls Nulls, ok func(x, y Value) (bool, error)) Ru
 
 // greater wants the first column's value above the second's.
 func greater(a, b string, orEqual, parse bool, nulls Nulls) Rule {
-	return pairs("compare", a, b, nulls, func(x, y Value) (bool, error) {
+	return pairs("order", a, b, nulls, func(x, y Value) (bool, error) {
 		if x.Kind == Null || y.Kind == Null {
 			return false, nil
 		}
@@ -390,7 +390,7 @@ func greater(a, b string, orEqual, parse bool, nulls Nulls) Rule {
 
 // sums wants the columns of a row to add up to a total.
 func sums(columns []string, total float64, nulls Nulls) Rule {
-	return Rule{Kind: "sum_equals", Columns: columns, Nulls: nulls, row: func(r *Rows, fail Bits) error {
+	return Rule{Kind: "sum_of", Columns: columns, Nulls: nulls, row: func(r *Rows, fail Bits) error {
 		return r.each(func(i int) error {
 			sum := 0.0
 			for _, c := range r.Cols {

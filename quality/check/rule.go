@@ -84,6 +84,10 @@ type Rule struct {
 	declared *mulu.Dataset // of a native rule: what the file declares
 	unknown  string        // a column the declaration does not have
 	line     int
+	// A hidden rule is a condition of another, which knows it by where (0 is none).
+	condition bool
+	where     int
+	cel       string // of a set rule: the condition as quality reads it
 }
 
 // set is a rule over the whole file: part looks at a batch, done at all of them.

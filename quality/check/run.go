@@ -62,6 +62,22 @@ func Run(ctx context.Context, src Source, rules []Rule, o Options) (*Result, err
 	return r.finish(ctx)
 }
 
+// hidden copies the rules and adds, for every condition of a set rule, a row rule that all
+// rows for which it is true break: so conditions are read by the code that reads those of
+// row rules.
+func hidden(rules []Rule) []Rule {
+	out := slices.Clone(rules)
+	for i := range rules {
+		if rules[i].cel == "" || rules[i].native != nil {
+			continue
+		}
+		out[i].where = len(out)
+		native := &mulu.Rule{ID: mulu.RuleID(fmt.Sprintf("%s.when", rules[i].ID)), Kind: "expression", Params: map[string]string{"expr": "1 == 2"}, When: rules[i].cel, Blocking: true}
+		out = append(out, Rule{ID: rules[i].ID, native: native, declared: rules[i].declared, condition: true, line: rules[i].line})
+	}
+	return out
+}
+
 // wanting says whether a rule did not run, perhaps for a column that was not known yet.
 func (r *run) wanting() bool {
 	return slices.ContainsFunc(r.broken, func(err error) bool { return err != nil })
@@ -106,7 +122,8 @@ type group struct {
 }
 
 func newRun(src Source, rules []Rule, o Options) *run {
-	r := &run{src: src, rules: slices.Clone(rules), o: o, at: make([][]int, len(rules)), broken: make([]error, len(rules))}
+	rules = hidden(rules)
+	r := &run{src: src, rules: rules, o: o, at: make([][]int, len(rules)), broken: make([]error, len(rules))}
 	names := map[string]int{}
 	for i, n := range src.Columns() {
 		if _, twice := names[n]; !twice {
@@ -232,8 +249,18 @@ func (r *run) fit(rule *Rule) error {
 	if rule.unknown != "" {
 		return fmt.Errorf("第 %d 行：声明里没有数据项 %q，有：%s / no such column declared", rule.line, rule.unknown, listed(declaredNames(rule.declared)))
 	}
+	if len(rule.native.Columns) == 0 { // an expression: the first column it names
+		for _, n := range r.src.Columns() {
+			if strings.Contains(rule.native.When+"\x00"+rule.native.Params["expr"], n) {
+				native := *rule.native
+				native.Columns = []string{n}
+				rule.native = &native
+				break
+			}
+		}
+	}
 	ds := &mulu.Dataset{Code: "check", Version: 1, Rules: []mulu.Rule{*rule.native}}
-	if len(rule.declared.Columns) > 0 {
+	if rule.declared != nil && len(rule.declared.Columns) > 0 {
 		ds.Columns = slices.Clone(rule.declared.Columns)
 		return r.compiles(rule, ds)
 	}
@@ -279,6 +306,11 @@ func (r *run) compiles(rule *Rule, ds *mulu.Dataset) error {
 		return err
 	}
 	rule.Columns, rule.Forms = nil, nil
+	if rule.condition { // it is about whatever its condition is about
+		if rule.native.Columns == nil {
+			return fmt.Errorf("第 %d 行：条件 %q 里没有文件的列 / no column of the file in the condition", rule.line, rule.native.When)
+		}
+	}
 	add := func(c *mulu.Column) {
 		if !slices.Contains(rule.Columns, c.Name) {
 			rule.Columns, rule.Forms = append(rule.Columns, c.Name), append(rule.Forms, Form{c.Type, c.Scale})
@@ -287,8 +319,11 @@ func (r *run) compiles(rule *Rule, ds *mulu.Dataset) error {
 	for _, n := range rule.native.Columns {
 		add(&ds.Columns[ds.Column(n)])
 	}
+	text := rule.native.When
+	for _, v := range rule.native.Params { // an expression, or a column that says when
+		text += "\x00" + v
+	}
 	for i := range ds.Columns {
-		text := rule.native.When + "\x00" + rule.native.Params["expression"]
 		if strings.Contains(text, ds.Columns[i].Name) && slices.Contains(r.src.Columns(), ds.Columns[i].Name) {
 			add(&ds.Columns[i])
 		}
@@ -309,15 +344,26 @@ func (r *run) batch(b Batch) error {
 		}
 	}
 	whens := map[*Cond]Bits{}
+	for _, g := range r.groups {
+		r.native(g, b, p.found)
+	}
 	for i := range r.rules {
 		rule := &r.rules[i]
 		if r.broken[i] != nil || rule.native != nil || rule.schema != nil {
 			continue
 		}
+		if rule.where > 0 {
+			if r.broken[rule.where] != nil {
+				p.found[i].err = r.broken[rule.where]
+				continue
+			}
+			c := &Cond{}
+			whens[c] = p.found[rule.where].fail
+			with := *rule
+			with.When = c
+			rule = &with
+		}
 		p.found[i] = r.one(rule, r.at[i], cols, b.Rows, whens)
-	}
-	for _, g := range r.groups {
-		r.native(g, b, p.found)
 	}
 	r.mu.Lock()
 	r.parts = append(r.parts, p)
@@ -437,10 +483,14 @@ func (r *run) finish(ctx context.Context) (*Result, error) {
 	for i := range r.parts {
 		first[i], rows = rows, rows+r.parts[i].rows
 	}
-	res := &Result{Rows: rows, Outcomes: make([]Outcome, len(r.rules)), Unfit: r.unfit(first, rows)}
+	shown := slices.IndexFunc(r.rules, func(rule Rule) bool { return rule.condition })
+	if shown < 0 {
+		shown = len(r.rules)
+	}
+	res := &Result{Rows: rows, Outcomes: make([]Outcome, shown), Unfit: r.unfit(first, rows)}
 	g, _ := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i := range r.rules {
+	for i := range shown {
 		g.Go(func() error { res.Outcomes[i] = r.outcome(i, first, rows); return nil })
 	}
 	return res, g.Wait()

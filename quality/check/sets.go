@@ -236,7 +236,7 @@ func unique(columns []string, nulls Nulls) Rule {
 
 // distinctCount measures how many different values a column has.
 func distinctCount(column string, measure func(distinct, judged int64) any) Rule {
-	return Rule{Kind: "distinct", Columns: []string{column}, set: &set{part: keysOf, done: func(s *Set, o *Outcome) error {
+	return Rule{Kind: "distinct_count", Columns: []string{column}, set: &set{part: keysOf, done: func(s *Set, o *Outcome) error {
 		_, judged, distinct, _ := repeats(s, false)
 		o.Evaluated, o.Observed = judged, measure(distinct, judged)
 		return nil
@@ -572,7 +572,7 @@ type positioned struct {
 // outliers fails numbers whose distance from the mean, in standard deviations, is not
 // below a threshold.
 func outliers(column string, threshold float64, both bool) Rule {
-	return Rule{Kind: "zscore", Columns: []string{column}, set: &set{
+	return Rule{Kind: "outliers", Columns: []string{column}, set: &set{
 		part: func(r *Rows) (any, error) {
 			var p positioned
 			c := r.Cols[0]

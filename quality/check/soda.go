@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -736,30 +737,34 @@ func sodaLength(which int) func(*sodaChecked) (Rule, error) {
 		if err == nil {
 			err = c.known()
 		}
-		kind := [3]string{"min_length", "max_length", "mean_length"}[which]
-		return Rule{Kind: kind, Columns: []string{column}, hide: true, set: &set{
-			part: func(r *Rows) (any, error) {
-				var x []float64
-				err := r.each(func(i int) error {
-					x = append(x, float64(len([]rune(sqlText(r.Cols[0].At(i))))))
-					return nil
-				})
-				return x, err
-			},
-			done: func(s *Set, o *Outcome) error {
-				x := s.floats()
-				if len(x) == 0 {
-					return nil
-				}
-				sum := 0.0
-				for _, v := range x {
-					sum += v
-				}
-				o.Observed = [3]float64{slices.Min(x), slices.Max(x), sum / float64(len(x))}[which]
-				return nil
-			},
-		}}, err
+		return lengthFigure(column, which), err
 	}
+}
+
+// lengthFigure measures the least, greatest or mean number of characters.
+func lengthFigure(column string, which int) Rule {
+	return Rule{Kind: "text_length", Columns: []string{column}, hide: true, set: &set{
+		part: func(r *Rows) (any, error) {
+			var x []float64
+			err := r.each(func(i int) error {
+				x = append(x, float64(utf8.RuneCountInString(sqlText(r.Cols[0].At(i)))))
+				return nil
+			})
+			return x, err
+		},
+		done: func(s *Set, o *Outcome) error {
+			x := s.floats()
+			if len(x) == 0 {
+				return nil
+			}
+			sum := 0.0
+			for _, v := range x {
+				sum += v
+			}
+			o.Observed = [3]float64{slices.Min(x), slices.Max(x), sum / float64(len(x))}[which]
+			return nil
+		},
+	}}
 }
 
 func sodaPercentile(c *sodaChecked) (Rule, error) {
@@ -770,7 +775,7 @@ func sodaPercentile(c *sodaChecked) (Rule, error) {
 	if err != nil || p < 0 || p > 1 {
 		return Rule{}, fmt.Errorf("percentile 的第二个参数应在 0 到 1 之间 / share out of range")
 	}
-	return overNumbers("quantiles", c.args[0], func(x []float64, o *Outcome) error {
+	return overNumbers("quantile", c.args[0], func(x []float64, o *Outcome) error {
 		// PERCENTILE_DISC: the first value whose share of rows reaches p.
 		sorted(x)
 		if n := len(x); n > 0 {
@@ -790,7 +795,7 @@ func sodaFreshness(c *sodaChecked) (Rule, error) {
 		err = fmt.Errorf("using 的变量没有值 / a variable")
 	}
 	var newest Value
-	rule := extreme("freshness", column, 1, true, func(v Value, _ *Outcome) error { newest = v; return nil })
+	rule := extreme("fresh", column, 1, true, func(v Value, _ *Outcome) error { newest = v; return nil })
 	done := rule.set.done
 	rule.set.done = func(s *Set, o *Outcome) error {
 		if err := done(s, o); err != nil {

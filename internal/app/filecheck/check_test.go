@@ -1,10 +1,13 @@
 package filecheck_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -230,6 +233,43 @@ rules:
 	}
 }
 
+// TestOwnSetRules: set rules by the names and counts of docs/rules.md, conditions read by
+// the code that reads those of row rules.
+func TestOwnSetRules(t *testing.T) {
+	rules := write(t, "sets.yaml", `
+rules:
+  - {id: e, kind: expression, columns: [age], params: {expr: "age < 100 || status == '迁出'"}, when: "age > 0", blocking: true}
+set_rules:
+  - {id: u, kind: unique, columns: [证件 号], when: "age > 30"}
+  - {id: n, kind: row_count, params: {min: 1, max: 2}, when: "status == '在册'"}
+  - {id: ns, kind: null_share, columns: [name], params: {max: 0.1}}
+  - {id: mean, kind: mean, columns: [age], params: {min: 0, max: 100}}
+  - {id: max, kind: max, columns: [born], params: {max: 1990-12-31}, when: "age < 100"}
+  - {id: vs, kind: values_in_set, columns: [status], params: {values: [在册, 注销]}}
+  - {id: ve, kind: values_equal_set, columns: [status], params: {values: [在册, 注销, 迁出, 死亡]}}
+  - {id: q, kind: quantile, columns: [age], params: {p: 0.5, max: 40}}
+  - {id: x, kind: expression, params: {expression: "age >= 0"}}
+  - {id: none, kind: mean, columns: [age], params: {min: 0}, when: "age > 500"}
+  - {id: d, kind: drift, columns: [age]}
+  - {id: p, kind: mean, columns: [age], params: {min: 0, magic: 1}}
+`)
+	same(t, summary(checked(t, rules, write(t, "people.csv", people))),
+		"e fail 1/3 [2] <nil>",
+		"u warn 1/2 [1 2] 1",
+		"n pass 0/1 - 2",
+		"ns warn 1/4 - 0.25",
+		"mean pass 0/1 - 47.5",
+		"max warn 1/1 - 1991-02-03",
+		"vs warn 1/3 - 3",
+		"ve warn 1/4 - 3",
+		"q pass 0/1 - 30.5",
+		"x warn 1/4 [3] <nil>",
+		"none skipped 0/0 - <nil>",
+		"unmapped d",
+		"unmapped p",
+	)
+}
+
 // TestFiles: the same rows say the same, however they are written.
 func TestFiles(t *testing.T) {
 	suite := write(t, "suite.json", `{"expectations": [
@@ -342,9 +382,16 @@ func TestReportForm(t *testing.T) {
 		{"expectation_type": "expect_column_values_to_be_between", "kwargs": {"column": "missing", "max_value": 1}},
 		{"expectation_type": "expect_column_values_to_be_magic", "kwargs": {"column": "a"}},
 		{"expectation_type": "expect_column_values_to_not_be_null", "kwargs": {"column": "a", "row_condition": "b == \"y\" and a > 1", "condition_parser": "pandas"}}]}`)
-	raw, err := json.Marshal(checked(t, suite, write(t, "rows.csv", "a,b\n1,x\n2,y\n")))
-	if err != nil {
+	var out bytes.Buffer
+	report := checked(t, suite, write(t, "rows.csv", "a,b\n1,x\n2,y\n"))
+	if err := report.WriteJSON(&out); err != nil {
 		t.Fatal(err)
+	}
+	raw := out.Bytes()
+	plain, err := json.Marshal(report)
+	var one, other any
+	if err = errors.Join(err, json.Unmarshal(plain, &one), json.Unmarshal(raw, &other)); err != nil || !reflect.DeepEqual(one, other) {
+		t.Errorf("%v: %s is not %s", err, raw, plain)
 	}
 	var r struct {
 		Rules []struct {

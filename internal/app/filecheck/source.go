@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"golang.org/x/sync/errgroup"
@@ -363,7 +362,7 @@ var errEncoding = errors.New("filecheck: not in the encoding it was taken for")
 func (p *parsed) parse(t *textFile, in piece) error {
 	p.seq, p.csv = in.seq, t.csv != nil
 	data := in.data
-	if !utf8.Valid(data) {
+	if !valid(data) {
 		if !t.sure {
 			return errEncoding
 		}
