@@ -106,18 +106,18 @@ func putRules(d *desk.Draft, rules, sets *[]api.RuleSpec, text *string) (err err
 
 func ruleOf(s *api.RuleSpec) mulu.Rule {
 	return mulu.Rule{ID: mulu.RuleID(s.Id), Title: value(s.Title), Kind: s.Kind, Columns: value(s.Columns), Params: value(s.Params), Blocking: value(s.Blocking),
-		Indicator: value(s.Indicator), When: value(s.When), Mostly: value(s.Mostly), Responsible: string(value(s.Responsible))}
+		Indicator: value(s.Indicator), When: value(s.When), Mostly: value(s.Mostly), Responsible: value(s.Responsible)}
 }
 
 func specOf(r mulu.Rule) api.RuleSpec {
-	columns, params, who := r.Columns, r.Params, api.RuleSpecResponsible(r.Responsible)
+	columns, params := r.Columns, r.Params
 	if columns == nil {
 		columns = []string{}
 	}
 	if params == nil {
 		params = map[string]string{}
 	}
-	return api.RuleSpec{Id: string(r.ID), Title: &r.Title, Kind: r.Kind, Columns: &columns, Params: &params, Blocking: &r.Blocking, Indicator: &r.Indicator, When: &r.When, Mostly: &r.Mostly, Responsible: &who}
+	return api.RuleSpec{Id: string(r.ID), Title: &r.Title, Kind: r.Kind, Columns: &columns, Params: &params, Blocking: &r.Blocking, Indicator: &r.Indicator, When: &r.When, Mostly: &r.Mostly, Responsible: &r.Responsible}
 }
 
 // draftOf is a draft with its faults and what it changes.

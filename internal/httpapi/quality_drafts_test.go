@@ -314,7 +314,7 @@ func draftSets(t *testing.T, h *house) {
 		return b.Result
 	}
 	set := func(id, kind, title string, params map[string]string) api.RuleSpec {
-		strong, city, indicator := true, api.RuleSpecResponsible(mulu.ResponsibleCity), "040203"
+		strong, city, indicator := true, mulu.ResponsibleCity, "040203"
 		return api.RuleSpec{Id: id, Kind: kind, Title: &title, Params: &params, Blocking: &strong, Responsible: &city, Indicator: &indicator}
 	}
 

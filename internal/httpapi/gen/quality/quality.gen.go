@@ -408,21 +408,6 @@ func (e RuleResultStatus) Valid() bool {
 	}
 }
 
-// Defines values for RuleSpecResponsible.
-const (
-	RuleSpecResponsibleEmpty RuleSpecResponsible = "市级"
-)
-
-// Valid indicates whether the value is a known member of the RuleSpecResponsible enum.
-func (e RuleSpecResponsible) Valid() bool {
-	switch e {
-	case RuleSpecResponsibleEmpty:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for SuggestionSource.
 const (
 	Checksum   SuggestionSource = "checksum"
@@ -1484,15 +1469,12 @@ type RuleSpec struct {
 	Params *map[string]string `json:"params,omitempty"`
 
 	// Responsible 由谁整改：市级转办，或为空（区级）
-	Responsible *RuleSpecResponsible `json:"responsible,omitempty"`
-	Title       *string              `json:"title,omitempty"`
+	Responsible *string `json:"responsible,omitempty"`
+	Title       *string `json:"title,omitempty"`
 
 	// When 行条件
 	When *string `json:"when,omitempty"`
 }
-
-// RuleSpecResponsible 由谁整改：市级转办，或为空（区级）
-type RuleSpecResponsible string
 
 // ScoreExplanation defines model for ScoreExplanation.
 type ScoreExplanation struct {
