@@ -112,9 +112,10 @@ type trial struct {
 	total      int64
 
 	found  desk.Tried
-	rules  []int // per row rule in force, its place in found.Rules
-	ofNow  []int // per row rule of the draft, the bit of the rule of the same id in force; -1
-	ofNew  []int // per row rule in force, its bit in the draft; -1
+	rules  []int              // per row rule in force, its place in found.Rules
+	ofNow  []int              // per row rule of the draft, the bit of the rule of the same id in force; -1
+	ofNew  []int              // per row rule in force, its bit in the draft; -1
+	flags  [2]quality.Flagged // of the rows, under the rules in force and under the draft
 	days   map[batchKey]*desk.TriedDay
 	byDay  map[string]*desk.TriedDay
 	places library.Batches
@@ -127,7 +128,7 @@ type batchKey struct {
 }
 
 func (r *trial) run(ctx context.Context) (*desk.Tried, error) {
-	before, err := r.e.Library.DataVersion(ctx, r.d.Dataset)
+	before, err := r.state(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -146,14 +147,45 @@ func (r *trial) run(ctx context.Context) (*desk.Tried, error) {
 	if err := r.e.Library.Scan(ctx, r.d.Dataset, opt, r.judge); err != nil {
 		return nil, err
 	}
-	after, err := r.e.Library.DataVersion(ctx, r.d.Dataset)
+	now, draft, err := r.sets(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if r.found.Data = before; after != before {
+	score, err := r.score(ctx, now, draft)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil { // the rest is worth having
+		r.e.Log.Error("score of a backtest", "backtest", r.id, "dataset", r.d.Dataset, "error", err)
+	}
+	after, err := r.state(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if r.found.Data = before[0]; !slices.Equal(after, before) {
 		r.found.Data = "" // rows came meanwhile: nobody can say which of them were seen
 	}
-	return r.conclude()
+	found, err := r.conclude()
+	if err == nil {
+		found.Score = score
+	}
+	return found, err
+}
+
+// state names the rows that a backtest sees: the dataset's own first, then those of the
+// datasets that set rules look at.
+func (r *trial) state(ctx context.Context) ([]string, error) {
+	all, err := r.e.Library.DataVersions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := []string{all[r.d.Dataset]}
+	for _, ds := range []*mulu.Dataset{r.now.ds, r.draft.ds} {
+		for _, code := range quality.References(ds) {
+			out = append(out, all[code])
+		}
+	}
+	return out, nil
 }
 
 // union of columns, nil being all.
@@ -168,6 +200,7 @@ func union(a, b []string) []string {
 
 // prepare lines the rules of the draft up, then those it drops, and maps bits.
 func (r *trial) prepare() {
+	r.flags = [2]quality.Flagged{{}, {}}
 	r.days, r.byDay = map[batchKey]*desk.TriedDay{}, map[string]*desk.TriedDay{}
 	r.found = desk.Tried{Dataset: r.d.Dataset, Base: r.d.Base, AsOf: r.asOf.In(clock.Shanghai).Format(time.DateOnly), Rules: []desk.TriedRule{}, Sets: []mulu.RuleID{}}
 	change := map[mulu.RuleID]string{}
@@ -222,6 +255,8 @@ func (r *trial) judge(rec arrow.RecordBatch) error {
 		day.Rows++
 		if draft.Flags[i]|now.Flags[i] != 0 {
 			r.compare(day, draft.Flags[i], now.Flags[i])
+			r.flags[0][now.Flags[i]]++
+			r.flags[1][draft.Flags[i]]++
 		}
 	}
 	for _, f := range draft.Rejected {

@@ -40,6 +40,11 @@ type Editor struct {
 	// Compile makes row rules ready, CheckRules says what is wrong with each.
 	Compile    func(ds *mulu.Dataset) (*quality.Ruleset, error)
 	CheckRules func(ds *mulu.Dataset) []declare.RuleFault
+	// Known is what a run of a version's set rules knows besides the rows, Facts what its
+	// score follows from besides them and the rules' results, Weights by which scheme.
+	Known   func(ctx context.Context, ds *mulu.Dataset, now time.Time) (quality.RunInput, error)
+	Facts   func(ctx context.Context, ds *mulu.Dataset, now time.Time) (quality.Facts, error)
+	Weights func() quality.Weights
 	// Go runs a backtest until it ends or the house stops.
 	Go func(func(ctx context.Context))
 	// Activated is told each dataset that has other rules now. Nil is fine.
@@ -123,13 +128,29 @@ func (e *Editor) declared(ctx context.Context, newest *mulu.Dataset, rules []mul
 	}
 	var bad declare.Faults
 	_, err = e.Load(ctx, files)
-	if !errors.As(err, &bad) {
+	if err != nil && !errors.As(err, &bad) {
 		return text, nil, err
 	}
+	faults = operatorsOnly(newest, sets)
 	for _, f := range bad {
 		faults = append(faults, placeFault(f.Path, f.Message, rules, sets))
 	}
 	return text, e.deepen(newest, rules, sets, faults), nil
+}
+
+// operatorsOnly refuses set rules of kinds that only an operator's declaration may bring,
+// unless they stand as they are in force.
+func operatorsOnly(newest *mulu.Dataset, sets []mulu.SetRule) (faults []DraftFault) {
+	for i, r := range sets {
+		if !quality.AdminOnly(r.Kind) {
+			continue
+		}
+		if was := find(newest.SetRules, r.ID); was == nil || changed(*was, r) != nil {
+			faults = append(faults, DraftFault{Rule: r.ID, Set: true, At: i, Field: "kind",
+				Message: fmt.Sprintf("规则种类 %s 只能由运维人员在数据集声明中新增或修改；请删去本规则或恢复为现行的写法，或改用 cross、references 等种类 / only an operator's declaration may bring this kind", r.Kind)})
+		}
+	}
+	return faults
 }
 
 // deepen adds what quality says of rules that the declaration has no fault with: its own
@@ -191,6 +212,7 @@ type ruleDoc struct {
 	Mostly    float64           `yaml:"mostly,omitempty"`
 	Blocking  bool              `yaml:"blocking,omitempty"`
 	Indicator string            `yaml:"indicator,omitempty"`
+	Resp      string            `yaml:"responsible,omitempty"`
 }
 
 // withRules is a declaration with other rules and another version; all else stays as it
@@ -205,10 +227,10 @@ func withRules(source string, version uint32, rules []mulu.Rule, sets []mulu.Set
 	}
 	rows, whole := make([]ruleDoc, len(rules)), make([]ruleDoc, len(sets))
 	for i, r := range rules {
-		rows[i] = ruleDoc{string(r.ID), r.Title, r.Kind, r.Columns, r.Params, r.When, r.Mostly, r.Blocking, r.Indicator}
+		rows[i] = ruleDoc{string(r.ID), r.Title, r.Kind, r.Columns, r.Params, r.When, r.Mostly, r.Blocking, r.Indicator, r.Responsible}
 	}
 	for i, r := range sets {
-		whole[i] = ruleDoc{string(r.ID), r.Title, r.Kind, r.Columns, r.Params, r.When, r.Mostly, r.Blocking, r.Indicator}
+		whole[i] = ruleDoc{string(r.ID), r.Title, r.Kind, r.Columns, r.Params, r.When, r.Mostly, r.Blocking, r.Indicator, r.Responsible}
 	}
 	for _, put := range []struct {
 		key   string
@@ -248,11 +270,18 @@ func ParseRules(text string) ([]mulu.Rule, []mulu.SetRule, error) {
 		return nil, nil, fmt.Errorf("规则不是合法的 YAML（%s）；请检查缩进、冒号后的空格和引号 / not YAML: %w", err, mulu.ErrInvalid)
 	}
 	rules, sets := make([]mulu.Rule, len(doc.Rules)), make([]mulu.SetRule, len(doc.SetRules))
+	for _, list := range [][]ruleDoc{doc.Rules, doc.SetRules} {
+		for i := range list {
+			if list[i].Resp == "区级" { // need not be said, as in declarations
+				list[i].Resp = ""
+			}
+		}
+	}
 	for i, r := range doc.Rules {
-		rules[i] = mulu.Rule{ID: mulu.RuleID(r.ID), Title: r.Title, Kind: r.Kind, Columns: r.Columns, Params: r.Params, Blocking: r.Blocking, Indicator: r.Indicator, When: r.When, Mostly: r.Mostly}
+		rules[i] = mulu.Rule{ID: mulu.RuleID(r.ID), Title: r.Title, Kind: r.Kind, Columns: r.Columns, Params: r.Params, Blocking: r.Blocking, Indicator: r.Indicator, When: r.When, Mostly: r.Mostly, Responsible: r.Resp}
 	}
 	for i, r := range doc.SetRules {
-		sets[i] = mulu.SetRule{ID: mulu.RuleID(r.ID), Title: r.Title, Kind: r.Kind, Columns: r.Columns, Params: r.Params, Blocking: r.Blocking, Indicator: r.Indicator, When: r.When, Mostly: r.Mostly}
+		sets[i] = mulu.SetRule{ID: mulu.RuleID(r.ID), Title: r.Title, Kind: r.Kind, Columns: r.Columns, Params: r.Params, Blocking: r.Blocking, Indicator: r.Indicator, When: r.When, Mostly: r.Mostly, Responsible: r.Resp}
 	}
 	return rules, sets, nil
 }

@@ -122,7 +122,69 @@ func printBacktest(out io.Writer, b *quality.Backtest) {
 	if !t.empty() {
 		t.write(out)
 	}
+	printTriedSets(out, r.SetRules)
+	printTriedScore(out, r.Score)
 	fmt.Fprintln(out, r.Digest)
+}
+
+// printTriedSets lists the set rules that the draft changes or that come out otherwise.
+func printTriedSets(out io.Writer, list []quality.BacktestSet) {
+	word := func(r *quality.RuleResult) (verdict, count, observed string) {
+		if r == nil {
+			return "-", "-", "-"
+		}
+		if r.Observed != nil {
+			observed = number(r.Observed)
+		}
+		return ruleVerdicts[r.Status].word, fmt.Sprintf("%d/%d", r.Failed, r.Evaluated), observed
+	}
+	t := newTable("数据集规则", "变动", "结果", "不合格", "度量", "现行结果", "现行不合格", "现行度量", "|说明")
+	for i := range list {
+		x := &list[i]
+		if x.Change == "same" && x.Draft != nil && x.Draft.Status != "error" {
+			continue
+		}
+		said, change := "", ruleChanges[string(x.Change)]
+		if x.Draft != nil {
+			said = x.Draft.Message
+		}
+		if x.Change == "changed" && x.Same {
+			change += "，结果相同"
+		}
+		verdict, count, observed := word(x.Draft)
+		verdictNow, countNow, observedNow := word(x.Now)
+		t.add(x.Rule, change, verdict, count, observed, verdictNow, countNow, observedNow, clean(said))
+	}
+	if !t.empty() {
+		t.write(out)
+	}
+}
+
+// printTriedScore shows the total and each dimension now and under the draft, and what it
+// can not foresee.
+func printTriedScore(out io.Writer, s *quality.BacktestScore) {
+	if s == nil {
+		fmt.Fprintln(out, "得分变化：没有算出 / no score")
+		return
+	}
+	fmt.Fprintf(out, "得分变化：现行 %.2f（%s） → 草稿 %.2f（%s），%+.2f / score now → under the draft\n", s.Now.Total*100, s.Now.Grade, s.Draft.Total*100, s.Draft.Grade, (s.Draft.Total-s.Now.Total)*100)
+	points := func(x *float64) string {
+		if x == nil {
+			return "不适用"
+		}
+		return fmt.Sprintf("%.2f", *x*100)
+	}
+	t := newTable("维度", ">现行", ">草稿")
+	for _, d := range s.Dimensions {
+		t.add(d.Title, points(d.Now), points(d.Draft))
+	}
+	t.write(out)
+	for _, c := range s.Draft.Caps {
+		fmt.Fprintln(out, "草稿下："+clean(c))
+	}
+	for _, u := range s.Unforeseen {
+		fmt.Fprintln(out, "未能预见："+clean(u))
+	}
 }
 
 func newDraftBacktest(f *clientFlags) *cobra.Command {

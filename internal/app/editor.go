@@ -24,11 +24,29 @@ func (a *App) openEditor(ctx context.Context) error {
 		},
 		Compile:    func(ds *mulu.Dataset) (*quality.Ruleset, error) { return quality.Compile(ds, a.rules.tablesOf(ds)) },
 		CheckRules: func(ds *mulu.Dataset) []declare.RuleFault { return quality.CheckRules(a.rules.tablesOf(ds))(ds) },
+		Known:      a.runInput,
+		Facts:      a.scoreFacts,
+		Weights:    a.Weights,
 		Go:         func(f func(context.Context)) { a.work.Go(func() error { f(a.workCtx); return nil }) },
 		Activated:  func(mulu.DatasetCode) { a.history.Wake() },
 		Now:        time.Now, Log: a.log,
 	}
 	return a.editor.Open(ctx)
+}
+
+// scoreFacts is what a score of a dataset follows from now, besides its rows and the
+// results of its rules.
+func (a *App) scoreFacts(ctx context.Context, ds *mulu.Dataset, now time.Time) (quality.Facts, error) {
+	period, err := quality.PeriodOf("", now)
+	if err != nil {
+		return quality.Facts{}, err
+	}
+	r, err := a.lookAround(ctx, period)
+	if err != nil {
+		return quality.Facts{}, err
+	}
+	r.now = now
+	return a.facts(ctx, ds, r)
 }
 
 // declarationOf is the declaration of a dataset's newest version as it was applied.

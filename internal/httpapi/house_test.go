@@ -176,7 +176,7 @@ func openHouse(t *testing.T) *house {
 	h.failing = &pipeline.FailingRows{Library: h.lib, Looks: h.looks, Orgs: h.catalog.Orgs, Signer: h.auth,
 		Actor: machine.ID, House: rows.House{Origin: "mulu.test/310107", Name: center.Name}, Key: []byte("0123456789abcdef0123456789abcdef"), Dir: filepath.Join(dir, "rows"), PerFile: 3, Now: time.Now}
 	tables := need[*codes.Tables](t)(codes.Load(codes.WithSynthetic(sample.NoDivision)))
-	h.profiles = &pipeline.Profiler{Library: h.lib, Desk: h.looks, Tables: func(*mulu.Dataset) *codes.Tables { return tables }, Now: time.Now, Log: quiet, Life: life}
+	h.profiles = &pipeline.Profiler{Library: h.lib, Desk: h.looks, Tables: func(*mulu.Dataset) *codes.Tables { return tables }, Data: h.lib.DataVersion, Now: time.Now, Log: quiet, Life: life}
 	t.Cleanup(h.profiles.Wait)
 	h.Handler = need[http.Handler](t)(httpapi.New(h.withEditor(machine, httpapi.Deps{
 		Auth: h.auth, Library: h.lib, Journal: h.journal, Desk: h.desk, Submit: h.submissions, Tables: h.tables, Files: h.files, FileBytes: 1 << 20, Registry: registry.NewDesk(db, time.Now), Intake: post.New(post.Options{Desk: h.submissions, Dir: filepath.Join(dir, "posts"), MaxBody: 1 << 20, MemoryBytes: 64 << 20}),

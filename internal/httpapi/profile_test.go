@@ -18,6 +18,7 @@ func testProfile(t *testing.T, h *house) {
 	var answer struct {
 		Run     *struct{ State, Error string }
 		Profile *struct {
+			Data    string
 			Rows    int64
 			Columns []struct {
 				Name, Observed, Closed string
@@ -41,6 +42,10 @@ func testProfile(t *testing.T, h *house) {
 	h.get("steward", path, &answer)
 	if answer.Run != nil || answer.Profile == nil || answer.Profile.Rows == 0 || len(answer.Profile.Columns) != 14 {
 		t.Fatalf("profile: %s", h.call("steward", "GET", path, nil).Body)
+	}
+	data, err := h.lib.DataVersion(t.Context(), "resident")
+	if check(t, err); data == "" || answer.Profile.Data != data {
+		t.Errorf("the profile is of %q, the rows are %q", answer.Profile.Data, data)
 	}
 	raw := h.call("steward", "GET", path, nil).Body.String()
 	stored, err := h.lib.Read(t.Context(), allResidents(), readAll)

@@ -6,6 +6,7 @@ import (
 
 	"mulu"
 	api "mulu/internal/httpapi/gen/quality"
+	"mulu/quality"
 	"mulu/quality/desk"
 )
 
@@ -36,9 +37,13 @@ func ruleRunOf(ds *mulu.Dataset, r *desk.Run) api.RuleRun {
 	for _, t := range ds.SetRules {
 		titles[t.ID] = t.Title
 	}
-	for _, x := range r.Results {
-		out.Results = append(out.Results, api.RuleResult{Rule: string(x.Rule), Title: titles[x.Rule], Kind: x.Kind, Indicator: x.Indicator, Set: x.Set, Blocking: x.Blocking,
-			Status: api.RuleResultStatus(x.Status), Evaluated: x.Evaluated, Failed: x.Failed, Observed: x.Observed, Expected: x.Expected, Message: x.Message})
+	for i := range r.Results {
+		out.Results = append(out.Results, ruleResultOf(&r.Results[i], titles[r.Results[i].Rule]))
 	}
 	return out
+}
+
+func ruleResultOf(x *quality.Result, title string) api.RuleResult {
+	return api.RuleResult{Rule: string(x.Rule), Title: title, Kind: x.Kind, Indicator: x.Indicator, Set: x.Set, Blocking: x.Blocking,
+		Status: api.RuleResultStatus(x.Status), Evaluated: x.Evaluated, Failed: x.Failed, Observed: x.Observed, Expected: x.Expected, Message: x.Message}
 }

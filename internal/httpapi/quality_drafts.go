@@ -8,6 +8,7 @@ import (
 	"mulu"
 	api "mulu/internal/httpapi/gen/quality"
 	"mulu/pipeline"
+	"mulu/quality"
 	"mulu/quality/desk"
 	failingrows "mulu/quality/rows"
 )
@@ -97,7 +98,7 @@ func putRules(d *desk.Draft, rules, sets *[]api.RuleSpec, text *string) (err err
 		d.SetRules = make([]mulu.SetRule, len(*sets))
 		for i := range *sets {
 			r := ruleOf(&(*sets)[i])
-			d.SetRules[i] = mulu.SetRule{ID: r.ID, Title: r.Title, Kind: r.Kind, Columns: r.Columns, Params: r.Params, Blocking: r.Blocking, Indicator: r.Indicator, When: r.When, Mostly: r.Mostly}
+			d.SetRules[i] = mulu.SetRule{ID: r.ID, Title: r.Title, Kind: r.Kind, Columns: r.Columns, Params: r.Params, Blocking: r.Blocking, Indicator: r.Indicator, When: r.When, Mostly: r.Mostly, Responsible: r.Responsible}
 		}
 	}
 	return nil
@@ -105,7 +106,7 @@ func putRules(d *desk.Draft, rules, sets *[]api.RuleSpec, text *string) (err err
 
 func ruleOf(s *api.RuleSpec) mulu.Rule {
 	return mulu.Rule{ID: mulu.RuleID(s.Id), Title: value(s.Title), Kind: s.Kind, Columns: value(s.Columns), Params: value(s.Params), Blocking: value(s.Blocking),
-		Indicator: value(s.Indicator), When: value(s.When), Mostly: value(s.Mostly)}
+		Indicator: value(s.Indicator), When: value(s.When), Mostly: value(s.Mostly), Responsible: value(s.Responsible)}
 }
 
 func specOf(r mulu.Rule) api.RuleSpec {
@@ -116,7 +117,7 @@ func specOf(r mulu.Rule) api.RuleSpec {
 	if params == nil {
 		params = map[string]string{}
 	}
-	return api.RuleSpec{Id: string(r.ID), Title: &r.Title, Kind: r.Kind, Columns: &columns, Params: &params, Blocking: &r.Blocking, Indicator: &r.Indicator, When: &r.When, Mostly: &r.Mostly}
+	return api.RuleSpec{Id: string(r.ID), Title: &r.Title, Kind: r.Kind, Columns: &columns, Params: &params, Blocking: &r.Blocking, Indicator: &r.Indicator, When: &r.When, Mostly: &r.Mostly, Responsible: &r.Responsible}
 }
 
 // draftOf is a draft with its faults and what it changes.
@@ -132,7 +133,7 @@ func (h qualityRoom) draftOf(ctx context.Context, d *desk.Draft) (api.RuleDraft,
 		out.Rules = append(out.Rules, specOf(r))
 	}
 	for _, r := range d.SetRules {
-		out.SetRules = append(out.SetRules, specOf(mulu.Rule{ID: r.ID, Title: r.Title, Kind: r.Kind, Columns: r.Columns, Params: r.Params, Blocking: r.Blocking, Indicator: r.Indicator, When: r.When, Mostly: r.Mostly}))
+		out.SetRules = append(out.SetRules, specOf(mulu.Rule{ID: r.ID, Title: r.Title, Kind: r.Kind, Columns: r.Columns, Params: r.Params, Blocking: r.Blocking, Indicator: r.Indicator, When: r.When, Mostly: r.Mostly, Responsible: r.Responsible}))
 	}
 	if d.State == desk.DraftOpen {
 		faults, err := h.Editor.Check(ctx, d.Dataset, d.Rules, d.SetRules)
@@ -321,7 +322,7 @@ func (h qualityRoom) backtestOf(b *desk.Backtest, digest string) api.Backtest {
 	}
 	out.Rows, out.Total = r.Rows, r.Rows
 	found := api.BacktestResult{Base: int(r.Base), AsOf: r.AsOf, Data: r.Data, Rows: r.Rows, Rejected: r.Rejected, NewRejected: r.NewRejected, Digest: r.Digest,
-		Rules: []api.BacktestRule{}, Sets: []string{}, Days: []api.BacktestDay{}}
+		Rules: []api.BacktestRule{}, Sets: []string{}, Days: []api.BacktestDay{}, SetRules: []api.BacktestSet{}, Score: backtestScoreOf(r.Score)}
 	for _, t := range r.Rules {
 		found.Rules = append(found.Rules, api.BacktestRule{Rule: string(t.Rule), Title: t.Title, Kind: t.Kind, Blocking: t.Blocking, Change: api.BacktestRuleChange(t.Change),
 			Evaluated: t.Evaluated, Failed: t.Failed, EvaluatedNow: t.EvaluatedNow, FailedNow: t.FailedNow, New: t.New, Mended: t.Mended, Same: t.Same, Rejected: t.Rejected})
@@ -329,11 +330,37 @@ func (h qualityRoom) backtestOf(b *desk.Backtest, digest string) api.Backtest {
 	for _, s := range r.Sets {
 		found.Sets = append(found.Sets, string(s))
 	}
+	for _, t := range r.SetRules {
+		found.SetRules = append(found.SetRules, api.BacktestSet{Rule: string(t.Rule), Title: t.Title, Kind: t.Kind, Blocking: t.Blocking, Change: api.BacktestSetChange(t.Change), Same: t.Same,
+			Now: triedResultOf(t.Now, t.Title), Draft: triedResultOf(t.Draft, t.Title)})
+	}
 	for _, d := range r.Days {
 		found.Days = append(found.Days, api.BacktestDay{Day: d.Day, Rows: d.Rows, Failed: byRule(d.Failed), FailedNow: byRule(d.FailedNow), Rejected: d.Rejected})
 	}
 	out.Result = &found
 	return out
+}
+
+func triedResultOf(r *quality.Result, title string) *api.RuleResult {
+	if r == nil {
+		return nil
+	}
+	out := ruleResultOf(r, title)
+	return &out
+}
+
+func backtestScoreOf(s *desk.TriedScore) *api.BacktestScore {
+	if s == nil {
+		return nil
+	}
+	total := func(t desk.TriedTotal) api.BacktestTotal {
+		return api.BacktestTotal{Total: t.Total, Grade: t.Grade, Caps: t.Caps}
+	}
+	out := api.BacktestScore{Now: total(s.Now), Draft: total(s.Draft), Dimensions: []api.BacktestDimension{}, Unforeseen: s.Unforeseen}
+	for _, d := range s.Dimensions {
+		out.Dimensions = append(out.Dimensions, api.BacktestDimension{Code: d.Code, Title: d.Title, Now: d.Now, Draft: d.Draft})
+	}
+	return &out
 }
 
 func byRule(counts map[mulu.RuleID]int64) map[string]int64 {

@@ -6,13 +6,16 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"mulu"
+	"mulu/internal/clock"
 	"mulu/internal/declare"
 	"mulu/internal/httpapi"
 	api "mulu/internal/httpapi/gen/quality"
@@ -20,6 +23,7 @@ import (
 	"mulu/pipeline"
 	"mulu/quality"
 	"mulu/quality/codes"
+	"mulu/quality/desk"
 )
 
 // withEditor adds the drafts of rules and the judging of histories. What is applied goes
@@ -43,6 +47,11 @@ func (h *house) withEditor(machine mulu.Actor, d httpapi.Deps) httpapi.Deps {
 			l, err := h.catalog.LinkOf(ctx, code)
 			return l.Source, err
 		},
+		Known: func(ctx context.Context, ds *mulu.Dataset, now time.Time) (quality.RunInput, error) {
+			f, err := h.factsOf(ctx, ds, now)
+			return quality.RunInput{Dataset: ds, Datasets: h.lib.Dataset, Facts: f, Calendar: need[*clock.Calendar](h.t)(clock.National()), Now: now}, err
+		},
+		Facts: h.factsOf, Weights: quality.DefaultWeights,
 		Compile: func(ds *mulu.Dataset) (*quality.Ruleset, error) { return quality.Compile(ds, tables) },
 		Go:      func(f func(context.Context)) { work.Go(func() { f(context.Background()) }) },
 		Apply: func(ctx context.Context, files fs.FS) error {
@@ -62,6 +71,30 @@ func (h *house) withEditor(machine mulu.Actor, d httpapi.Deps) httpapi.Deps {
 		}}
 	h.editor = d.Editor
 	return d
+}
+
+// factsOf is what the library knows besides the rows that a score follows from.
+func (h *house) factsOf(ctx context.Context, ds *mulu.Dataset, _ time.Time) (quality.Facts, error) {
+	f := quality.Facts{Received: map[quality.Stratum]quality.Counts{}}
+	parts, err := h.lib.Received(ctx, ds.Code, nil)
+	if err != nil {
+		return f, err
+	}
+	for _, p := range parts {
+		n := quality.Counts{Good: p.Good, Rejected: p.Rejected, ByRule: map[mulu.RuleID]int64{}, ByClass: map[string]int64{}}
+		for _, c := range p.Classes {
+			n.ByClass[c.Class] += c.Rows
+			n.ByRule[c.Rule] += c.Rows
+		}
+		f.Received[quality.Stratum{}] = n
+	}
+	totals, err := h.lib.RunningTotals(ctx)
+	for _, t := range totals {
+		if t.Dataset == ds.Code && t.Last.After(f.Last) {
+			f.Last = t.Last
+		}
+	}
+	return f, err
 }
 
 // theDraft is made by the walk.
@@ -194,6 +227,13 @@ func TestDrafts(t *testing.T) {
 			}
 		}
 	}
+	foreseen := b.Result.Score
+	if foreseen == nil || foreseen.Draft.Total >= foreseen.Now.Total || len(foreseen.Dimensions) != 6 || foreseen.Now.Grade == "" || len(foreseen.Unforeseen) != 1 {
+		t.Fatalf("score: %+v", foreseen)
+	}
+	if s := b.Result.SetRules; len(s) != 3 || s[0].Rule != "id_no.unique" || s[0].Change != "same" || !s[0].Same || s[0].Draft.Status != "pass" || s[0].Draft.Evaluated != 4 {
+		t.Errorf("set rules of a draft that does not touch them: %+v", s)
+	}
 	h.good(h.call("steward", "POST", drafts+"/"+d.Id+"/backtest", map[string]any{}), nil)
 	if again := h.tried("steward", d.Id); again.Id == b.Id || again.Result.Digest != b.Result.Digest {
 		t.Errorf("the same draft over the same rows gave %s and %s", b.Result.Digest, again.Result.Digest)
@@ -232,8 +272,125 @@ func TestDrafts(t *testing.T) {
 	if s.State != "idle" || s.Why != "" || s.Last == nil || s.Last.Rows != 4 || s.Last.Version != 2 {
 		t.Errorf("after: %+v %+v", s, s.Last)
 	}
+	// The score is what was foreseen.
+	f := need[quality.Facts](t)(h.factsOf(t.Context(), now, time.Now()))
+	f.Results = need[*desk.Run](t)(h.runRules(h.looks)(t.Context(), "resident")).Results
+	scored := need[mulu.Score](t)(quality.Evaluate(t.Context(), now, h.lib, f, quality.DefaultWeights(), time.Now()))
+	if scored.Total != foreseen.Draft.Total || scored.Grade != foreseen.Draft.Grade {
+		t.Errorf("score %v %s, foreseen %+v", scored.Total, scored.Grade, foreseen.Draft)
+	}
+	for i, d := range scored.Dimensions {
+		if x := foreseen.Dimensions[i].Draft; d.Applicable != (x != nil) || x != nil && *x != d.X {
+			t.Errorf("dimension %s is %v, foreseen %v", d.Code, d.X, x)
+		}
+	}
 	draftRebased(t, h)
+	draftSets(t, h)
 	draftKilled(t, h)
+}
+
+// draftSets: set rules are tried over every row beside those in force; one that can not be
+// judged stops no other; free statements stay an operator's.
+func draftSets(t *testing.T, h *house) {
+	const drafts = "/v1/quality/drafts"
+	var d api.RuleDraft
+	begin := func() []api.RuleSpec {
+		d = api.RuleDraft{} // decoding would merge maps
+		h.good(h.call("steward", "POST", drafts, map[string]any{"dataset": "resident"}), &d)
+		return d.SetRules
+	}
+	put := func(sets []api.RuleSpec) {
+		w := h.call("steward", "PUT", drafts+"/"+d.Id, map[string]any{"rev": d.Rev, "set_rules": sets})
+		d = api.RuleDraft{}
+		h.good(w, &d)
+	}
+	try := func(ask map[string]any) *api.BacktestResult {
+		h.t.Helper()
+		h.good(h.call("steward", "POST", drafts+"/"+d.Id+"/backtest", ask), nil)
+		b := h.tried("steward", d.Id)
+		if b.Result == nil {
+			h.t.Fatalf("backtest: %+v", b)
+		}
+		return b.Result
+	}
+	set := func(id, kind, title string, params map[string]string) api.RuleSpec {
+		strong, city, indicator := true, mulu.ResponsibleCity, "040203"
+		return api.RuleSpec{Id: id, Kind: kind, Title: &title, Params: &params, Blocking: &strong, Responsible: &city, Indicator: &indicator}
+	}
+
+	sets := slices.DeleteFunc(begin(), func(r api.RuleSpec) bool { return r.Id == "death.told" })
+	lost := set("lost", "references", "登记在别处", map[string]string{"dataset": "nowhere", "to": "id_no"})
+	lost.Columns = &[]string{"id_no"}
+	fresh := ruleNamed(sets, "resident.fresh")
+	fresh.Params = &map[string]string{"within": "36h"}
+	put(append(sets, set("few", "row_count", "至少十行", map[string]string{"min": "10"}), lost))
+	if len(d.Faults) != 0 {
+		t.Fatal(d.Faults)
+	}
+	var digests []string
+	for range 2 {
+		r := try(map[string]any{"share": 0.5, "seed": 3})
+		digests = append(digests, r.Digest)
+		var got []string
+		for _, s := range r.SetRules {
+			line := fmt.Sprintf("%s %s same=%v", s.Rule, s.Change, s.Same)
+			if s.Now != nil {
+				line += fmt.Sprintf(" now %s %d/%d", s.Now.Status, s.Now.Failed, s.Now.Evaluated)
+			}
+			if s.Draft != nil {
+				line += fmt.Sprintf(" draft %s %d/%d", s.Draft.Status, s.Draft.Failed, s.Draft.Evaluated)
+			}
+			got = append(got, line)
+		}
+		want := []string{"id_no.unique same same=true now pass 0/4 draft pass 0/4", "resident.fresh changed same=true now pass 0/1 draft pass 0/1", "few added same=false draft fail 1/1",
+			"lost added same=false draft error 0/0", "death.told dropped same=false now pass 0/4"}
+		if !slices.Equal(got, want) {
+			t.Errorf("set rules:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		if few := r.SetRules[2].Draft; few.Observed != float64(4) || few.Expected == "" {
+			t.Errorf("measured %v, expected %q", few.Observed, few.Expected)
+		}
+		if r.SetRules[3].Draft.Message == "" {
+			t.Error("a rule that can not be judged does not say why")
+		}
+		if r.Score == nil && r.Rows > 0 || r.Score != nil && (r.Score.Draft.Total >= r.Score.Now.Total || !strings.Contains(strings.Join(r.Score.Unforeseen, ""), "lost") || !strings.Contains(strings.Join(r.Score.Unforeseen, ""), "抽样")) {
+			t.Errorf("score of a sample of %d rows: %+v", r.Rows, r.Score)
+		}
+	}
+	if digests[0] != digests[1] {
+		t.Errorf("the same draft over the same rows gave %v", digests)
+	}
+	put(append(slices.Clone(d.SetRules[:2]), set("few", "row_count", "至少十行", map[string]string{"min": "4"})))
+	if r := try(map[string]any{}); r.Digest == digests[0] || r.SetRules[2].Draft.Status != "pass" || r.Score == nil {
+		t.Errorf("a set rule that holds: %+v", r)
+	}
+
+	// Free statements: a steward brings none, and may leave those that stand.
+	sql := "SELECT countIf(name = '赵'), count() FROM lib_population.resident"
+	put(append(begin(), set("free", "sql", "自由查询", map[string]string{"sql": sql})))
+	if len(d.Faults) != 1 || d.Faults[0].Rule != "free" || !d.Faults[0].Set || d.Faults[0].At != 3 || d.Faults[0].Field != "kind" {
+		t.Errorf("a steward's free statement: %+v", d.Faults)
+	}
+	if w := h.call("steward", "POST", drafts+"/"+d.Id+"/backtest", map[string]any{}); w.Code != 400 {
+		t.Errorf("backtest of a steward's free statement: %d %s", w.Code, w.Body)
+	}
+	newest := need[*mulu.Dataset](t)(h.catalog.Dataset(t.Context(), "resident", 0))
+	text := need[string](t)(h.editor.Source(t.Context(), "resident"))
+	text = strings.Replace(text, fmt.Sprintf("version: %d", newest.Version), fmt.Sprintf("version: %d", newest.Version+1), 1)
+	text = regexp.MustCompile(`(?m)^set_rules:\n( *)-`).ReplaceAllString(text, "set_rules:\n$1- {id: free, title: 自由查询, kind: sql, params: {sql: \""+sql+"\"}, blocking: true, responsible: 市级, indicator: \"040203\"}\n$1-")
+	check(t, h.editor.Apply(t.Context(), fstest.MapFS{"resident.yaml": {Data: []byte(text)}}))
+	sets = begin()
+	put(append(sets, set("few", "row_count", "至少十行", map[string]string{"min": "4"})))
+	if len(sets) != 4 || len(d.Faults) != 0 || len(d.Diff) != 1 {
+		t.Fatalf("an operator's free statement that stands: %d set rules, faults %v, diff %v", len(sets), d.Faults, d.Diff)
+	}
+	if r := try(map[string]any{}); r.SetRules[0].Rule != "free" || !r.SetRules[0].Same || r.SetRules[0].Draft.Status != "fail" || r.SetRules[0].Draft.Failed != 1 || r.SetRules[0].Draft.Evaluated != 4 {
+		t.Errorf("an operator's free statement: %+v", r.SetRules)
+	}
+	(*sets[0].Params)["sql"] = sql + " WHERE 1"
+	if put(sets); len(d.Faults) != 1 || d.Faults[0].At != 0 {
+		t.Errorf("an operator's free statement in other words: %+v", d.Faults)
+	}
 }
 
 // draftRebased: a draft whose version has moved on is told so, and takes over what it did
@@ -286,7 +443,9 @@ func draftRebased(t *testing.T, h *house) {
 // draftKilled: killed before the version is there, a draft is open again; killed after it,
 // it is active.
 func draftKilled(t *testing.T, h *house) {
-	for stage, want := range map[string]string{pipeline.DraftClaimed: "open", pipeline.DraftApplied: "active"} {
+	// In this order: what is active already changes nothing.
+	for _, kill := range [][2]string{{pipeline.DraftClaimed, "open"}, {pipeline.DraftApplied, "active"}} {
+		stage, want := kill[0], kill[1]
 		t.Run(want, func(t *testing.T) {
 			h.t = t
 			const drafts = "/v1/quality/drafts"

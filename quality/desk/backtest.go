@@ -10,6 +10,7 @@ import (
 
 	"mulu"
 	"mulu/internal/store"
+	"mulu/quality"
 )
 
 // Backtest is a draft tried over stored rows (历史试跑).
@@ -45,13 +46,55 @@ type Tried struct {
 	Data    string           `json:"data"`  // state of the rows; empty if they changed meanwhile
 	Rows    int64            `json:"rows"`  // looked at
 	Rules   []TriedRule      `json:"rules"` // row rules of the draft in order, then those it drops
-	Sets    []mulu.RuleID    `json:"sets"`  // set rules, which a backtest does not run
+	Sets    []mulu.RuleID    `json:"sets"`  // set rules of the draft
 	Days    []TriedDay       `json:"days"`
 	// Rows that some blocking rule of the draft would have refused, and those of them that
 	// none of the version in force would have.
-	Rejected    int64  `json:"rejected"`
-	NewRejected int64  `json:"new_rejected"`
-	Digest      string `json:"digest"` // of all above: the same draft, rows, day, share and seed give the same
+	Rejected    int64 `json:"rejected"`
+	NewRejected int64 `json:"new_rejected"`
+	// Set rules of the draft in order, then those it drops. They see every row, also if the
+	// row rules see a sample. Null in what was kept before backtests ran them.
+	SetRules []TriedSet `json:"set_rules"`
+	Digest   string     `json:"digest"` // of all above: the same draft, rows, day, share and seed give the same
+	// Score is not in the digest: it follows from what else the house knows at the moment,
+	// too. Nil if it could not be worked out.
+	Score *TriedScore `json:"score"`
+}
+
+// TriedSet is one set rule, held against the rule of the same id in force.
+type TriedSet struct {
+	Rule     mulu.RuleID     `json:"rule"`
+	Title    string          `json:"title"`
+	Kind     string          `json:"kind"`
+	Blocking bool            `json:"blocking"`
+	Change   string          `json:"change"` // added, changed, same or dropped
+	Same     bool            `json:"same"`   // both came out alike
+	Now      *quality.Result `json:"now"`    // nil for an added rule
+	Draft    *quality.Result `json:"draft"`  // nil for a dropped rule
+}
+
+// TriedScore is the score under the rules in force beside that under the draft, both as if
+// history had been judged by them on the day of the backtest.
+type TriedScore struct {
+	Now        TriedTotal       `json:"now"`
+	Draft      TriedTotal       `json:"draft"`
+	Dimensions []TriedDimension `json:"dimensions"`
+	Unforeseen []string         `json:"unforeseen"` // Chinese: what it does not know
+}
+
+// TriedTotal is a total and its grade.
+type TriedTotal struct {
+	Total float64  `json:"total"` // in [0,1]
+	Grade string   `json:"grade"`
+	Caps  []string `json:"caps"` // Chinese: why the grade is lower than its total
+}
+
+// TriedDimension is one of the six; nil is not applicable.
+type TriedDimension struct {
+	Code  string   `json:"code"`
+	Title string   `json:"title"`
+	Now   *float64 `json:"now"`
+	Draft *float64 `json:"draft"`
 }
 
 // TriedRule is one row rule, held against the rule of the same id in force.

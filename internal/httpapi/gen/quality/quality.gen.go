@@ -63,6 +63,30 @@ func (e BacktestRuleChange) Valid() bool {
 	}
 }
 
+// Defines values for BacktestSetChange.
+const (
+	BacktestSetChangeAdded   BacktestSetChange = "added"
+	BacktestSetChangeChanged BacktestSetChange = "changed"
+	BacktestSetChangeDropped BacktestSetChange = "dropped"
+	BacktestSetChangeSame    BacktestSetChange = "same"
+)
+
+// Valid indicates whether the value is a known member of the BacktestSetChange enum.
+func (e BacktestSetChange) Valid() bool {
+	switch e {
+	case BacktestSetChangeAdded:
+		return true
+	case BacktestSetChangeChanged:
+		return true
+	case BacktestSetChangeDropped:
+		return true
+	case BacktestSetChangeSame:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FailingPageShown.
 const (
 	FailingPageShownClear  FailingPageShown = "clear"
@@ -520,6 +544,16 @@ type BacktestDay struct {
 	Rows      int64            `json:"rows"`
 }
 
+// BacktestDimension defines model for BacktestDimension.
+type BacktestDimension struct {
+	Code  string   `json:"code"`
+	Draft *float64 `json:"draft"`
+
+	// Now 不适用为空
+	Now   *float64 `json:"now"`
+	Title string   `json:"title"`
+}
+
 // BacktestResult defines model for BacktestResult.
 type BacktestResult struct {
 	AsOf string `json:"as_of"`
@@ -531,7 +565,7 @@ type BacktestResult struct {
 	Data string        `json:"data"`
 	Days []BacktestDay `json:"days"`
 
-	// Digest 同一草稿、数据、日期、抽样则相同
+	// Digest 同一草稿、数据、日期、抽样则相同；不含得分
 	Digest string `json:"digest"`
 
 	// NewRejected 其中现行强规则不挡的
@@ -542,7 +576,13 @@ type BacktestResult struct {
 	Rows     int64          `json:"rows"`
 	Rules    []BacktestRule `json:"rules"`
 
-	// Sets 数据集规则，试跑不判断
+	// Score 得分变化；没有看到行或未能算出则为空
+	Score *BacktestScore `json:"score"`
+
+	// SetRules 数据集规则：草稿的依次，其后是被删去的；总是看全部行，不抽样
+	SetRules []BacktestSet `json:"set_rules"`
+
+	// Sets 草稿的数据集规则
 	Sets []string `json:"sets"`
 }
 
@@ -575,6 +615,47 @@ type BacktestRule struct {
 
 // BacktestRuleChange defines model for BacktestRule.Change.
 type BacktestRuleChange string
+
+// BacktestScore defines model for BacktestScore.
+type BacktestScore struct {
+	Dimensions []BacktestDimension `json:"dimensions"`
+	Draft      BacktestTotal       `json:"draft"`
+	Now        BacktestTotal       `json:"now"`
+
+	// Unforeseen 没有计入、无法预见的
+	Unforeseen []string `json:"unforeseen"`
+}
+
+// BacktestSet defines model for BacktestSet.
+type BacktestSet struct {
+	Blocking bool              `json:"blocking"`
+	Change   BacktestSetChange `json:"change"`
+
+	// Draft 草稿的结果；删去的规则为空
+	Draft *RuleResult `json:"draft"`
+	Kind  string      `json:"kind"`
+
+	// Now 现行规则的结果；新增的规则为空
+	Now  *RuleResult `json:"now"`
+	Rule string      `json:"rule"`
+
+	// Same 草稿下与现行的结果相同
+	Same  bool   `json:"same"`
+	Title string `json:"title"`
+}
+
+// BacktestSetChange defines model for BacktestSet.Change.
+type BacktestSetChange string
+
+// BacktestTotal defines model for BacktestTotal.
+type BacktestTotal struct {
+	// Caps 等级为何低于总分所对应的
+	Caps  []string `json:"caps"`
+	Grade string   `json:"grade"`
+
+	// Total [0,1]；历史都按这些规则判断过时的总分
+	Total float64 `json:"total"`
+}
 
 // Became defines model for Became.
 type Became struct {
@@ -1386,7 +1467,10 @@ type RuleSpec struct {
 	// Mostly 合格比例，(0,1]；0 为全部
 	Mostly *float64           `json:"mostly,omitempty"`
 	Params *map[string]string `json:"params,omitempty"`
-	Title  *string            `json:"title,omitempty"`
+
+	// Responsible 由谁整改：市级转办，或为空（区级）
+	Responsible *string `json:"responsible,omitempty"`
+	Title       *string `json:"title,omitempty"`
 
 	// When 行条件
 	When *string `json:"when,omitempty"`
