@@ -40,7 +40,7 @@ type Look struct {
 	Dataset  mulu.DatasetCode `json:"dataset"`
 	Rule     mulu.RuleID      `json:"rule"`
 	Ruleset  uint32           `json:"ruleset"`
-	Form     string           `json:"form"` // "page", "csv", "xlsx"
+	Form     string           `json:"form"` // "page", "csv", "xlsx", "rejects", "preview"
 	Shown    rows.Shown       `json:"shown"`
 	Reveal   bool             `json:"reveal"`
 	Purpose  string           `json:"purpose"`

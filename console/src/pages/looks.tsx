@@ -21,6 +21,7 @@ const forms: Record<Look['form'], [string, string]> = {
   csv: ['导出 CSV', 'CSV export'],
   xlsx: ['导出 XLSX', 'XLSX export'],
   rejects: ['查看原文', 'Rejects, as sent'],
+  preview: ['规则预览', 'Preview of rules'],
 }
 
 export const formName = (form: Look['form'], t: T): string => t(forms[form][0], forms[form][1])
@@ -56,7 +57,7 @@ export function Looks() {
     { title: t('结果', 'Outcome'), key: 'outcome', render: (_, l) => <><StateTag state={l.outcome} />{l.reason ? <div className="quiet small wrap">{l.reason}</div> : null}</> },
     { title: t('行数', 'Rows'), key: 'rows', className: 'num', render: (_, l) => <>{count(l.rows)}{l.refused ? <div className="quiet small">{t(`拒收 ${count(l.refused)}`, `${count(l.refused)} refused`)}</div> : null}</> },
     { title: t('归档', 'Archive'), key: 'bytes', render: (_, l) => (l.bytes ? <>{bytes(l.bytes)}<div><Copied text={l.digest} /></div></> : <span className="quiet">–</span>) },
-    { title: t('后来', 'Since'), key: 'became', render: (_, l) => (l.rows + l.refused > 0 && l.outcome === 'delivered' && l.form !== 'rejects' ? <Became id={l.id} /> : <span className="quiet">–</span>) },
+    { title: t('后来', 'Since'), key: 'became', render: (_, l) => (l.rows + l.refused > 0 && l.outcome === 'delivered' && ['page', 'csv', 'xlsx'].includes(l.form) ? <Became id={l.id} /> : <span className="quiet">–</span>) },
   ]
   return (
     <Page

@@ -154,6 +154,7 @@ func (e HistoryStateState) Valid() bool {
 const (
 	LookFormCsv     LookForm = "csv"
 	LookFormPage    LookForm = "page"
+	LookFormPreview LookForm = "preview"
 	LookFormRejects LookForm = "rejects"
 	LookFormXlsx    LookForm = "xlsx"
 )
@@ -164,6 +165,8 @@ func (e LookForm) Valid() bool {
 	case LookFormCsv:
 		return true
 	case LookFormPage:
+		return true
+	case LookFormPreview:
 		return true
 	case LookFormRejects:
 		return true
@@ -932,7 +935,7 @@ type Look struct {
 	// Filter L3 及以上数据项的值以带密钥的摘要代替
 	Filter map[string]interface{} `json:"filter"`
 
-	// Form page 查看；rejects 查看问题数据原文
+	// Form page 查看；rejects 查看问题数据原文；preview 规则草稿预览
 	Form    LookForm    `json:"form"`
 	Id      string      `json:"id"`
 	Org     string      `json:"org"`
@@ -952,7 +955,7 @@ type Look struct {
 	Shown   LookShown `json:"shown"`
 }
 
-// LookForm page 查看；rejects 查看问题数据原文
+// LookForm page 查看；rejects 查看问题数据原文；preview 规则草稿预览
 type LookForm string
 
 // LookOutcome defines model for Look.Outcome.
