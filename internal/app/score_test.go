@@ -149,10 +149,10 @@ func TestScoreInFull(t *testing.T) {
 			Code, Class        string
 			Weight, Importance float64
 		}
-		Trend []struct{ Total float64 }
+		Score struct{ Trend []struct{ Total float64 } }
 	}
 	d.call("GET", "/v1/quality/departments/"+list.Departments[0].Org, nil, &report)
-	if len(report.Datasets) != list.Departments[0].Datasets || report.Datasets[0].Class == "" || len(report.Trend) != 1 {
+	if len(report.Datasets) != list.Departments[0].Datasets || report.Datasets[0].Class == "" || len(report.Score.Trend) != 1 {
 		t.Errorf("report %+v", report)
 	}
 
