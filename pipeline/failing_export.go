@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mulu"
+	"mulu/internal/spool"
 	"mulu/library"
 	"mulu/quality/desk"
 	"mulu/quality/rows"
@@ -21,7 +22,7 @@ type FailingExport struct {
 	Digest   string
 
 	desk  *FailingRows
-	spool *rows.Spool
+	spool *spool.Spool
 }
 
 // listedAtOnce is how many row tokens are kept by one insert.
@@ -64,7 +65,7 @@ func (r *FailingRows) Export(ctx context.Context, ask FailingAsk, xlsx bool) (*F
 }
 
 func (r *FailingRows) spool(ctx context.Context, f *failing, e *FailingExport, xlsx bool) (err error) {
-	if e.spool, err = rows.NewSpool(r.Dir); err != nil {
+	if e.spool, err = spool.New(r.Dir, 0); err != nil {
 		return err
 	}
 	a := &rows.Archive{Manifest: r.manifest(f, &e.Look), Columns: f.ds.Columns, Shown: f.sight, Group: f.rule.Fault.Same != nil, XLSX: xlsx, Dir: r.Dir, Limit: r.PerFile,

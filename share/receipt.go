@@ -12,6 +12,7 @@ import (
 	"github.com/gowebpki/jcs"
 
 	"mulu"
+	"mulu/internal/spool"
 	"mulu/internal/store"
 	"mulu/ledger/contract"
 	"mulu/plan"
@@ -203,7 +204,7 @@ func (s *Service) giveUp(ctx context.Context, r *Receipt, why error) error {
 // spool. Call it once before the first Serve; one process serves a control store.
 // It returns how many receipts it closed.
 func (s *Service) Recover(ctx context.Context) (int, error) {
-	if err := sweepSpool(s.Spool); err != nil {
+	if err := spool.Sweep(s.Spool); err != nil {
 		return 0, fmt.Errorf("recover shares: %w", err)
 	}
 	left, err := receipts(ctx, s.DB.Read, `outcome = 'open' AND process <> $1 ORDER BY id`, s.process)

@@ -12,6 +12,7 @@ import (
 
 	"mulu"
 	"mulu/internal/clock"
+	"mulu/internal/spool"
 	"mulu/plan"
 )
 
@@ -131,27 +132,27 @@ func compile(a *admission, ask Ask) plan.Plan {
 }
 
 // execute runs the plan into the spool.
-func (s *Service) execute(ctx context.Context, a *admission, p plan.Plan) (*spool, error) {
-	result, err := newSpool(s.Spool, s.MaxBytes)
+func (s *Service) execute(ctx context.Context, a *admission, p plan.Plan) (*result, error) {
+	sp, err := spool.New(s.Spool, s.MaxBytes)
 	if err != nil {
 		return nil, err
 	}
-	result.rows, err = s.Reader.Export(ctx, a.scenario.Code, p, a.format, result)
-	if result.full {
+	rows, err := s.Reader.Export(ctx, a.scenario.Code, p, a.format, sp)
+	if sp.Full() {
 		err = refusal(fmt.Sprintf("结果超过单次上限 %d 字节，请缩小范围", s.MaxBytes))
 	}
 	if err != nil {
-		result.Close()
+		sp.Close()
 		return nil, err
 	}
-	return result, nil
+	return &result{sp, rows}, nil
 }
 
 // charge takes the rows from today's quota and looks at the grant once more, in one
 // transaction: what was revoked while the engine worked is not delivered. The plan
 // asked for one row more than the quota had, so a result that would have been cut
 // is refused here and never delivered in part.
-func (s *Service) charge(ctx context.Context, ask Ask, r *Receipt, result *spool) error {
+func (s *Service) charge(ctx context.Context, ask Ask, r *Receipt, got *result) error {
 	return s.DB.Tx(ctx, func(tx *sql.Tx) error {
 		a, err := s.inspect(ctx, tx, ask)
 		if err != nil {
@@ -160,14 +161,14 @@ func (s *Service) charge(ctx context.Context, ask Ask, r *Receipt, result *spool
 		if !a.allowed() {
 			return &Denial{Receipt: r.ID, Checks: a.checks}
 		}
-		if result.rows > a.left {
+		if got.rows > a.left {
 			return refusal(fmt.Sprintf("结果超过今日剩余额度 %d 行，未提供任何数据", a.left))
 		}
 		// The bound stands in the statement too: two reads that looked at the same time
 		// do not both fit.
 		res, err := tx.ExecContext(ctx, `INSERT INTO share_quota (grant_id, day, rows_out) VALUES ($1, $2, $3)
 			ON CONFLICT (grant_id, day) DO UPDATE SET rows_out = share_quota.rows_out + excluded.rows_out WHERE share_quota.rows_out + excluded.rows_out <= $4`,
-			a.grant.ID, today(a.now), result.rows, a.grant.Terms.RowsPerDay)
+			a.grant.ID, today(a.now), got.rows, a.grant.Terms.RowsPerDay)
 		if err != nil {
 			return fmt.Errorf("charge quota: %w", err)
 		}
@@ -176,7 +177,7 @@ func (s *Service) charge(ctx context.Context, ask Ask, r *Receipt, result *spool
 		} else if n == 0 {
 			return refusal("今日额度已被同时进行的取数用完，未提供任何数据")
 		}
-		r.Rows, r.Bytes, r.Digest = result.rows, result.size, result.digest()
+		r.Rows, r.Bytes, r.Digest = got.rows, got.Size(), got.Digest()
 		return save(ctx, tx, r)
 	})
 }
@@ -186,11 +187,11 @@ func describe(a *admission, r *Receipt) Delivery {
 		Format: r.Format, Rows: r.Rows, Bytes: r.Bytes, Digest: r.Digest, AsOf: a.now, Quality: r.quality}
 }
 
-func deliver(ctx context.Context, ask Ask, d Delivery, result *spool, w io.Writer) error {
+func deliver(ctx context.Context, ask Ask, d Delivery, got *result, w io.Writer) error {
 	if ask.Begin != nil {
 		ask.Begin(d)
 	}
-	if err := result.copyTo(ctx, w); err != nil {
+	if err := got.Deliver(ctx, w); err != nil {
 		return fmt.Errorf("deliver: %w", errors.Join(errAborted, err))
 	}
 	return nil

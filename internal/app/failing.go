@@ -3,6 +3,7 @@ package app
 import (
 	"time"
 
+	"mulu/internal/spool"
 	"mulu/pipeline"
 	"mulu/quality/rows"
 )
@@ -15,5 +16,5 @@ const failingPurpose = "\x00quality rows"
 func (a *App) openFailing(r *reader) error {
 	a.failing = &pipeline.FailingRows{Library: a.lib, Looks: a.quality, Orgs: a.catalog.Orgs, Signer: a.auth, Actor: machineID,
 		House: rows.House{Origin: a.cfg.Ledger.Origin, Name: a.cfg.House.Center.Name}, Key: r.key(failingPurpose), Dir: a.cfg.Path("spool"), Now: time.Now}
-	return rows.Sweep(a.failing.Dir)
+	return spool.Sweep(a.failing.Dir, "excelize-*") // rows that a workbook had put on disk
 }
