@@ -19,7 +19,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"mulu"
-	"mulu/internal/app/rawfile"
+	"mulu/internal/app/filecheck"
 	api "mulu/internal/httpapi/gen/quality"
 	"mulu/internal/sample"
 	"mulu/quality"
@@ -80,43 +80,44 @@ not classified or look personal show no values.`,
 
 // look gives the profile of a file or a dataset, and what it suggests.
 func (l *lookFlags) look(ctx context.Context, name string, progress io.Writer) (*profile.Profile, []suggest.Suggestion, error) {
-	if rawfile.Is(name) {
-		return l.lookAtFile(name, progress)
-	}
-	if _, err := os.Stat(name); err == nil {
-		_, err := rawfile.Open(name)
-		return nil, nil, err
+	// A dataset's code has no dot and no slash: what has is a file, there or not.
+	if _, err := os.Stat(name); err == nil || strings.ContainsAny(name, "./") {
+		return l.lookAtFile(ctx, name, progress)
 	}
 	return l.lookAtDataset(ctx, name, progress)
 }
 
-func (l *lookFlags) lookAtFile(name string, progress io.Writer) (*profile.Profile, []suggest.Suggestion, error) {
-	f, err := rawfile.Open(name)
+func (l *lookFlags) lookAtFile(ctx context.Context, name string, progress io.Writer) (*profile.Profile, []suggest.Suggestion, error) {
+	f, err := filecheck.Open(name, filecheck.Options{})
 	if err != nil {
 		return nil, nil, err
 	}
+	defer f.Close() //nolint:errcheck // only read from
 	tables, err := codes.Load(codes.WithSynthetic(sample.NoDivision))
 	if err != nil {
 		return nil, nil, err
 	}
-	fields := make([]profile.Field, len(f.Names))
-	for i, n := range f.Names {
-		fields[i] = profile.Field{Name: n}
-		if l.values {
-			fields[i].Level = mulu.L1 // its owner asks to see them; what looks personal stays closed
+	var b *profile.Builder
+	begin := func(names []string) {
+		fields := make([]profile.Field, len(names))
+		for i, n := range names {
+			fields[i] = profile.Field{Name: n}
+			if l.values {
+				fields[i].Level = mulu.L1 // its owner asks to see them; what looks personal stays closed
+			}
 		}
+		b = profile.NewBuilder(fields, profile.Options{Seed: l.seed, AsOf: time.Now(), Tables: tables})
 	}
-	b := profile.NewBuilder(fields, profile.Options{Seed: l.seed, AsOf: time.Now(), Tables: tables})
 	bar := countingBar(progress, "探查 / profiling")
-	if err := f.Each(func(rec arrow.RecordBatch) error {
+	if err := f.Records(ctx, begin, func(rec arrow.RecordBatch) error {
 		bar.Add64(rec.NumRows()) //nolint:errcheck // it only draws
 		return b.Add(rec)
 	}); err != nil {
 		return nil, nil, err
 	}
 	bar.Finish() //nolint:errcheck // it only draws
-	if f.Unread > 0 {
-		fmt.Fprintf(progress, "有 %s 条记录无法读取，未计入 / records that could not be read\n", count(f.Unread))
+	if _, faults := f.Faults(); faults > 0 {
+		fmt.Fprintf(progress, "文件中有 %s 处读不了或不整齐，读不了的未计入 / faults in the file\n", count(int64(faults)))
 	}
 	p := b.Profile()
 	p.At = time.Now()

@@ -46,6 +46,7 @@ type grid struct {
 type oddity struct {
 	row, line int // in this piece, both from 0
 	what      string
+	lost      bool // nothing of the row was read
 }
 
 // gridColumn is one column of a grid.
@@ -306,7 +307,7 @@ func (g *grid) ragged(col, line int) {
 		}
 	}
 	if col > len(g.cells) {
-		g.odd = append(g.odd, oddity{g.n, line, fmt.Sprintf("有 %d 个字段，表头有 %d 个；多出的没有读 / too many fields", col, len(g.cells))})
+		g.odd = append(g.odd, oddity{g.n, line, fmt.Sprintf("有 %d 个字段，表头有 %d 个；多出的没有读 / too many fields", col, len(g.cells)), false})
 	}
 }
 
@@ -328,7 +329,7 @@ func (g *grid) quoted(i int, delim byte, line int) (s check.Span, next, lines in
 		next++
 	}
 	if rest := bytes.TrimRight(buf[from:next], "\r "); len(rest) > 0 {
-		g.odd = append(g.odd, oddity{g.n, line, "引号后面还有文字；没有读 / text after a closing quote"})
+		g.odd = append(g.odd, oddity{g.n, line, "引号后面还有文字；没有读 / text after a closing quote", false})
 	}
 	return s, next, lines
 }

@@ -110,7 +110,7 @@ func (o *objects) parse(buf []byte, index map[string]int) {
 			o.tokens = append(o.tokens, make([]token, o.cols)...)
 			next, ok := o.object(i, o.tokens[row:], index, &guess)
 			if !ok {
-				o.odd = append(o.odd, oddity{o.n, line, "不是完整的 JSON 对象；整行没有读 / not a JSON object"})
+				o.odd = append(o.odd, oddity{o.n, line, "不是完整的 JSON 对象；整行没有读 / not a JSON object", true})
 				clear(o.tokens[row:])
 				next = i + lineEnd(buf[i:])
 			}
@@ -118,7 +118,7 @@ func (o *objects) parse(buf []byte, index map[string]int) {
 			i = next
 			o.n++
 		default:
-			o.odd = append(o.odd, oddity{o.n, line, "不是 JSON 对象；整行没有读 / not a JSON object"})
+			o.odd = append(o.odd, oddity{o.n, line, "不是 JSON 对象；整行没有读 / not a JSON object", true})
 			o.tokens = append(o.tokens, make([]token, o.cols)...)
 			o.n++
 			i += lineEnd(buf[i:])

@@ -43,6 +43,11 @@ const mostFaults = 1000
 type File interface {
 	check.Source
 	Format() string // csv, json, parquet
+	// Records hands over all rows in the order of the file, whatever they are: texts as they
+	// are written, a Parquet's values with its own types. begin is told the columns first,
+	// and once more when a later row shows the file to be otherwise: all is read again then.
+	// A batch is released when put returns.
+	Records(ctx context.Context, begin func(names []string), put func(arrow.RecordBatch) error) error
 	// Faults of the last scan, in order; total counts those beyond what is listed as well.
 	Faults() (list []Fault, total int)
 	Close() error
@@ -483,6 +488,15 @@ func (t *textFile) Scan(ctx context.Context, needs []check.Need, f func(check.Ba
 		return f(b)
 	})
 	t.wanted = nil
+	if err = t.relook(ctx, err); !errors.Is(err, check.ErrAgain) {
+		t.late()
+	}
+	return err
+}
+
+// relook finds out more about a file that turned out to be otherwise than it began, and
+// asks for it to be read again.
+func (t *textFile) relook(ctx context.Context, err error) error {
 	if errors.Is(err, errEncoding) {
 		if err := errors.Join(t.detect(), t.shape()); err != nil {
 			return err
@@ -495,7 +509,6 @@ func (t *textFile) Scan(ctx context.Context, needs []check.Need, f func(check.Ba
 		}
 		return check.ErrAgain
 	}
-	t.late()
 	return err
 }
 

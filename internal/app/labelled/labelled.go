@@ -16,7 +16,6 @@ import (
 
 	"mulu"
 	declared "mulu/deploy/sample"
-	"mulu/internal/app/rawfile"
 	"mulu/internal/declare"
 	"mulu/internal/sample"
 	"mulu/quality"
@@ -219,10 +218,7 @@ func measure(ds *mulu.Dataset, d *district, tables *codes.Tables, o Options, fin
 // propose makes a declaration out of nothing but the records: types and a key from a
 // first look at them as texts, rules from a second look at what could be read so.
 func propose(ds *mulu.Dataset, rows [][]byte, tables *codes.Tables, o Options) (*mulu.Dataset, []suggest.Suggestion, error) {
-	raw, err := rawfile.Objects(rows)
-	if err != nil {
-		return nil, nil, err
-	}
+	raw := texts(rows)
 	defer raw.Release()
 	opt := profile.Options{Seed: o.Seed, AsOf: o.AsOf, Tables: tables}
 	var fields []profile.Field
