@@ -2,11 +2,8 @@ package check
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"mulu"
 )
@@ -64,80 +61,10 @@ func (c *Cond) rows(cols []*Column, n int) (Bits, error) {
 	return out, nil
 }
 
-type token struct {
-	kind byte // w word, s text in single quotes, d text in double quotes, b in backticks, n number, o operator
-	text string
-}
-
 type parser struct {
 	cond *Cond
 	toks []token
 	at   int
-}
-
-var twoChar = []string{"==", "!=", "<>", "<=", ">=", "&&", "||", "//", "::", "!~"}
-
-func (p *parser) lex(s string) error {
-	for i := 0; i < len(s); {
-		r, size := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case unicode.IsSpace(r):
-			i += size
-		case r == '\'' || r == '"' || r == '`':
-			text, n, err := quotedText(s[i:])
-			if err != nil {
-				return err
-			}
-			p.toks = append(p.toks, token{map[rune]byte{'\'': 's', '"': 'd', '`': 'b'}[r], text})
-			i += n
-		case r >= '0' && r <= '9' || r == '.' && i+1 < len(s) && s[i+1] >= '0' && s[i+1] <= '9':
-			n := i
-			for n < len(s) && (s[n] >= '0' && s[n] <= '9' || s[n] == '.' || s[n] == 'e' || s[n] == 'E' || (s[n] == '-' || s[n] == '+') && (s[n-1] == 'e' || s[n-1] == 'E')) {
-				n++
-			}
-			p.toks = append(p.toks, token{'n', s[i:n]})
-			i = n
-		case r == '_' || unicode.IsLetter(r):
-			n := i
-			for n < len(s) {
-				c, w := utf8.DecodeRuneInString(s[n:])
-				if c != '_' && !unicode.IsLetter(c) && !unicode.IsDigit(c) {
-					break
-				}
-				n += w
-			}
-			p.toks = append(p.toks, token{'w', s[i:n]})
-			i = n
-		default:
-			op := s[i : i+size]
-			if i+2 <= len(s) && slices.Contains(twoChar, s[i:i+2]) {
-				op = s[i : i+2]
-			}
-			p.toks = append(p.toks, token{'o', op})
-			i += len(op)
-		}
-	}
-	return nil
-}
-
-// quotedText reads a quoted text; a doubled quote or a backslash escapes.
-func quotedText(s string) (text string, n int, err error) {
-	var b strings.Builder
-	for i := 1; i < len(s); i++ {
-		switch {
-		case s[i] == '\\' && i+1 < len(s) && (s[i+1] == s[0] || s[i+1] == '\\'):
-			i++
-			b.WriteByte(s[i])
-		case s[i] == s[0] && i+1 < len(s) && s[i+1] == s[0]:
-			i++
-			b.WriteByte(s[i])
-		case s[i] == s[0]:
-			return b.String(), i + 1, nil
-		default:
-			b.WriteByte(s[i])
-		}
-	}
-	return "", 0, fmt.Errorf("引号没有结束")
 }
 
 func (p *parser) peek() token {
@@ -161,8 +88,6 @@ func (p *parser) op(texts ...string) string {
 	}
 	return ""
 }
-
-func isWord(s string) bool { return s[0] >= 'a' && s[0] <= 'z' }
 
 func (p *parser) must(text string) error {
 	if p.op(text) == "" {
@@ -199,53 +124,6 @@ func (p *parser) not() (node, error) {
 		return negated(x), err
 	}
 	return p.comparison()
-}
-
-func truth(v Value) (is, known bool) {
-	return v.isNumber() && v.number() != 0, v.Kind != Null
-}
-
-func negated(x node) node {
-	return func(c []*Column, i int) (Value, error) {
-		v, err := x(c, i)
-		is, known := truth(v)
-		if err != nil || !known {
-			return Value{}, err
-		}
-		return boolValue(!is), nil
-	}
-}
-
-// both and either follow Kleene's tables.
-func both(x, y node) node {
-	return func(c []*Column, i int) (Value, error) {
-		a, err := x(c, i)
-		if err != nil {
-			return Value{}, err
-		}
-		ai, ak := truth(a)
-		if ak && !ai {
-			return boolValue(false), nil
-		}
-		b, err := y(c, i)
-		bi, bk := truth(b)
-		if err != nil || bk && !bi {
-			return boolValue(false), err
-		}
-		if !ak || !bk {
-			return Value{}, nil
-		}
-		return boolValue(true), nil
-	}
-}
-
-func either(x, y node) node { return negated(both(negated(x), negated(y))) }
-
-var comparisons = map[string]func(c int) bool{
-	"==": func(c int) bool { return c == 0 }, "=": func(c int) bool { return c == 0 },
-	"!=": func(c int) bool { return c != 0 }, "<>": func(c int) bool { return c != 0 },
-	"<": func(c int) bool { return c < 0 }, "<=": func(c int) bool { return c <= 0 },
-	">": func(c int) bool { return c > 0 }, ">=": func(c int) bool { return c >= 0 },
 }
 
 func (p *parser) comparison() (node, error) {
@@ -327,13 +205,6 @@ func (p *parser) tail(left node) (cmp, right node, err error) {
 	return cmp, nil, err
 }
 
-func flipped(x node, not bool) node {
-	if not {
-		return negated(x)
-	}
-	return x
-}
-
 func (p *parser) between(x node) (node, error) {
 	lo, err := p.sum()
 	if err == nil {
@@ -354,23 +225,6 @@ func (p *parser) literalPattern(compile func(string) (matcher, error)) (matcher,
 	}
 	p.at++
 	return compile(t.text)
-}
-
-func matches(x node, m matcher) node {
-	return func(c []*Column, i int) (Value, error) {
-		v, err := x(c, i)
-		if err != nil || v.Kind == Null {
-			return Value{}, err
-		}
-		return boolValue(m([]byte(v.text()))), nil
-	}
-}
-
-func isNull(x node, want bool) node {
-	return func(c []*Column, i int) (Value, error) {
-		v, err := x(c, i)
-		return boolValue((v.Kind == Null) == want), err
-	}
 }
 
 // compared compares two operands; a text is read as the number or date it is held
@@ -402,28 +256,6 @@ func (p *parser) compared(x, y node, op string) node {
 		}
 		return boolValue(holds(n)), nil
 	}
-}
-
-// alike brings a text to the kind of what it is compared with.
-func alike(a, b Value, d Dialect) (Value, Value) {
-	if a.Kind == Text && b.Kind != Text {
-		b2, a2 := alike(b, a, d)
-		return a2, b2
-	}
-	if b.Kind != Text || a.Kind == Text {
-		return a, b
-	}
-	if a.isMoment() {
-		if m, ok := parseMoment(b.S); ok {
-			return a, m
-		}
-	}
-	if d == SQL && a.isNumber() {
-		if n := number(strings.TrimSpace(b.S)).value(); n.Kind != Text {
-			return a, n
-		}
-	}
-	return a, b
 }
 
 func (p *parser) among(x node) (node, error) {
@@ -479,54 +311,6 @@ func (p *parser) product() (node, error) {
 	return left, err
 }
 
-func arithmetic(x, y node, op string) node {
-	return func(c []*Column, i int) (Value, error) {
-		a, err := x(c, i)
-		if err != nil {
-			return Value{}, err
-		}
-		b, err := y(c, i)
-		if err != nil || a.Kind == Null || b.Kind == Null {
-			return Value{}, err
-		}
-		if a.Kind == Text && b.Kind == Text && op == "+" {
-			return textValue(a.S + b.S), nil
-		}
-		if !a.isNumber() || !b.isNumber() {
-			return Value{}, mistyped("条件中的运算 " + op + " 只用于数字")
-		}
-		if a.Kind != Float && b.Kind != Float {
-			switch op {
-			case "+":
-				return intValue(a.I + b.I), nil
-			case "-":
-				return intValue(a.I - b.I), nil
-			case "*":
-				return intValue(a.I * b.I), nil
-			}
-		}
-		f, g := a.number(), b.number()
-		switch op {
-		case "+":
-			f += g
-		case "-":
-			f -= g
-		case "*":
-			f *= g
-		case "/":
-			f /= g
-		case "//":
-			f = math.Floor(f / g)
-		case "%":
-			f = math.Mod(math.Mod(f, g)+g, g)
-		}
-		if math.IsNaN(f) {
-			return Value{}, nil
-		}
-		return floatValue(f), nil
-	}
-}
-
 func (p *parser) unary() (node, error) {
 	if p.op("-") != "" {
 		x, err := p.unary()
@@ -549,8 +333,6 @@ func (p *parser) column(name string) node {
 	}
 	return func(c []*Column, i int) (Value, error) { return c[at].At(i), nil }
 }
-
-func literal(v Value) node { return func([]*Column, int) (Value, error) { return v, nil } }
 
 func (p *parser) primary() (node, error) {
 	t := p.peek()
@@ -601,14 +383,6 @@ func (p *parser) word(w string) (node, error) {
 	return p.column(w), nil
 }
 
-func momentLiteral(s string) (node, error) {
-	v, ok := parseMoment(s)
-	if !ok {
-		return nil, fmt.Errorf("%q 不是日期", s)
-	}
-	return literal(v), nil
-}
-
 // call is a function of one argument, or Great Expectations' col("x").
 func (p *parser) call(name string) (node, error) {
 	p.at++ // (
@@ -633,46 +407,6 @@ func (p *parser) call(name string) (node, error) {
 		err = p.must(")")
 	}
 	return applied(x, f), err
-}
-
-func applied(x node, f func(Value) Value) node {
-	return func(c []*Column, i int) (Value, error) {
-		v, err := x(c, i)
-		if err != nil || v.Kind == Null {
-			return Value{}, err
-		}
-		return f(v), nil
-	}
-}
-
-var functions = map[string]func(Value) Value{
-	"length":      func(v Value) Value { return intValue(int64(utf8.RuneCountInString(v.text()))) },
-	"len":         func(v Value) Value { return intValue(int64(utf8.RuneCountInString(v.text()))) },
-	"char_length": func(v Value) Value { return intValue(int64(utf8.RuneCountInString(v.text()))) },
-	"lower":       func(v Value) Value { return textValue(strings.ToLower(v.text())) },
-	"upper":       func(v Value) Value { return textValue(strings.ToUpper(v.text())) },
-	"trim":        func(v Value) Value { return textValue(strings.TrimSpace(v.text())) },
-	"abs": func(v Value) Value {
-		if v.Kind == Int {
-			return intValue(max(v.I, -v.I))
-		}
-		return floatValue(math.Abs(v.number()))
-	},
-	"date": func(v Value) Value {
-		m, ok := v.moment()
-		if !ok {
-			return Value{}
-		}
-		return Value{Kind: Date, I: floorDiv(m.micros(), 86_400_000_000)}
-	},
-}
-
-func floorDiv(a, b int64) int64 {
-	q := a / b
-	if a%b < 0 {
-		q--
-	}
-	return q
 }
 
 // method is what pandas and Great Expectations write after a column, and SQL's ::type.
@@ -714,18 +448,4 @@ func (p *parser) method(x node) (node, error) {
 		return applied(x, functions["trim"]), p.must(")")
 	}
 	return nil, fmt.Errorf("没有方法 %s", name)
-}
-
-func textMethod(name, s string) (matcher, error) {
-	switch name {
-	case "startswith":
-		return func(v []byte) bool { return strings.HasPrefix(view(v), s) }, nil
-	case "endswith":
-		return func(v []byte) bool { return strings.HasSuffix(view(v), s) }, nil
-	case "match":
-		return search(`^(?:` + s + `)`)
-	case "fullmatch":
-		return search(`^(?:` + s + `)$`)
-	}
-	return search(s)
 }
