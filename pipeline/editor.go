@@ -286,11 +286,6 @@ func ParseRules(text string) ([]mulu.Rule, []mulu.SetRule, error) {
 	return rules, sets, nil
 }
 
-// WriteRules is the inverse of ParseRules.
-func WriteRules(rules []mulu.Rule, sets []mulu.SetRule) (string, error) {
-	return withRules("{}", 0, rules, sets)
-}
-
 // RuleChange is one line of what a draft changes.
 type RuleChange struct {
 	Rule   mulu.RuleID

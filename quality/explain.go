@@ -164,15 +164,7 @@ type Gain struct {
 	Grade     string // without caps
 }
 
-// Gains lists what lifts a score most, by gain, then by how little there is to mend.
-func Gains(s *mulu.Score) ([]Gain, error) {
-	weights, tallies, err := content(s)
-	if err != nil {
-		return nil, err
-	}
-	return gains(s, weights, tallies), nil
-}
-
+// gains lists what lifts a score most, by gain, then by how little there is to mend.
 func gains(s *mulu.Score, weights map[string]micro, tallies map[string]Tally) []Gain {
 	var out []Gain
 	total := grow(weights, tallies).x

@@ -2,6 +2,7 @@ package quality
 
 import (
 	"fmt"
+	"strings"
 
 	"mulu"
 	"mulu/plan"
@@ -84,7 +85,7 @@ func Select(ds *mulu.Dataset, id mulu.RuleID, datasets plan.Datasets) (Selection
 			return selectSet(ds, &ds.SetRules[i], datasets)
 		}
 	}
-	return Selection{}, fmt.Errorf("数据集 %s 第 %d 版没有规则 %s / no such rule: %w", ds.Code, ds.Version, id, mulu.ErrNotFound)
+	return Selection{}, fmt.Errorf("数据集 %s 第 %d 版没有规则 %s；有 %s / no such rule: %w", ds.Code, ds.Version, id, ruleIDs(ds), mulu.ErrNotFound)
 }
 
 func selectSet(ds *mulu.Dataset, r *mulu.SetRule, datasets plan.Datasets) (Selection, error) {
@@ -102,4 +103,16 @@ func selectSet(ds *mulu.Dataset, r *mulu.SetRule, datasets plan.Datasets) (Selec
 	}
 	fault(r, ready.asks, &s)
 	return s, nil
+}
+
+// ruleIDs names the rules of a version, in the order of its declaration.
+func ruleIDs(ds *mulu.Dataset) string {
+	var ids []string
+	for _, r := range ds.Rules {
+		ids = append(ids, string(r.ID))
+	}
+	for _, r := range ds.SetRules {
+		ids = append(ids, string(r.ID))
+	}
+	return strings.Join(ids, "、")
 }

@@ -40,7 +40,12 @@ func newQualityRows(f *clientFlags) *cobra.Command {
 --export 导出全部行，不限行数：一个 ZIP，每个责任单位一组文件，附本端签名的清单，用 mulu quality verify 核验。
 Lists the rows that break a rule under the viewer's masks; --export writes all of them into a signed ZIP.`,
 		Example: "  mulu quality rows resident phone.mobile\n  mulu quality rows resident phone.mobile --division 310107005 --limit 200\n  mulu quality rows visit health_lv.enum --export visit.zip --format xlsx",
-		Args:    cobra.ExactArgs(2),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return errors.New("请写数据集和规则，如 mulu quality rows resident phone.not_null；一个数据集有哪些规则见 mulu quality run --dataset resident / a dataset and a rule")
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			cl, err := f.dial(c.Context(), "steward")
 			if err != nil {

@@ -77,7 +77,7 @@ func printRun(out io.Writer, title string, r quality.RuleRun) {
 	}
 	fmt.Fprintf(out, "%s %s  规则第 %d 版  数据 %s  %s\n", r.Dataset, clean(title), r.Ruleset, r.Data, strings.Join(parts, "  "))
 	color := terminalWidth(out) > 0
-	t := newTable("  结果", "强弱", "~规则", "合格率", ">不合格", ">判定", "|说明")
+	t := newTable("  结果", "强弱", "规则", "~名称", "合格率", ">不合格", ">判定", "|说明")
 	for _, x := range r.Results {
 		strength, share := "弱", ""
 		if x.Blocking {
@@ -91,7 +91,7 @@ func printRun(out io.Writer, title string, r quality.RuleRun) {
 		if said == "" && x.Expected != "" && x.Observed != nil {
 			said = fmt.Sprintf("%s（应 %s）", number(x.Observed), x.Expected)
 		}
-		t.add("  "+ruleVerdicts[x.Status].word, strength, x.Title, share, count(x.Failed), count(x.Evaluated), said)
+		t.add("  "+ruleVerdicts[x.Status].word, strength, x.Rule, x.Title, share, count(x.Failed), count(x.Evaluated), said)
 		if color {
 			t.tint(0, ruleVerdicts[x.Status].tint)
 		}
