@@ -90,6 +90,7 @@ type Score struct {
 	Overdue      int64        `json:",omitempty"` // whole cycles without an update
 	OneFaultOnce bool         `json:",omitempty"` // 一处脏数据只扣一次
 	Rules        []RuleCount  `json:",omitempty"`
+	Run          string       `json:",omitempty"` // digest of the rule run whose set rules were counted, "" for none
 	Period       *Period      `json:",omitempty"` // of the increment
 	Increment    *Part        `json:",omitempty"` // 增量
 	Stock        *Part        `json:",omitempty"` // 存量

@@ -50,6 +50,7 @@ type Facts struct {
 	Offered []Offered      // what scenarios offer of it
 
 	Results []Result // of the newest run of its rules
+	Run     string   // digest of that run
 }
 
 // Calls counts shared reads that concern a dataset.
@@ -161,6 +162,7 @@ func (e *evaluation) input(w Weights) Input {
 	if read := n.Good + n.Rejected; read > 0 {
 		in.Blocked = float64(blocked) / float64(read)
 	}
+	in.Run = e.facts.Run
 	if e.facts.Period != nil {
 		in.Period = e.facts.Period
 		in.Increment, in.Stock = e.landed(incrementPart, w.OneFaultOnce), e.landed(stockPart, w.OneFaultOnce)

@@ -34,6 +34,7 @@ type Input struct {
 	Broken  int64             // strong rules over the whole dataset that do not hold
 	Notes   map[string]string // by indicator code, what else was counted, or why nothing was
 	Rules   []mulu.RuleCount
+	Run     string // digest of the rule run that was counted
 	// Parts of the elements, each under the same weights; all may be absent.
 	Period                     *mulu.Period
 	Increment, Stock, District *Elements
@@ -52,7 +53,7 @@ type Elements struct {
 func Score(in Input) (mulu.Score, error) {
 	s := mulu.Score{
 		Dataset: in.Dataset.Code, Ruleset: in.Dataset.Version, Weights: in.Weights.Version, Rows: in.Rows, Through: in.Through.UTC().Truncate(time.Microsecond),
-		Floors: in.Weights.Floors(), Overdue: in.Overdue, OneFaultOnce: in.Weights.OneFaultOnce, Rules: in.Rules, Period: in.Period,
+		Floors: in.Weights.Floors(), Overdue: in.Overdue, OneFaultOnce: in.Weights.OneFaultOnce, Rules: in.Rules, Run: in.Run, Period: in.Period,
 	}
 	if err := errors.Join(in.Weights.Validate(), checkTallies(in.Tallies, children())); err != nil {
 		return s, fmt.Errorf("score %s: %w", s.Dataset, err)

@@ -104,6 +104,7 @@ type App struct {
 	scored     map[mulu.DatasetCode]string // corrections the last score counted, under scoring
 	looked     map[mulu.DatasetCode]string // occasion of the last score, under scoring
 	runs       ruleRuns
+	rerun      sync.Map // datasets whose rules somebody ran by hand, to be scored at once
 
 	machine mulu.Actor // the data centre's own system
 	url     string

@@ -56,7 +56,11 @@ func (a *App) RunRules(ctx context.Context, code mulu.DatasetCode) (*desk.Run, e
 	if err != nil {
 		return nil, err
 	}
-	return a.runRules(ctx, ds, versions)
+	run, err := a.runRules(ctx, ds, versions)
+	if err == nil {
+		a.rerun.Store(ds.Code, true)
+	}
+	return run, err
 }
 
 // RunChanged runs the rules of every dataset whose rows, rules, or rows of datasets

@@ -150,7 +150,7 @@ func (a *App) facts(ctx context.Context, ds *mulu.Dataset, r *around) (f quality
 		return f, err
 	}
 	if run != nil && run.Ruleset == ds.Version {
-		f.Results = run.Results
+		f.Results, f.Run = run.Results, run.Digest
 	}
 	period, err := a.lib.LandedIn(ctx, ds.Code, r.period.From, r.period.To)
 	if err != nil {

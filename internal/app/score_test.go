@@ -123,6 +123,22 @@ func TestScoreInFull(t *testing.T) {
 		t.Errorf("gains %+v", e.Gains)
 	}
 
+	// A run of the rules brings what they found between datasets into the score.
+	var before, after shownScore
+	d.call("GET", "/v1/datasets/food_licence/score", nil, &before)
+	if i := before.indicator("040203"); i.B != 0 {
+		t.Errorf("before any run 040203 counts %+v", i)
+	}
+	if err := running.RunChanged(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	scoreAll()
+	d.call("GET", "/v1/datasets/food_licence/score", nil, &after)
+	if i := after.indicator("040203"); i.B == 0 || i.A >= i.B || after.Total == before.Total {
+		t.Errorf("after a run 040203 counts %+v, %v became %v", i, before.Total, after.Total)
+	}
+	d.call("GET", "/v1/datasets/resident/score", nil, &s)
+
 	// Of a month in which nothing landed all is stock.
 	earlier := time.Now().In(clock.Shanghai).AddDate(0, 0, -40).Format("2006-01")
 	var then shownScore

@@ -144,12 +144,10 @@ func (a *App) scoreDatasets(ctx context.Context, pace scorePace) error {
 		return err
 	}
 	marks := marksOf(corrections)
-	last, offsets := map[mulu.DatasetCode]time.Time{}, map[mulu.DatasetCode]int64{}
+	arrived := map[mulu.DatasetCode]arrival{}
 	for _, t := range totals {
-		offsets[t.Dataset] += t.Offsets
-		if t.Last.After(last[t.Dataset]) {
-			last[t.Dataset] = t.Last
-		}
+		in := arrived[t.Dataset]
+		arrived[t.Dataset] = arrival{offsets: in.offsets + t.Offsets, last: later(in.last, t.Last), mark: marks[t.Dataset]}
 	}
 	unchanged, err := a.submit.Unchanged(ctx)
 	if err != nil {
@@ -169,25 +167,17 @@ func (a *App) scoreDatasets(ctx context.Context, pace scorePace) error {
 	var seen *around // by the first dataset that is due
 	var faults []error
 	for _, ds := range datasets {
-		if last[ds.Code].IsZero() {
+		in := arrived[ds.Code]
+		if in.last.IsZero() {
 			continue
 		}
-		nothing := unchanged[ds.Code]
-		reported := nothing.Until.After(last[ds.Code])
-		if reported {
-			last[ds.Code] = nothing.Until
+		if nothing := unchanged[ds.Code]; nothing.Until.After(in.last) {
+			in.last, in.reported = nothing.Until, true
 		}
-		known, err := a.catalog.LatestScore(ctx, ds.Code)
-		stale := err == nil && a.stale(&known.Score, ds, time.Now())
-		if err == nil && !stale && !last[ds.Code].After(known.Through) && a.scored[ds.Code] == marks[ds.Code] {
-			continue
-		}
-		if err != nil && !errors.Is(err, mulu.ErrNotFound) {
+		now := time.Now()
+		if due, err := a.scoreDue(ctx, ds, in, pace, now); err != nil {
 			return err
-		}
-		n, now := offsets[ds.Code], time.Now()
-		corrected := a.scored[ds.Code] != marks[ds.Code]
-		if !stale && !corrected && !reported && !pace.due(ds.Code, n, now) {
+		} else if !due {
 			continue
 		}
 		if seen == nil {
@@ -204,12 +194,51 @@ func (a *App) scoreDatasets(ctx context.Context, pace scorePace) error {
 			continue
 		}
 		if pace != nil {
-			pace[ds.Code] = scored{n, now}
+			pace[ds.Code] = scored{in.offsets, now}
 		}
-		a.scored[ds.Code], a.looked[ds.Code] = marks[ds.Code], a.occasion(ds, now)
+		a.scored[ds.Code], a.looked[ds.Code] = in.mark, a.occasion(ds, now)
 	}
 	a.wakeRelay()
 	return errors.Join(faults...)
+}
+
+// arrival is what has come in of a dataset when it is asked whether a score is due.
+type arrival struct {
+	offsets  int64
+	last     time.Time // newest manifest or nil report
+	reported bool      // the newest is a nil report
+	mark     string    // names the corrections, see marksOf
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// scoreDue says whether a dataset is to be scored: at once on another occasion, after
+// corrections and nil reports, when the first run of its rules brings the set rules in
+// and when a person ran them; at the pace of what comes in when rows or a run are newer.
+func (a *App) scoreDue(ctx context.Context, ds *mulu.Dataset, in arrival, pace scorePace, now time.Time) (bool, error) {
+	known, err := a.catalog.LatestScore(ctx, ds.Code)
+	scored := err == nil
+	if err != nil && !errors.Is(err, mulu.ErrNotFound) {
+		return false, err
+	}
+	run, err := a.quality.RunDigest(ctx, ds.Code, ds.Version)
+	if err != nil {
+		return false, err
+	}
+	_, asked := a.rerun.LoadAndDelete(ds.Code)
+	corrected, rerun := a.scored[ds.Code] != in.mark, run != known.Run
+	if scored && a.stale(&known.Score, ds, now) || corrected || rerun && (asked || known.Run == "") {
+		return true, nil
+	}
+	if scored && !rerun && !in.last.After(known.Through) {
+		return false, nil
+	}
+	return in.reported || pace.due(ds.Code, in.offsets, now), nil
 }
 
 // AnchorBatches puts the manifests that are not yet under a root on their way to

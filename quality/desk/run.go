@@ -56,6 +56,19 @@ func (d *Desk) LatestRun(ctx context.Context, code mulu.DatasetCode) (*Run, erro
 	return &list[0], nil
 }
 
+// RunDigest is the digest of the newest run of a dataset's rules under one version, "" if
+// there is none.
+func (d *Desk) RunDigest(ctx context.Context, code mulu.DatasetCode, ruleset uint32) (string, error) {
+	list, err := store.All(ctx, d.db.Read, store.One[string], `SELECT digest FROM quality_run WHERE dataset = $1 AND ruleset = $2 ORDER BY at DESC LIMIT 1`, string(code), int64(ruleset))
+	if err != nil {
+		return "", fmt.Errorf("find run of %s: %w", code, err)
+	}
+	if len(list) == 0 {
+		return "", nil
+	}
+	return list[0], nil
+}
+
 // Runs are a dataset's runs, newest first, at most limit.
 func (d *Desk) Runs(ctx context.Context, code mulu.DatasetCode, limit int) ([]Run, error) {
 	list, err := store.All(ctx, d.db.Read, scanRun, `SELECT dataset, at, ruleset, data_version, digest, results FROM quality_run WHERE dataset = $1 ORDER BY at DESC LIMIT $2`, string(code), limit)
